@@ -1,0 +1,193 @@
+/* Every type that the BPF programs and the agent share, defined once. Plain C, fixed width, explicit
+ * padding, sizes asserted. All times are nanoseconds of CLOCK_MONOTONIC, all counters only ever grow
+ * (the agent takes differences), histogram cells are taken modulo 2^32. */
+#ifndef OUTRIDER_ABI_H
+#define OUTRIDER_ABI_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#include "histogram.h"
+#include "wait_class.h"
+
+#define OUTRIDER_MAX_TARGETS 64
+#define OUTRIDER_MAX_SLOTS 1024      /* (target, type, nested) triples, all targets together */
+#define OUTRIDER_MAX_SHARDS 4        /* copies of each counter, chosen by CPU, summed by the agent */
+#define OUTRIDER_MAX_DEPTH 8         /* nested queries followed per thread */
+#define OUTRIDER_TYPE_NAME 28        /* bytes of a type's name, with the NUL */
+#define OUTRIDER_MAX_ARGS 7          /* arguments that a role can ask of a site */
+#define OUTRIDER_EPOCHS 4            /* interval cells: current epoch and three before it */
+#define OUTRIDER_MAX_PHASES 256      /* (target, phase name) pairs, all targets together */
+#define OUTRIDER_PHASE_DEPTH 4
+#define OUTRIDER_DETACHED_BIT (1ULL << 63) /* in a query id: may change threads, keyed by (process, id) */
+
+/* Why something that was seen could not be counted, or was counted with less detail. */
+enum outrider_loss {
+	OUTRIDER_LOSS_TYPES_FULL = 0,   /* no slot left: counted under `other` */
+	OUTRIDER_LOSS_TASK_STORAGE,     /* no memory for a thread's state: query start not seen */
+	OUTRIDER_LOSS_INFLIGHT_FULL,    /* id-keyed table full: query start not seen */
+	OUTRIDER_LOSS_TOO_DEEP,         /* nested deeper than OUTRIDER_MAX_DEPTH: not followed */
+	OUTRIDER_LOSS_UNMATCHED_END,    /* an end without a start (began before the attach, fork child) */
+	OUTRIDER_LOSS_ARGUMENT,         /* a probe argument could not be read */
+	OUTRIDER_LOSS_TARGETS_FULL,     /* a forked process could not be followed: table full */
+	OUTRIDER_LOSS_PHASES_FULL,      /* no phase cell left */
+	OUTRIDER_LOSS_DISCARDED,        /* in flight when the probes changed mode: dropped, not counted */
+	OUTRIDER_LOSSES
+};
+
+#define OUTRIDER_LOSS_NAMES                                                                        \
+	{"types_full",    "task_storage_failed", "inflight_full", "too_deep", "unmatched_end",     \
+	 "argument_read", "targets_full",        "phases_full",   "discarded"}
+
+/* What a program was doing when it ran for a target; the price is runs x (trap + program time). */
+enum outrider_run {
+	OUTRIDER_RUN_START = 0,
+	OUTRIDER_RUN_END,
+	OUTRIDER_RUN_STATEMENT,
+	OUTRIDER_RUN_SWITCH,
+	OUTRIDER_RUN_PHASE,
+	OUTRIDER_RUN_CACHE,
+	OUTRIDER_RUN_WAIT,
+	OUTRIDER_RUN_SCHED_SWITCH,  /* no trap: a scheduler hook that did work for a query */
+	OUTRIDER_RUN_SCHED_WAKING,
+	OUTRIDER_RUNS
+};
+
+/* One (target, type, nested) triple, one shard. Nested queries have slots of their own, so that a target's
+ * totals are the sum of its outermost slots and a type's figures the sum of both. */
+struct outrider_slot {
+	__u64 queries;      /* ended, failed ones included */
+	__u64 failed;
+	__u64 abandoned;    /* started, never ended */
+	__u64 duration_ns;  /* sum of wall times */
+	__u64 cache_hits;
+	__u64 cache_misses;
+	__u64 timed;        /* of `queries`, those whose waits were followed (0 in light mode) */
+	__u64 reserved;
+	__u64 wait_ns[OUTRIDER_WAIT_CLASSES];
+	__u64 max_ns[OUTRIDER_EPOCHS]; /* by interval epoch; cleared by the agent before its use */
+	__u32 histogram[OUTRIDER_HIST_BUCKETS];
+	__u32 pad;
+};
+
+/* Counters of one target, one shard. */
+struct outrider_target_cell {
+	__u64 starts;
+	__u64 cache_hits;    /* from cache probes, inside queries or not; guard-counted ones are in the slots */
+	__u64 cache_misses;
+	__u64 exited_cpu_ns; /* CPU time, page faults of threads that are gone */
+	__u64 exited_faults;
+	__u64 forks;
+	__u64 losses[OUTRIDER_LOSSES];
+	__u64 runs[OUTRIDER_RUNS];
+};
+
+/* State of one target that cannot be sharded. */
+struct outrider_target {
+	__s64 concurrent;               /* outermost queries in flight */
+	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
+	__s64 detached;                 /* id-keyed queries in flight */
+	__u32 generation;               /* bumped by the agent when probes change: older frames are dropped */
+	__u32 other_slot;               /* where types go when the pool is empty */
+	__u32 types;                    /* slots taken */
+	__u32 max_types;
+	/* filled by the task iterator, cleared by the agent before each scan */
+	__u64 live_cpu_ns;
+	__u64 live_faults;
+	__u64 oldest_start_ns;          /* of the queries in flight on threads; 0: none */
+	__u32 live_threads;
+	__u32 live_in_flight;           /* outermost queries open on threads */
+};
+
+struct outrider_type_key {
+	__u32 target;
+	__u8 nested;
+	char name[OUTRIDER_TYPE_NAME - 1];
+};
+
+struct outrider_phase_cell {
+	__u64 count;
+	__u64 total_ns;
+};
+
+/* A process that belongs to a target. */
+struct outrider_process {
+	__u32 target;
+	__u32 flags;
+};
+
+/* A binary whose new processes join a target at exec. */
+struct outrider_exe_key {
+	__u64 inode;
+	__u32 device; /* kernel encoding: major << 20 | minor */
+	__u32 pad;
+};
+
+/* Where a site keeps one argument. */
+enum outrider_arg_kind {
+	OUTRIDER_ARG_NONE = 0,
+	OUTRIDER_ARG_CONST,  /* value */
+	OUTRIDER_ARG_REG,    /* reg */
+	OUTRIDER_ARG_DEREF,  /* *(reg + value) in the target's memory */
+};
+
+struct outrider_arg {
+	__u8 kind;
+	__u8 reg;      /* enum outrider_reg */
+	__s8 size;     /* bytes: 1, 2, 4, 8; negative: signed */
+	__u8 pad[5];
+	__s64 value;
+};
+
+/* x86-64 first; arm64 uses 0..30 for x0..x30 and 31 for sp. */
+enum outrider_reg {
+	OUTRIDER_REG_AX = 0, OUTRIDER_REG_BX, OUTRIDER_REG_CX, OUTRIDER_REG_DX,
+	OUTRIDER_REG_SI, OUTRIDER_REG_DI, OUTRIDER_REG_BP, OUTRIDER_REG_SP,
+	OUTRIDER_REG_R8, OUTRIDER_REG_R9, OUTRIDER_REG_R10, OUTRIDER_REG_R11,
+	OUTRIDER_REG_R12, OUTRIDER_REG_R13, OUTRIDER_REG_R14, OUTRIDER_REG_R15,
+	OUTRIDER_REG_IP,
+};
+
+/* What a probe site means: which BPF program it is given to. */
+enum outrider_role {
+	OUTRIDER_ROLE_QUERY_START = 0, /* args: id, type, depth */
+	OUTRIDER_ROLE_QUERY_END,       /* args: id, type, status, duration_ns, depth, hits, misses */
+	OUTRIDER_ROLE_QUERY_SWITCH,    /* args: id */
+	OUTRIDER_ROLE_STATEMENT,       /* args: text (NULL or empty: the command is over) */
+	OUTRIDER_ROLE_STATEMENT_OK,    /* a step of the command ended well; no args */
+	OUTRIDER_ROLE_PHASE_START,     /* args: name */
+	OUTRIDER_ROLE_PHASE_END,       /* args: name */
+	OUTRIDER_ROLE_CACHE,           /* args: hit (non-zero: a hit) */
+	OUTRIDER_ROLE_WAIT_START,      /* args: wait class (a constant of the profile) */
+	OUTRIDER_ROLE_WAIT_END,
+	OUTRIDER_ROLES
+};
+
+#define OUTRIDER_SITE_TYPE_IS_SQL 1u  /* the type argument is SQL text: its first keyword is the type */
+#define OUTRIDER_SITE_OUTERMOST 2u    /* ignored while another query of this thread is open */
+#define OUTRIDER_SITE_TYPE_FROM_STATEMENT 4u /* the type comes from the last STATEMENT text */
+
+/* One probed site; the attach cookie is its index. */
+struct outrider_site {
+	__u32 flags;
+	__u32 tag;     /* an end matches only a start of the same tag */
+	__u32 phase;   /* reserved for phase cells */
+	__u32 nargs;
+	char name[OUTRIDER_TYPE_NAME]; /* constant name of a phase or cache, from the profile; may be empty */
+	__u32 pad;
+	struct outrider_arg args[OUTRIDER_MAX_ARGS];
+};
+
+/* Record of the `events` ring buffer: what happens to processes, for the agent to act on. */
+enum outrider_event_kind { OUTRIDER_EVENT_FORK = 1, OUTRIDER_EVENT_EXEC, OUTRIDER_EVENT_EXIT };
+
+struct outrider_event {
+	__u32 kind;
+	__u32 target;
+	__u32 tgid;
+	__u32 parent;
+	__u64 time_ns;
+};
+
+#endif
