@@ -1,0 +1,58 @@
+// Brings a profile and the probes of a binary together: which sites to attach, where, and what each means; and which
+// profile fits a binary. Pure functions: thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bpf/abi/abi.h"
+#include "userspace/base/result.h"
+#include "userspace/target/elf_notes.h"
+#include "userspace/target/profile.h"
+#include "userspace/target/site_code.h"
+
+namespace outrider {
+
+/// One site in one role, ready to attach. A site with two roles appears twice.
+struct PlannedSite {
+  std::string provider;
+  std::string probe;
+  outrider_role role = OUTRIDER_ROLE_QUERY_START;
+  ProbeGroup group = ProbeGroup::kQuery;
+  std::uint64_t offset = 0;          ///< file offset to attach at, shift included
+  std::uint64_t ref_ctr_offset = 0;  ///< file offset of the semaphore; 0: none
+  outrider_site spec{};              ///< for the BPF side's table of sites
+  SiteCode code = SiteCode::kOther;
+  SiteVerdict verdict;
+};
+
+struct UnusableSite {
+  std::string provider;
+  std::string probe;
+  std::uint64_t offset = 0;
+  std::string reason;
+};
+
+struct ProbePlan {
+  std::string profile;
+  std::vector<PlannedSite> sites;
+  std::vector<UnusableSite> unusable;
+  std::vector<std::string> absent;  ///< optional probes the binary does not have, "provider:name"
+  bool light_possible = false;      ///< every query end carries the duration: starts can be given up
+};
+
+struct PlanOptions {
+  UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
+  bool allow_nop5 = false;  ///< the user insists
+};
+
+/// Errors: a required probe is not in the binary or at none of its sites usable; says which and what to do.
+Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, const PlanOptions& options);
+
+/// Index into `profiles` of the one whose `detect` probes `elf` all has; the more specific one of several (more
+/// detect probes, named provider before "*"). The error says what the binary does have and what to do.
+Result<std::size_t> pick_profile(const ElfProbes& elf, const std::vector<Profile>& profiles);
+
+}  // namespace outrider

@@ -1,0 +1,72 @@
+// Finds running processes and the files their probes are in. The procfs root is a parameter, for tests and for agents
+// that see the host's /proc elsewhere. Functions have no shared state: thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/base/fd.h"
+#include "userspace/base/result.h"
+#include "userspace/target/elf_notes.h"
+
+namespace outrider {
+
+/// A file as the kernel knows it; `device` as in struct outrider_exe_key (major << 20 | minor).
+struct FileKey {
+  std::uint32_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileKey&, const FileKey&) = default;
+  friend auto operator<=>(const FileKey&, const FileKey&) = default;
+};
+
+/// One process. Owns a pidfd, so that the PID cannot come to mean another process unnoticed, and its open executable.
+struct Process {
+  pid_t pid = 0;
+  Fd pidfd;                  ///< invalid only under a procfs root other than /proc
+  Fd exe;                    ///< open for reading, also when deleted or in another mount namespace
+  std::string exe_path;      ///< as the process's mount namespace has it, without " (deleted)"
+  bool exe_deleted = false;  ///< removed or replaced since it was started
+  FileKey exe_key;
+  std::string comm;
+  std::uint64_t start_ticks = 0;  ///< since boot; with the PID it identifies a process
+  unsigned threads = 0;
+
+  /// "/proc/self/fd/N": a path that attaches to exactly this file, valid in this process while `exe` is open.
+  [[nodiscard]] std::string exe_fd_path() const;
+};
+
+/// Errors: no such process, no permission, a kernel thread, a zombie.
+Result<Process> open_process(pid_t pid, const std::string& procfs = "/proc");
+
+/// Processes whose comm or executable's base name is `name`; ascending PID; the caller's own process is left out.
+/// Not finding any is a success. The error: some match but none may be opened.
+Result<std::vector<Process>> find_by_name(const std::string& name, const std::string& procfs = "/proc");
+
+/// Processes that run the file at `path`, or ran it before it was replaced. Not finding any is a success if the file
+/// exists (it may be started later), an error if it does not.
+Result<std::vector<Process>> find_by_exe(const std::string& path, const std::string& procfs = "/proc");
+
+/// A file of a process that has USDT probes.
+struct ProbeFile {
+  Fd fd;             ///< open for reading; attach through "/proc/self/fd/N"
+  std::string path;  ///< as the process sees it
+  FileKey key;
+  ElfProbes probes;
+};
+
+struct ProbeFiles {
+  std::vector<ProbeFile> files;         ///< the executable first, with or without probes; libraries only with probes
+  std::vector<std::string> unreadable;  ///< "path: reason" of mapped libraries that could not be looked at
+};
+
+/// The executable and the shared libraries that `process` has mapped. Errors: the executable is no 64-bit ELF file of
+/// a known machine, or the process is gone.
+Result<ProbeFiles> probe_files(const Process& process, const std::string& procfs = "/proc");
+
+/// The key of an open file as the kernel's own hooks see it (overlayfs and btrfs show others to stat).
+Result<FileKey> file_key(const Fd& fd, const std::string& procfs = "/proc", pid_t pid = 0);
+
+}  // namespace outrider

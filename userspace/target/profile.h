@@ -1,0 +1,78 @@
+// A profile says how to read one engine: which probes mean what, and which argument is which field. TOML files;
+// docs in usdt/profiles/. Plain values, parsing has no shared state: thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/abi/abi.h"
+#include "userspace/base/result.h"
+#include "userspace/target/elf_notes.h"
+
+namespace outrider {
+
+/// What may be given up together when the probes cost too much, cheapest loss first: cache and phase, then start.
+enum class ProbeGroup { kQuery, kStart, kPhase, kCache, kWait };
+
+/// How the engine's queries are followed: by the thread they run on, or by their id across threads.
+enum class QueryKey { kTask, kId };
+
+/// Where one field of a role comes from.
+struct ArgSource {
+  enum class Kind { kNone, kArgument, kConstant };
+  Kind kind = Kind::kNone;
+  int number = 0;          ///< kArgument: 1 is the probe's first
+  std::int64_t value = 0;  ///< kConstant
+};
+
+struct ProbeName {
+  std::string provider;  ///< "*": any, see provider_matches
+  std::string name;
+};
+
+/// One [[probe]] entry: a probe in one role. A probe with several roles has several entries.
+struct ProfileProbe {
+  ProbeName probe;
+  outrider_role role = OUTRIDER_ROLE_QUERY_START;
+  ProbeGroup group = ProbeGroup::kQuery;
+  bool required = false;
+  std::uint32_t flags = 0;  ///< OUTRIDER_SITE_*
+  std::uint32_t tag = 0;
+  std::string label;                                ///< constant name of a phase or cache, may be empty
+  std::array<ArgSource, OUTRIDER_MAX_ARGS> args{};  ///< in the role's order of abi.h
+
+  /// Highest argument number asked for; 0: none.
+  [[nodiscard]] int arguments_needed() const;
+};
+
+struct Profile {
+  std::string name;
+  std::string description;
+  std::string engine;
+  std::string source;  ///< file it came from, or "built in"
+  bool forks = false;
+  QueryKey threads = QueryKey::kTask;
+  bool c_return_probes_ok = false;
+  std::vector<ProbeName> detect;  ///< all must exist for the profile to be picked
+  std::vector<ProfileProbe> probes;
+};
+
+/// Parses one file's text. The error lists every fault as "file:line: key: what was expected", one a line.
+Result<Profile> parse_profile(std::string_view text, const std::string& source);
+
+Result<Profile> load_profile(const std::string& path);
+
+/// All *.toml of a directory, sorted by file name; the error lists the faults of all files.
+Result<std::vector<Profile>> load_profiles(const std::string& directory);
+
+/// The shipped ones. An error is a bug of the build.
+Result<std::vector<Profile>> builtin_profiles();
+
+std::string_view role_name(outrider_role role);
+std::string_view group_name(ProbeGroup group);
+
+}  // namespace outrider
