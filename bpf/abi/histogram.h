@@ -15,6 +15,11 @@
 #define OUTRIDER_HIST_BUCKETS                                                                      \
 	(OUTRIDER_HIST_SUB + (OUTRIDER_HIST_MAX_BITS - OUTRIDER_HIST_MIN_BITS) * OUTRIDER_HIST_SUB + 1)
 
+#ifdef __cplusplus /* shared with C: its casts are the only ones there are */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#endif
+
 static inline unsigned int outrider_msb64(unsigned long long v)
 {
 	unsigned int r, s;
@@ -64,5 +69,9 @@ static inline unsigned long long outrider_hist_lower(unsigned int index)
 	return (unsigned long long)(OUTRIDER_HIST_SUB + sub)
 	       << (octave + OUTRIDER_HIST_MIN_BITS - OUTRIDER_HIST_SUB_BITS);
 }
+
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
 
 #endif
