@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Reads ctest's JUnit file and says how many tests passed, failed and were skipped, and why.
+
+A test that needs something of the machine skips on a feature probe and names the feature in its reason. This
+program probes the same features by itself: a skip is excused when its reason names a feature that the machine does
+not have. In CI every other skip is a failure, so that a test cannot go quiet without anybody noticing. Features
+listed in .ci/required or OUTRIDER_REQUIRE_FEATURES must be there, whoever runs the tests.
+"""
+
+import argparse
+import ctypes
+import errno
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BTF = pathlib.Path("/sys/kernel/btf/vmlinux")
+SYS_UPROBE = 336
+SYS_IO_URING_SETUP = 425
+
+
+def system_call_errno(number, *arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    return 0 if libc.syscall(number, *arguments) >= 0 else ctypes.get_errno()
+
+
+def btf_has(name):
+    try:
+        return name in BTF.read_bytes()
+    except OSError:
+        return False
+
+
+def runs(*command):
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def has_postgresql():
+    return any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")) or shutil.which("postgres") is not None
+
+
+def has_quota():
+    """cgroup v2 with the cpu controller, in a folder that can be written."""
+    controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
+    return controllers.exists() and "cpu" in controllers.read_text().split() and os.access(controllers.parent, os.W_OK)
+
+
+# Feature: (how a reason may call it, is it here). The probes do not load or attach anything.
+FEATURES = {
+    "root": (r"\broot\b|\bprivilege|CAP_\w+", lambda: os.geteuid() == 0),
+    "btf": (r"\bBTF\b", BTF.exists),
+    "bpf": (r"\bbpf\b", lambda: runs("bpftool", "prog", "show")),
+    "uprobe_multi": (r"\buprobe_multi\b", lambda: btf_has(b"bpf_uprobe_multi_link_attach")),
+    "optimised_uprobe": (r"\boptimi[sz]ed[_ ]uprobe|\bnop10\b", lambda: system_call_errno(SYS_UPROBE) == errno.EPROTO),
+    "tracefs": (r"\btracefs\b", lambda: os.path.exists("/sys/kernel/tracing/events")),
+    "io_uring": (r"\bio_uring\b", lambda: system_call_errno(SYS_IO_URING_SETUP, 0, None) in (errno.EFAULT, errno.EINVAL)),
+    "two_cpus": (r"\b(two|2) (cpus|processors)\b|\btwo_cpus\b", lambda: len(os.sched_getaffinity(0)) >= 2),
+    "cgroup": (r"\bcgroup", has_quota),
+    "postgresql": (r"\bpostgres", has_postgresql),
+    "pgbench": (r"\bpgbench\b", lambda: any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pgbench"))),
+    "bpftrace": (r"\bbpftrace\b", lambda: shutil.which("bpftrace") is not None),
+    "bpftool": (r"\bbpftool\b", lambda: runs("bpftool", "version")),
+    "perf": (r"\bperf\b", lambda: runs("perf", "version")),
+    "gdb": (r"\bgdb\b", lambda: shutil.which("gdb") is not None),
+    "readelf": (r"\breadelf\b", lambda: shutil.which("readelf") is not None),
+    "promtool": (r"\bpromtool\b", lambda: shutil.which("promtool") is not None),
+    "clang": (r"\bclang\b", lambda: shutil.which("clang") is not None),
+}
+
+
+class Features:
+    """Probes each feature once, and only if somebody asks."""
+
+    def __init__(self):
+        self.known = {}
+
+    def present(self, name):
+        if name not in self.known:
+            self.known[name] = FEATURES[name][1]()
+        return self.known[name]
+
+    def named_in(self, reason):
+        return [name for name, (pattern, _) in FEATURES.items() if re.search(pattern, reason, re.IGNORECASE)]
+
+    def excuse(self, reason):
+        """The missing feature that explains a skip, or None."""
+        return next((name for name in self.named_in(reason) if not self.present(name)), None)
+
+
+def skip_reason(output):
+    """The last line that speaks of skipping; else the last line that says anything."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    speaking = [line for line in lines if re.search(r"\bskip", line, re.IGNORECASE)]
+    return (speaking or lines or ["no reason was given"])[-1]
+
+
+def googletest_skips(output):
+    """(case, reason) of each GTEST_SKIP; GoogleTest prints `FILE:LINE: Skipped`, the reason, then the case."""
+    skips, reason, lines = [], "no reason was given", output.splitlines()
+    for number, line in enumerate(lines):
+        if line.endswith(": Skipped") and number + 1 < len(lines):
+            reason = lines[number + 1].strip() or reason
+        found = re.match(r"\[  SKIPPED \] (\S+) \(\d+ ms\)", line)
+        if found:
+            skips.append((found.group(1), reason))
+            reason = "no reason was given"
+    return skips
+
+
+def read_results(path):
+    passed, failed, skips = 0, [], []
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name, output = case.get("name"), case.findtext("system-out") or ""
+        skipped = case.find("skipped")
+        if skipped is not None and "SKIP" in (skipped.get("message") or "").upper():
+            skips.append((name, skip_reason(output)))
+        elif case.get("status") == "disabled":
+            skips.append((name, "disabled in CMake"))
+        elif case.get("status") == "run":
+            passed += 1
+            skips += [(f"{name} {inner}", reason) for inner, reason in googletest_skips(output)]
+        else:
+            failed.append(name)
+    return passed, failed, skips
+
+
+def required_features():
+    names = os.environ.get("OUTRIDER_REQUIRE_FEATURES", "").replace(",", " ").split()
+    listed = ROOT / ".ci" / "required"
+    if listed.exists():
+        names += [line.split("#")[0].strip() for line in listed.read_text().splitlines()]
+    unknown = sorted({name for name in names if name and name not in FEATURES})
+    if unknown:
+        sys.exit(f"test: no such feature: {', '.join(unknown)}; the known ones are {', '.join(FEATURES)}")
+    return sorted({name for name in names if name})
+
+
+def judge(skips, required, strict, features):
+    """Prints each skip; returns what is wrong with them."""
+    problems = []
+    for name, reason in skips:
+        excuse = features.excuse(reason)
+        named = ", ".join(features.named_in(reason))
+        verdict = f"this machine has no {excuse}" if excuse else f"not excused: it has {named}" if named else "not excused"
+        print(f"skipped: {name}: {reason} ({verdict})")
+        if not excuse and (strict or set(features.named_in(reason)) & set(required)):
+            wrong = f"but this machine has {named}" if named else "and the reason names no feature that is probed for"
+            problems.append(f"{name} was skipped, {wrong}")
+    problems += [f"this machine must have {name}, and has not" for name in required if not features.present(name)]
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", help="the file written by ctest --output-junit")
+    parser.add_argument("--ctest-status", type=int, default=0)
+    arguments = parser.parse_args()
+    passed, failed, skips = read_results(arguments.results)
+    strict = os.environ.get("CI") == "true"
+    print()
+    problems = judge(skips, required_features(), strict, Features())
+    for name in failed:
+        print(f"failed: {name}")
+    for problem in problems:
+        print(f"failed: {problem}")
+    if arguments.ctest_status and not failed:
+        problems.append("ctest")
+        print(f"failed: ctest ended with status {arguments.ctest_status}")
+    print(f"{passed} passed, {len(failed) + len(problems)} failed, {len(skips)} skipped")
+    return 1 if failed or problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
