@@ -15,7 +15,7 @@
 #define OUTRIDER_MAX_SLOTS 1024      /* (target, type, nested) triples, all targets together */
 #define OUTRIDER_MAX_SHARDS 4        /* copies of each counter, chosen by CPU, summed by the agent */
 #define OUTRIDER_MAX_DEPTH 8         /* nested queries followed per thread */
-#define OUTRIDER_TYPE_NAME 28        /* bytes of a type's name, with the NUL */
+#define OUTRIDER_TYPE_NAME 28        /* bytes of a phase's name; a type's has one less */
 #define OUTRIDER_MAX_ARGS 7          /* arguments that a role can ask of a site */
 #define OUTRIDER_EPOCHS 4            /* interval cells: current epoch and three before it */
 #define OUTRIDER_MAX_PHASES 256      /* (target, phase name) pairs, all targets together */
@@ -61,7 +61,7 @@ struct outrider_slot {
 	__u64 failed;
 	__u64 abandoned;    /* started, never ended */
 	__u64 duration_ns;  /* sum of wall times */
-	__u64 cache_hits;
+	__u64 cache_hits;   /* guard-counted and probe-seen, inside the query and what is nested in it */
 	__u64 cache_misses;
 	__u64 timed;        /* of `queries`, those whose waits were followed (0 in light mode) */
 	__u64 reserved;
@@ -74,24 +74,30 @@ struct outrider_slot {
 /* Counters of one target, one shard. */
 struct outrider_target_cell {
 	__u64 starts;
-	__u64 cache_hits;    /* from cache probes, inside queries or not; guard-counted ones are in the slots */
+	__u64 cache_hits;    /* cache probes hit outside any query; those inside are in the slots */
 	__u64 cache_misses;
 	__u64 exited_cpu_ns; /* CPU time, page faults of threads that are gone */
 	__u64 exited_faults;
 	__u64 forks;
+	__u64 execs;
 	__u64 losses[OUTRIDER_LOSSES];
 	__u64 runs[OUTRIDER_RUNS];
 };
+
+enum outrider_mode { OUTRIDER_MODE_FULL = 0, OUTRIDER_MODE_LIGHT };
 
 /* State of one target that cannot be sharded. */
 struct outrider_target {
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */
+	__u32 mode;                     /* enum outrider_mode */
 	__u32 generation;               /* bumped by the agent when probes change: older frames are dropped */
 	__u32 other_slot;               /* where types go when the pool is empty */
 	__u32 types;                    /* slots taken */
 	__u32 max_types;
+	__u32 exe_device;               /* the target's binary: an exec of anything else leaves the target */
+	__u64 exe_inode;
 	/* filled by the task iterator, cleared by the agent before each scan */
 	__u64 live_cpu_ns;
 	__u64 live_faults;
@@ -106,6 +112,12 @@ struct outrider_type_key {
 	char name[OUTRIDER_TYPE_NAME - 1];
 };
 
+struct outrider_phase_key {
+	__u32 target;
+	char name[OUTRIDER_TYPE_NAME];
+};
+
+/* One (target, phase), one shard. */
 struct outrider_phase_cell {
 	__u64 count;
 	__u64 total_ns;
@@ -114,7 +126,7 @@ struct outrider_phase_cell {
 /* A process that belongs to a target. */
 struct outrider_process {
 	__u32 target;
-	__u32 flags;
+	__u32 pad;
 };
 
 /* A binary whose new processes join a target at exec. */
@@ -172,22 +184,21 @@ enum outrider_role {
 struct outrider_site {
 	__u32 flags;
 	__u32 tag;     /* an end matches only a start of the same tag */
-	__u32 phase;   /* reserved for phase cells */
 	__u32 nargs;
-	char name[OUTRIDER_TYPE_NAME]; /* constant name of a phase or cache, from the profile; may be empty */
-	__u32 pad;
+	char name[OUTRIDER_TYPE_NAME]; /* constant name of a phase, from the profile; may be empty */
 	struct outrider_arg args[OUTRIDER_MAX_ARGS];
 };
 
-/* Record of the `events` ring buffer: what happens to processes, for the agent to act on. */
-enum outrider_event_kind { OUTRIDER_EVENT_FORK = 1, OUTRIDER_EVENT_EXEC, OUTRIDER_EVENT_EXIT };
-
-struct outrider_event {
-	__u32 kind;
-	__u32 target;
-	__u32 tgid;
-	__u32 parent;
-	__u64 time_ns;
-};
+#ifdef __cplusplus
+#define OUTRIDER_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), "layout is part of the ABI")
+#else
+#define OUTRIDER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "layout is part of the ABI")
+#endif
+OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 13 * 8 + 4 * 8 + 1121 * 4 + 4);
+OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 9 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
+OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
+OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
+OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16);
 
 #endif

@@ -1,0 +1,58 @@
+/* Type of a query from its SQL text, read from the target's memory. */
+#ifndef OUTRIDER_BPF_SQL_TYPE_H
+#define OUTRIDER_BPF_SQL_TYPE_H
+
+#include "common.h"
+#include "sql_keyword.h"
+
+#define SQL_TEXT_LOOKED_AT 128 /* bytes, a power of two: leading comments longer than that give UNKNOWN */
+
+struct sql_context {
+	struct sql_scan scan;
+	char text[SQL_TEXT_LOOKED_AT];
+	char name[SQL_KEYWORD_MAX + 1];
+};
+
+static long sql_callback(u32 i, struct sql_context *c)
+{
+	unsigned char ch = c->text[i & (SQL_TEXT_LOOKED_AT - 1)];
+	u32 at;
+
+	switch (sql_step(&c->scan, ch)) {
+	case SQL_LETTER:
+		at = c->scan.length;
+		if (at >= SQL_KEYWORD_MAX)
+			return 1;
+		asm volatile("%0 &= 15" : "+r"(at)); /* the compiler drops a mask that it can prove redundant */
+		c->name[at] = ch == '_' ? ch : ch & 0xdf;
+		c->scan.length = at + 1;
+		return 0;
+	case SQL_DONE:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller). 1: a keyword or UNKNOWN; 0: the text is empty;
+ * negative: it could not be read. */
+INLINE int sql_type(const char *text, char *name)
+{
+	struct sql_context c = {};
+	long n;
+
+	if (!text)
+		return 0;
+	n = bpf_probe_read_user_str(c.text, sizeof(c.text), text);
+	if (n < 0)
+		return -1;
+	if (n <= 1)
+		return 0;
+	bpf_loop(SQL_TEXT_LOOKED_AT, sql_callback, &c, 0);
+	if (c.scan.length == 0)
+		__builtin_memcpy(c.name, "UNKNOWN", 8);
+	__builtin_memcpy(name, c.name, sizeof(c.name));
+	return 1;
+}
+
+#endif

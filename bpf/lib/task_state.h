@@ -1,0 +1,109 @@
+/* What each thread is doing. `tasks` is task storage: found from the task itself (3 ns), gone with it. Written by the
+ * thread's own probes and by the scheduler hooks about it; created by a query's start (or a statement), never by the
+ * scheduler hooks, so that threads that run no queries cost one failed lookup.
+ *
+ * Waiting. While a thread is `active` (a query is open on it) its time goes into acc[] by state: on-CPU, run-queue, or
+ * the class of the wait. acc[] only grows while the thread stays active; a frame notes the sums at its start and takes
+ * the difference at its end, so nested queries are inclusive and the parts always add up to the wall time. */
+#ifndef OUTRIDER_BPF_TASK_STATE_H
+#define OUTRIDER_BPF_TASK_STATE_H
+
+#include "slots.h"
+
+enum run_state { ON_CPU = 0, RUN_QUEUE, BLOCKED };
+
+struct frame {
+	u64 id;          /* from the probe, or the site's tag */
+	u64 start_ns;
+	u64 stack;       /* stack pointer at the start probe */
+	u64 hits, misses; /* cache probes seen inside */
+	u32 slot;
+	u32 depth;       /* as the guard counts it; 0: unknown */
+	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start; all zero for the outermost */
+};
+
+struct phase_frame {
+	u64 start_ns;
+	u64 stack;
+};
+
+struct task_state {
+	u32 target;
+	u32 generation;
+	u32 depth;        /* open frames */
+	u32 too_deep;     /* open frames beyond OUTRIDER_MAX_DEPTH */
+	u64 current;      /* detached query that this thread works on; 0: none */
+	/* scheduler accounting */
+	u32 state;        /* enum run_state */
+	u32 wait_class;   /* of the wait that BLOCKED is */
+	u32 probe_wait;   /* 1 + class of an open wait probe; 0: none */
+	u32 early_wake;   /* woken before the switch-out hook had run */
+	u64 last_ns;      /* of the last change of state */
+	u64 acc[OUTRIDER_WAIT_CLASSES];
+	u64 current_base[OUTRIDER_WAIT_CLASSES];
+	/* commands of engines that report failures by silence (PostgreSQL) */
+	u64 pending_ns;   /* a command was announced and nothing of it has ended yet */
+	char pending_type[OUTRIDER_TYPE_NAME];
+	u32 phase_depth;
+	struct phase_frame phases[OUTRIDER_PHASE_DEPTH];
+	struct frame frames[OUTRIDER_MAX_DEPTH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} tasks __weak SEC(".maps");
+
+INLINE bool is_active(const struct task_state *st)
+{
+	return st->depth || st->current;
+}
+
+/* Moves the time since the last change into `cls`. */
+INLINE void account(struct task_state *st, u32 cls, u64 now)
+{
+	if (cls < OUTRIDER_WAIT_CLASSES && now > st->last_ns)
+		st->acc[cls] += now - st->last_ns;
+	st->last_ns = now;
+}
+
+/* The thread becomes active: it is on the CPU, in a probe. */
+INLINE void activate(struct task_state *st, u64 now)
+{
+	__builtin_memset(st->acc, 0, sizeof(st->acc));
+	st->state = ON_CPU;
+	st->early_wake = 0;
+	st->probe_wait = 0;
+	st->last_ns = now;
+}
+
+INLINE struct frame *frame_at(struct task_state *st, u32 i)
+{
+	return i < OUTRIDER_MAX_DEPTH ? &st->frames[i] : 0;
+}
+
+/* Closes open frames from the top down to `depth`: their queries will never end. */
+INLINE void abandon_to(struct task_state *st, struct outrider_target *t, u32 depth)
+{
+	for (int i = 0; i < OUTRIDER_MAX_DEPTH; i++) {
+		struct outrider_slot *slot;
+		struct frame *f;
+
+		if (st->depth <= depth)
+			break;
+		f = frame_at(st, st->depth - 1);
+		st->depth--;
+		if (!f)
+			break;
+		slot = slot_of(f->slot);
+		if (slot)
+			add64(&slot->abandoned, 1);
+		if (st->depth == 0 && !st->current)
+			concurrency_down(t);
+	}
+	st->too_deep = 0;
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* Where a query's time goes when its thread is not running.
+ *
+ * switch-out: the time since the last change was on-CPU; the thread is now on the run queue (preempted, or still
+ * runnable) or blocked, and why is told by, in this order: an open wait probe of the engine; no system call: a page
+ * fault; io_uring_enter (it sets iowait even for the network); iowait: disk; the system call.
+ * waking: blocked ends, run-queue begins.  switch-in: run-queue ends.
+ *
+ * The two tracepoints race: a wake-up on another CPU can come before the switch-out hook has run. The class is written
+ * before the state, the state changes by compare-and-swap, and a wake-up that finds the thread still on its CPU leaves
+ * a mark, so that what follows counts as run-queue. */
+#include "lib/detached.h"
+#include "lib/syscalls.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* enum syscall_code by system call number; filled by the agent. */
+const volatile __u8 syscall_codes[SYSCALL_TABLE] = {};
+const volatile __s32 io_uring_enter_number = -2;
+
+#define ANON_INODE_MAGIC 0x09041934
+
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_NUMBER(regs) ((long)(regs)->orig_ax)
+#define SYSCALL_ARG0(regs) ((regs)->di)
+#define SYSCALL_ARG1(regs) ((regs)->si)
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSCALL_NUMBER(regs) ((long)(regs)->syscallno)
+#define SYSCALL_ARG0(regs) ((regs)->orig_x0)
+#define SYSCALL_ARG1(regs) ((regs)->regs[1])
+#endif
+
+INLINE u32 descriptor_class(struct task_struct *task, u64 number)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files, *file = 0;
+	struct inode *inode;
+
+	if (!table || number >= BPF_CORE_READ(table, max_fds))
+		return OUTRIDER_WAIT_OTHER;
+	files = BPF_CORE_READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), &files[number]);
+	inode = BPF_CORE_READ(file, f_inode);
+	if (!inode)
+		return OUTRIDER_WAIT_OTHER;
+	if (BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_MAGIC)
+		return OUTRIDER_WAIT_IPC; /* eventfd, timerfd, signalfd: one thread tells another */
+	return inode_class(BPF_CORE_READ(inode, i_mode));
+}
+
+INLINE u32 classify_wait(struct task_struct *task, const struct task_state *st)
+{
+	struct pt_regs *regs;
+	long number;
+	u32 code;
+
+	if (st->probe_wait)
+		return st->probe_wait - 1;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	number = SYSCALL_NUMBER(regs);
+	if (number == -1)
+		return OUTRIDER_WAIT_PAGE_FAULT;
+	if (number == io_uring_enter_number)
+		return OUTRIDER_WAIT_IO_URING;
+	if (BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait))
+		return OUTRIDER_WAIT_DISK;
+	if (number < 0 || number >= SYSCALL_TABLE)
+		return OUTRIDER_WAIT_OTHER;
+	code = syscall_codes[number & (SYSCALL_TABLE - 1)];
+	switch (code) {
+	case SYSCALL_FUTEX:
+		return futex_class(SYSCALL_ARG1(regs));
+	case SYSCALL_FCNTL:
+		/* F_SETLKW, F_OFD_SETLKW */
+		return SYSCALL_ARG1(regs) == 7 || SYSCALL_ARG1(regs) == 38 ? OUTRIDER_WAIT_LOCK
+									     : OUTRIDER_WAIT_OTHER;
+	case SYSCALL_FD:
+		return descriptor_class(task, SYSCALL_ARG0(regs));
+	default:
+		return code < OUTRIDER_WAIT_CLASSES ? code : OUTRIDER_WAIT_OTHER;
+	}
+}
+
+INLINE void switch_out(struct task_state *st, bool runnable, u64 now)
+{
+	account(st, OUTRIDER_WAIT_CPU, now);
+	if (runnable) {
+		st->state = RUN_QUEUE;
+		return;
+	}
+	st->wait_class = classify_wait(bpf_get_current_task_btf(), st);
+	__sync_val_compare_and_swap(&st->state, ON_CPU, BLOCKED); /* a full barrier after the class */
+}
+
+INLINE void switch_in(struct task_state *st, u64 now)
+{
+	u32 cls = OUTRIDER_WAIT_RUN_QUEUE;
+
+	if (st->state == BLOCKED && !st->early_wake && st->wait_class < OUTRIDER_WAIT_CLASSES)
+		cls = st->wait_class; /* its wake-up was not seen */
+	account(st, cls, now);
+	st->early_wake = 0;
+	st->state = ON_CPU;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(handle_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	struct task_state *out = bpf_task_storage_get(&tasks, prev, 0, 0);
+	struct task_state *in = bpf_task_storage_get(&tasks, next, 0, 0);
+	u64 now;
+
+	if (out && !is_active(out))
+		out = 0;
+	if (in && !is_active(in))
+		in = 0;
+	if (!out) {
+		if (!in)
+			return 0;
+	}
+	now = bpf_ktime_get_ns();
+	if (out) {
+		switch_out(out, preempt || prev_state == 0, now);
+		count_run(out->target, OUTRIDER_RUN_SCHED_SWITCH);
+	}
+	if (in)
+		switch_in(in, now);
+	return 0;
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(handle_sched_waking, struct task_struct *p)
+{
+	struct task_state *st = bpf_task_storage_get(&tasks, p, 0, 0);
+	u32 cls;
+
+	if (!st || !is_active(st))
+		return 0;
+	if (__sync_val_compare_and_swap(&st->state, BLOCKED, RUN_QUEUE) != BLOCKED) {
+		if (st->state == ON_CPU)
+			st->early_wake = 1;
+		return 0;
+	}
+	cls = st->wait_class;
+	if (cls < OUTRIDER_WAIT_CLASSES)
+		account(st, cls, bpf_ktime_get_ns());
+	count_run(st->target, OUTRIDER_RUN_SCHED_WAKING);
+	return 0;
+}
