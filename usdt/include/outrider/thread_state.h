@@ -1,0 +1,101 @@
+/* What the query guards keep per thread: the stack of open guards, from which a query's depth comes, and a source of
+ * query ids. An implementation detail of query.h; touched only while somebody watches.
+ *
+ * A longjmp leaves guards behind that never end. Each entry therefore remembers the activation that opened it: where
+ * that function's return address lies and what it was. When a new guard opens, its own function is live, so every
+ * live entry lies at the same place or higher up the stack. No memory of an older guard is ever read: it may be gone.
+ */
+#ifndef OUTRIDER_THREAD_STATE_H
+#define OUTRIDER_THREAD_STATE_H
+
+#include <stdint.h>
+
+#include "usdt.h"
+
+#define OUTRIDER_TRACKED_DEPTH 16    /* guards deeper than this are counted, not remembered */
+#define OUTRIDER_IDS_PER_BLOCK 4096u /* a thread fetches its ids in blocks, with one atomic operation each */
+
+struct outrider_open_guard {
+  const uintptr_t *slot; /* where the return address of the guard's function lies; null: not in a function's frame */
+  uintptr_t caller;      /* that return address */
+  const void *guard;     /* this and `slot` are compared, never followed */
+};
+
+struct outrider_thread_state {
+  uint64_t next_id;
+  uint64_t depth;
+  struct outrider_open_guard open[OUTRIDER_TRACKED_DEPTH];
+};
+
+/* Where a function keeps its return address: the frame records of x86-64 and arm64 both have it after the saved frame
+ * pointer. A macro, because it must see the frame of the function that holds the guard. */
+#if OUTRIDER_PROBES_AVAILABLE
+#define OUTRIDER_RETURN_SLOT_() (OUTRIDER_CAST_(const uintptr_t *, __builtin_frame_address(0)) + 1)
+
+OUTRIDER_EXTERN_C_BEGIN_
+/* Weak: one per link unit, and shared between a program and the libraries it links, so that a library's query inside a
+ * program's query is at depth 2. The name carries the layout's version: two layouts must never meet. */
+extern __thread struct outrider_thread_state outrider_thread_state_v1;
+__attribute__((weak, visibility("default"))) __thread struct outrider_thread_state outrider_thread_state_v1;
+extern uint64_t outrider_id_blocks_v1;
+__attribute__((weak, visibility("default"))) uint64_t outrider_id_blocks_v1;
+OUTRIDER_EXTERN_C_END_
+
+OUTRIDER_BEGIN_DECLS_
+
+/* An id that no other query in flight in this process has: 41 bits that count, below 22 bits (the page that the
+ * counter lies on) for libraries that were opened privately and so have a counter of their own. Bit 63 stays clear, and
+ * it is never 0. */
+OUTRIDER_FN_ uint64_t outrider_next_id_(void) {
+  struct outrider_thread_state *thread = &outrider_thread_state_v1;
+  uint64_t unit = (OUTRIDER_ADDRESS_(&outrider_id_blocks_v1) >> 12) & 0x3fffffu;
+
+  if (thread->next_id % OUTRIDER_IDS_PER_BLOCK == 0)
+    thread->next_id = __atomic_fetch_add(&outrider_id_blocks_v1, 1, __ATOMIC_RELAXED) * OUTRIDER_IDS_PER_BLOCK + 1;
+  return (unit << 41) | (thread->next_id++ & 0x1ffffffffffu);
+}
+
+/* Forgets the guards that a longjmp left behind, as seen from a function with that return slot. */
+OUTRIDER_FN_ void outrider_drop_dead_guards_(const uintptr_t *slot, const void *guard) {
+  struct outrider_thread_state *thread = &outrider_thread_state_v1;
+  uint64_t tracked = thread->depth < OUTRIDER_TRACKED_DEPTH ? thread->depth : OUTRIDER_TRACKED_DEPTH;
+  uint64_t live;
+
+  for (live = 0; live < tracked; live++) {
+    const struct outrider_open_guard *open = &thread->open[live];
+    if (open->guard == guard) break;
+    if (open->slot && (open->slot < slot || (open->slot == slot && open->caller != *slot))) break;
+  }
+  if (live < tracked) thread->depth = live;
+}
+
+/* Puts a guard on the thread's stack and returns its depth, 1 for the outermost. `slot` is null for a guard that lives
+ * anywhere but in a function's frame. */
+OUTRIDER_FN_ uint64_t outrider_enter_(const void *guard, const uintptr_t *slot) {
+  struct outrider_thread_state *thread = &outrider_thread_state_v1;
+  uint64_t depth;
+
+  if (slot) outrider_drop_dead_guards_(slot, guard);
+  depth = thread->depth++;
+  if (depth < OUTRIDER_TRACKED_DEPTH) {
+    thread->open[depth].slot = slot;
+    thread->open[depth].caller = slot ? *slot : 0;
+    thread->open[depth].guard = guard;
+  }
+  return depth + 1;
+}
+
+/* Takes a guard off, with everything that was left open above it. A guard that is not on this thread's stack (it was
+ * dropped as dead, or is wrongly ended on another thread) changes nothing. */
+OUTRIDER_FN_ void outrider_leave_(const void *guard, uint64_t depth) {
+  struct outrider_thread_state *thread = &outrider_thread_state_v1;
+
+  if (depth == 0 || depth > thread->depth) return;
+  if (depth <= OUTRIDER_TRACKED_DEPTH && thread->open[depth - 1].guard != guard) return;
+  thread->depth = depth - 1;
+}
+
+OUTRIDER_END_DECLS_
+#endif
+
+#endif
