@@ -96,7 +96,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_query_start_(struct outrider_query *q, const 
 #if OUTRIDER_PROBES_AVAILABLE
   if (q->flags & OUTRIDER_ARMED) {
     q->id = outrider_next_id_();
-    q->depth = outrider_enter_(q, slot);
+    q->depth = outrider_enter_(q, slot, __builtin_frame_address(0));
     if (OUTRIDER_PROBE_ENABLED(query__start)) outrider_emit_query_start(q->id, type, q->depth);
   }
 #else
@@ -160,11 +160,17 @@ OUTRIDER_FN_ void outrider_query_end(struct outrider_query *q) {
   if (__builtin_expect((q->flags & (OUTRIDER_ARMED | OUTRIDER_TIMED)) != 0, 0)) outrider_query_stop_(q);
 }
 
+#if OUTRIDER_PROBES_AVAILABLE
+OUTRIDER_OUTLINE_FN_ void outrider_unwound_(const uintptr_t *slot) {
+  outrider_drop_dead_guards_(0, slot, __builtin_frame_address(0));
+}
+#endif
+
 /* To be called where a sigsetjmp returned non-zero: forgets the guards of all functions that were jumped out of.
- * Without it most are found when the next query begins; with it, all are. */
+ * Without it nearly all are found when the next query begins; with it, all are. */
 OUTRIDER_IN_PLACE_FN_ void outrider_unwound(void) {
 #if OUTRIDER_PROBES_AVAILABLE
-  if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) outrider_drop_dead_guards_(OUTRIDER_RETURN_SLOT_(), 0);
+  if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) outrider_unwound_(OUTRIDER_RETURN_SLOT_());
 #endif
 }
 

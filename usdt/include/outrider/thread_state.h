@@ -1,10 +1,10 @@
 /* What the query guards keep per thread: the stack of open guards, from which a query's depth comes, and a source of
  * query ids. An implementation detail of query.h; touched only while somebody watches.
  *
- * A longjmp leaves guards behind that never end. Each entry therefore remembers the activation that opened it: where
- * that function's return address lies and what it was. When a new guard opens, its own function is live, so every
- * live entry lies at the same place or higher up the stack. No memory of an older guard is ever read: it may be gone.
- */
+ * A longjmp leaves guards behind that never end. They are found when the next one begins, by what cannot be true of a
+ * live one: its address is the new guard's own; it lies below the running function, in stack that was given back; or it
+ * was a local variable of a function that did not call, and is not, the present one. No memory of an older guard is
+ * ever read, since it may be gone, and a guard that is not on the stack at all is never taken for dead. */
 #ifndef OUTRIDER_THREAD_STATE_H
 #define OUTRIDER_THREAD_STATE_H
 
@@ -15,10 +15,12 @@
 #define OUTRIDER_TRACKED_DEPTH 16    /* guards deeper than this are counted, not remembered */
 #define OUTRIDER_IDS_PER_BLOCK 4096u /* a thread fetches its ids in blocks, with one atomic operation each */
 
+/* Addresses are compared, never followed. */
 struct outrider_open_guard {
-  const uintptr_t *slot; /* where the return address of the guard's function lies; null: not in a function's frame */
+  const void *guard;
+  const void *bottom;    /* dead once the stack ends above this; null: not on the stack */
+  const uintptr_t *slot; /* where its function's return address lies; null: not a local variable of that function */
   uintptr_t caller;      /* that return address */
-  const void *guard;     /* this and `slot` are compared, never followed */
 };
 
 struct outrider_thread_state {
@@ -55,32 +57,41 @@ OUTRIDER_FN_ uint64_t outrider_next_id_(void) {
   return (unit << 41) | (thread->next_id++ & 0x1ffffffffffu);
 }
 
-/* Forgets the guards that a longjmp left behind, as seen from a function with that return slot. */
-OUTRIDER_FN_ void outrider_drop_dead_guards_(const uintptr_t *slot, const void *guard) {
+OUTRIDER_FN_ int outrider_is_dead_(const struct outrider_open_guard *open, const uintptr_t *slot, const void *frame) {
+  if (open->bottom && open->bottom < frame) return 1;
+  return open->slot && (open->slot < slot || (open->slot == slot && open->caller != *slot));
+}
+
+/* Forgets the guards that a longjmp left behind, and those nested in them. slot: of the function that calls, or begins
+ * `guard`; frame: of a function that it called, so that every live guard lies above. */
+OUTRIDER_FN_ void outrider_drop_dead_guards_(const void *guard, const uintptr_t *slot, const void *frame) {
   struct outrider_thread_state *thread = &outrider_thread_state_v1;
   uint64_t tracked = thread->depth < OUTRIDER_TRACKED_DEPTH ? thread->depth : OUTRIDER_TRACKED_DEPTH;
   uint64_t live;
 
-  for (live = 0; live < tracked; live++) {
-    const struct outrider_open_guard *open = &thread->open[live];
-    if (open->guard == guard) break;
-    if (open->slot && (open->slot < slot || (open->slot == slot && open->caller != *slot))) break;
-  }
+  for (live = 0; live < tracked; live++)
+    if (thread->open[live].guard == guard || outrider_is_dead_(&thread->open[live], slot, frame)) break;
   if (live < tracked) thread->depth = live;
 }
 
 /* Puts a guard on the thread's stack and returns its depth, 1 for the outermost. `slot` is null for a guard that lives
- * anywhere but in a function's frame. */
-OUTRIDER_FN_ uint64_t outrider_enter_(const void *guard, const uintptr_t *slot) {
+ * in the heap. A guard may be the local variable of a caller of the function that begins it (a member of some wrapper,
+ * begun by its constructor): then it lies above that function's return address, which so says nothing about it. */
+OUTRIDER_FN_ uint64_t outrider_enter_(const void *guard, const uintptr_t *slot, const void *frame) {
   struct outrider_thread_state *thread = &outrider_thread_state_v1;
   uint64_t depth;
 
-  if (slot) outrider_drop_dead_guards_(slot, guard);
+  if (slot) outrider_drop_dead_guards_(guard, slot, frame);
   depth = thread->depth++;
   if (depth < OUTRIDER_TRACKED_DEPTH) {
-    thread->open[depth].slot = slot;
-    thread->open[depth].caller = slot ? *slot : 0;
-    thread->open[depth].guard = guard;
+    const void *slot_address = slot;
+    struct outrider_open_guard *open = &thread->open[depth];
+    int local = slot && guard > frame && guard < slot_address;
+
+    open->guard = guard;
+    open->bottom = slot && guard > frame ? guard : 0;
+    open->slot = local ? slot : 0;
+    open->caller = local ? *slot : 0;
   }
   return depth + 1;
 }
