@@ -25,12 +25,12 @@ enum class QueryKey { kTask, kId };
 struct ArgSource {
   enum class Kind { kNone, kArgument, kConstant };
   Kind kind = Kind::kNone;
-  int number = 0;          ///< kArgument: 1 is the probe's first
+  int number = 0;          ///< kArgument: 1 is the probe's first, -1 its last
   std::int64_t value = 0;  ///< kConstant
 };
 
 struct ProbeName {
-  std::string provider;  ///< "*": any, see provider_matches
+  std::string provider;  ///< "*": any that has all the required probes of the profile
   std::string name;
 };
 
@@ -42,10 +42,10 @@ struct ProfileProbe {
   bool required = false;
   std::uint32_t flags = 0;  ///< OUTRIDER_SITE_*
   std::uint32_t tag = 0;
-  std::string label;                                ///< constant name of a phase or cache, may be empty
+  std::string label;                                ///< constant name of a phase, may be empty
   std::array<ArgSource, OUTRIDER_MAX_ARGS> args{};  ///< in the role's order of abi.h
 
-  /// Highest argument number asked for; 0: none.
+  /// How many arguments a site must have; 0: none.
   [[nodiscard]] int arguments_needed() const;
 };
 

@@ -91,8 +91,31 @@ struct Operand {
   [[nodiscard]] Error unreadable(std::string_view why) const {
     return Error{fmt::format("argument '{}' cannot be read: {}", text, why)};
   }
+  /// The BPF side takes a constant as it is, so it is cut to the argument's size here.
   Result<outrider_arg> constant(std::int64_t value) {
     arg.kind = OUTRIDER_ARG_CONST;
+    switch (arg.size) {
+      case 1:
+        value = static_cast<std::uint8_t>(value);
+        break;
+      case 2:
+        value = static_cast<std::uint16_t>(value);
+        break;
+      case 4:
+        value = static_cast<std::uint32_t>(value);
+        break;
+      case -1:
+        value = static_cast<std::int8_t>(value);
+        break;
+      case -2:
+        value = static_cast<std::int16_t>(value);
+        break;
+      case -4:
+        value = static_cast<std::int32_t>(value);
+        break;
+      default:
+        break;
+    }
     arg.value = value;
     return arg;
   }
@@ -121,6 +144,7 @@ Result<outrider_arg> parse_x86_memory(Operand operand, std::string_view place) {
   if (inside.find(',') != std::string_view::npos) return operand.unreadable("it uses an index register");
   if (!inside.starts_with('%')) return operand.unreadable("its base is not a register");
   const auto base = x86_register(inside.substr(1));
+  if (base && base->reg == OUTRIDER_REG_IP) return operand.unreadable("it is a symbol relative to %rip");
   if (!base) return operand.unreadable("its base register is unknown");
   const auto displacement = before.empty() ? std::optional<std::int64_t>(0) : number(before);
   if (!displacement) return operand.unreadable("its address is a symbol that the note does not resolve");

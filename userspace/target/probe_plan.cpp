@@ -1,0 +1,219 @@
+#include "userspace/target/probe_plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "userspace/target/role_info.h"
+#include "userspace/target/usdt_args.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::string_view kAnyProvider = "*";
+
+std::string full_name(const ProbeName& probe) { return probe.provider + ":" + probe.name; }
+
+bool has_probe(const ElfProbes& elf, std::string_view provider, std::string_view name, std::size_t arguments) {
+  return std::any_of(elf.probes.begin(), elf.probes.end(), [&](const ElfProbe& probe) {
+    return probe.provider == provider && probe.name == name && split_usdt_args(probe.args).size() >= arguments;
+  });
+}
+
+/// Providers that "*" stands for: those with every required "*" probe, each with enough arguments. Another engine's
+/// probe that merely has the same name is not taken for ours.
+std::set<std::string, std::less<>> wildcard_providers(const ElfProbes& elf, const Profile& profile) {
+  std::set<std::string, std::less<>> providers;
+  for (const ElfProbe& probe : elf.probes) providers.insert(probe.provider);
+  std::erase_if(providers, [&](const std::string& provider) {
+    const bool lacks_probe = std::any_of(profile.probes.begin(), profile.probes.end(), [&](const ProfileProbe& wanted) {
+      return wanted.required && wanted.probe.provider == kAnyProvider &&
+             !has_probe(elf, provider, wanted.probe.name, static_cast<std::size_t>(wanted.arguments_needed()));
+    });
+    return lacks_probe || std::any_of(profile.detect.begin(), profile.detect.end(), [&](const ProbeName& wanted) {
+             return wanted.provider == kAnyProvider && !has_probe(elf, provider, wanted.name, 0);
+           });
+  });
+  return providers;
+}
+
+/// The site's description for the BPF side; the error says which argument cannot be had.
+Result<outrider_site> make_spec(const ElfProbe& site, const ProfileProbe& wanted, Machine machine) {
+  outrider_site spec{};
+  spec.flags = wanted.flags;
+  spec.tag = wanted.tag;
+  std::copy_n(wanted.label.begin(), std::min<std::size_t>(wanted.label.size(), sizeof(spec.name) - 1), spec.name);
+  const auto operands = split_usdt_args(site.args);
+  for (std::size_t i = 0; i < wanted.args.size(); ++i) {
+    const ArgSource& source = wanted.args[i];
+    if (source.kind == ArgSource::Kind::kNone) continue;
+    spec.nargs = static_cast<__u32>(i + 1);
+    if (source.kind == ArgSource::Kind::kConstant) {
+      spec.args[i].kind = OUTRIDER_ARG_CONST;
+      spec.args[i].size = -8;
+      spec.args[i].value = source.value;
+      continue;
+    }
+    const auto count = static_cast<int>(operands.size());
+    const int index = source.number > 0 ? source.number - 1 : count + source.number;
+    if (index < 0 || index >= count) {
+      return Error{fmt::format("it has {} arguments and the profile reads argument {} ({})", count, source.number,
+                               kRoles[wanted.role].fields[i])};
+    }
+    const auto arg = parse_usdt_arg(operands[static_cast<std::size_t>(index)], machine);
+    if (!arg) return arg.error();
+    spec.args[i] = *arg;
+  }
+  return spec;
+}
+
+class Planner {
+ public:
+  Planner(const ElfProbes& elf, const Profile& profile, const PlanOptions& options)
+      : elf_(elf), options_(options), any_(wildcard_providers(elf, profile)) {
+    plan_.profile = profile.name;
+  }
+
+  void add(const ProfileProbe& wanted) {
+    std::size_t found = 0;
+    const std::size_t planned = plan_.sites.size();
+    const std::size_t unusable = plan_.unusable.size();
+    for (const ElfProbe& site : elf_.probes) {
+      if (!matches(site, wanted.probe)) continue;
+      ++found;
+      add_site(site, wanted);
+    }
+    const bool usable = plan_.sites.size() > planned;
+    if (usable || (found != 0 && !wanted.required)) return;
+    if (!wanted.required) {
+      plan_.absent.push_back(full_name(wanted.probe));
+    } else if (found != 0) {
+      faults_.push_back(
+          fmt::format("{} cannot be probed ({})", full_name(wanted.probe), plan_.unusable[unusable].reason));
+    } else {
+      faults_.push_back(absent_reason(wanted.probe));
+    }
+  }
+
+  Result<ProbePlan> finish() && {
+    if (!faults_.empty()) {
+      return Error{fmt::format(
+          "the profile '{}' does not fit: {}; see `outrider probes` for what the binary offers, or choose another "
+          "profile with --profile",
+          plan_.profile, fmt::join(faults_, "; "))};
+    }
+    bool ends = false;
+    bool durations = true;
+    for (const PlannedSite& site : plan_.sites) {
+      if (site.role != OUTRIDER_ROLE_QUERY_END) continue;
+      ends = true;
+      durations = durations && site.spec.args[kDurationField].kind != OUTRIDER_ARG_NONE;
+    }
+    if (!ends) {
+      return Error{fmt::format("the profile '{}' finds no usable end of a query in this binary; see `outrider probes`",
+                               plan_.profile)};
+    }
+    plan_.light_possible = durations;
+    return std::move(plan_);
+  }
+
+ private:
+  [[nodiscard]] bool matches(const ElfProbe& site, const ProbeName& wanted) const {
+    if (site.name != wanted.name) return false;
+    return wanted.provider == kAnyProvider ? any_.contains(site.provider) : site.provider == wanted.provider;
+  }
+
+  [[nodiscard]] std::string absent_reason(const ProbeName& wanted) const {
+    for (const SkippedNote& note : elf_.skipped) {
+      if (note.probe == full_name(wanted))
+        return fmt::format("the note of {} is unusable: {}", note.probe, note.reason);
+    }
+    return fmt::format("the binary has no probe {}", full_name(wanted));
+  }
+
+  void add_site(const ElfProbe& site, const ProfileProbe& wanted) {
+    const auto reject = [&](std::string reason) {
+      plan_.unusable.push_back({site.provider, site.name, site.offset, std::move(reason)});
+    };
+    PlannedSite planned;
+    planned.code = classify_site(std::span(site.code.data(), site.code_size), elf_.machine);
+    planned.verdict = decide_site(planned.code, options_.generation, options_.allow_nop5);
+    if (!planned.verdict.usable) return reject(planned.verdict.consequence);
+    auto spec = make_spec(site, wanted, elf_.machine);
+    if (!spec) return reject(spec.error().message);
+    planned.provider = site.provider;
+    planned.probe = site.name;
+    planned.role = wanted.role;
+    planned.group = wanted.group;
+    planned.offset = site.offset + planned.verdict.shift;
+    planned.ref_ctr_offset = site.semaphore_offset;
+    planned.spec = *spec;
+    plan_.sites.push_back(std::move(planned));
+  }
+
+  const ElfProbes& elf_;
+  const PlanOptions& options_;
+  std::set<std::string, std::less<>> any_;
+  ProbePlan plan_;
+  std::vector<std::string> faults_;
+};
+
+bool detected(const ElfProbes& elf, const Profile& profile) {
+  if (profile.detect.empty()) return false;
+  const auto any = wildcard_providers(elf, profile);
+  return std::all_of(profile.detect.begin(), profile.detect.end(), [&](const ProbeName& wanted) {
+    return wanted.provider == kAnyProvider ? !any.empty() : has_probe(elf, wanted.provider, wanted.name, 0);
+  });
+}
+
+/// Why no profile fits, from what the binary has.
+Error no_profile(const ElfProbes& elf) {
+  if (elf.probes.empty() && elf.skipped_count > 0) {
+    return Error{
+        fmt::format("all {} USDT notes of the binary are unusable, the first because: {}; it may be damaged, "
+                    "reinstall it",
+                    elf.skipped_count, elf.skipped.front().reason)};
+  }
+  if (elf.probes.empty()) {
+    return Error{
+        "the binary has no USDT probes; build the engine with its probes on (PostgreSQL: --enable-dtrace) or with "
+        "outrider's probe header, or watch the shared library that has them"};
+  }
+  std::set<std::string> providers;
+  for (const ElfProbe& probe : elf.probes) providers.insert(probe.provider);
+  return Error{
+      fmt::format("no profile fits the binary's {} probes (providers: {}); see `outrider probes`, write a profile "
+                  "for them and name it with --profile",
+                  elf.probes.size(), fmt::join(providers, ", "))};
+}
+
+}  // namespace
+
+Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, const PlanOptions& options) {
+  Planner planner(elf, profile, options);
+  for (const ProfileProbe& probe : profile.probes) planner.add(probe);
+  return std::move(planner).finish();
+}
+
+Result<std::size_t> pick_profile(const ElfProbes& elf, const std::vector<Profile>& profiles) {
+  std::optional<std::size_t> best;
+  const auto rank = [&](std::size_t index) {
+    const auto& detect = profiles[index].detect;
+    const bool named = std::all_of(detect.begin(), detect.end(),
+                                   [](const ProbeName& probe) { return probe.provider != kAnyProvider; });
+    return std::pair(named, detect.size());
+  };
+  for (std::size_t i = 0; i < profiles.size(); ++i) {
+    if (detected(elf, profiles[i]) && (!best || rank(i) > rank(*best))) best = i;
+  }
+  if (!best) return no_profile(elf);
+  return *best;
+}
+
+}  // namespace outrider

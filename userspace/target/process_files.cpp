@@ -1,0 +1,153 @@
+// file_key() and probe_files(): which files a process runs, as the kernel names them.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <set>
+
+#include "userspace/target/process.h"
+#include "userspace/target/procfs_text.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::uint32_t device_number(std::uint32_t major_number, std::uint32_t minor_number) {
+  return major_number << 20 | minor_number;
+}
+
+/// "8:1" or, with base 16, "fd:00".
+std::optional<std::uint32_t> parse_device(std::string_view text, int base) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto major_number = to_number<std::uint32_t>(text.substr(0, colon), base);
+  const auto minor_number = to_number<std::uint32_t>(text.substr(colon + 1), base);
+  if (!major_number || !minor_number) return std::nullopt;
+  return device_number(*major_number, *minor_number);
+}
+
+std::string_view next_line(std::string_view& text) {
+  const auto end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
+
+/// The word behind "label:" of an fdinfo file.
+std::optional<std::uint64_t> fdinfo_number(std::string_view text, std::string_view label) {
+  while (!text.empty()) {
+    const std::string_view line = next_line(text);
+    if (!line.starts_with(label)) continue;
+    const auto words = split_words(line.substr(label.size()));
+    return words.empty() ? std::nullopt : to_number<std::uint64_t>(words[0]);
+  }
+  return std::nullopt;
+}
+
+/// The device of the super block that is mounted as `mount_id`.
+std::optional<std::uint32_t> mounted_device(const std::string& mountinfo, std::uint64_t mount_id) {
+  const auto text = read_text(mountinfo);
+  if (!text) return std::nullopt;
+  for (std::string_view left = *text; !left.empty();) {
+    const auto words = split_words(next_line(left));
+    if (words.size() > 2 && to_number<std::uint64_t>(words[0]) == mount_id) return parse_device(words[2], 10);
+  }
+  return std::nullopt;
+}
+
+/// The kernel's own numbers: fdinfo has the inode's, mountinfo the super block's device.
+std::optional<FileKey> kernel_key(const Fd& fd, const std::string& procfs, pid_t pid) {
+  const auto info = read_text(fmt::format("{}/self/fdinfo/{}", procfs, fd.get()));
+  if (!info) return std::nullopt;
+  const auto inode = fdinfo_number(*info, "ino:");
+  const auto mount = fdinfo_number(*info, "mnt_id:");
+  if (!inode || !mount) return std::nullopt;
+  auto device = mounted_device(procfs + "/self/mountinfo", *mount);
+  if (!device && pid > 0) device = mounted_device(fmt::format("{}/{}/mountinfo", procfs, pid), *mount);
+  if (!device) return std::nullopt;
+  return FileKey{*device, *inode};
+}
+
+struct Mapping {
+  std::string range;  ///< "start-end", the name in map_files
+  FileKey key;
+  std::string path;
+};
+
+/// An executable mapping of a file from one line of /proc/PID/maps.
+std::optional<Mapping> parse_mapping(std::string_view line) {
+  const auto words = split_words(line);
+  if (words.size() < 6 || words[1].size() < 3 || words[1][2] != 'x' || !words[5].starts_with('/')) return std::nullopt;
+  const auto device = parse_device(words[3], 16);
+  const auto inode = to_number<std::uint64_t>(words[4]);
+  if (!device || !inode || *inode == 0) return std::nullopt;
+  const auto path = static_cast<std::size_t>(words[5].data() - line.data());
+  return Mapping{std::string(words[0]), {*device, *inode}, std::string(line.substr(path))};
+}
+
+/// Through map_files, which finds deleted files too but needs a capability; else by path inside the process's root,
+/// which must still be the file that is mapped.
+Result<Fd> open_mapping(const Mapping& mapping, const std::string& directory, const std::string& procfs, pid_t pid) {
+  Fd fd(open(fmt::format("{}/map_files/{}", directory, mapping.range).c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.valid()) return fd;
+  const std::string path = fmt::format("{}/root{}", directory, mapping.path);
+  // Not blocking: by now the path may be a FIFO.
+  fd = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return Error::from_errno(errno, "open");
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) return Error::from_errno(errno, "stat");
+  const auto key = file_key(fd, procfs, pid);
+  if (status.st_ino != mapping.key.inode && !(key && *key == mapping.key)) {
+    return Error{"the file was replaced since the process mapped it"};
+  }
+  return fd;
+}
+
+void add_library(const Mapping& mapping, const Process& process, const std::string& procfs, ProbeFiles& result) {
+  const std::string directory = fmt::format("{}/{}", procfs, process.pid);
+  auto fd = open_mapping(mapping, directory, procfs, process.pid);
+  if (!fd) {
+    result.unreadable.push_back(fmt::format("{}: {}", mapping.path, fd.error().message));
+    return;
+  }
+  auto probes = read_probes(fd->get(), mapping.path);
+  if (!probes) return;  // mapped executable but no ELF file: generated code
+  if (probes->probes.empty() && probes->skipped_count == 0) return;
+  result.files.push_back({std::move(*fd), mapping.path, mapping.key, std::move(*probes)});
+}
+
+}  // namespace
+
+Result<FileKey> file_key(const Fd& fd, const std::string& procfs, pid_t pid) {
+  if (const auto key = kernel_key(fd, procfs, pid)) return *key;
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) return Error::from_errno(errno, "stat of an open file");
+  return FileKey{device_number(major(status.st_dev), minor(status.st_dev)), status.st_ino};
+}
+
+Result<ProbeFiles> probe_files(const Process& process, const std::string& procfs) {
+  ProbeFiles result;
+  auto exe_probes = read_probes(process.exe.get(), process.exe_path);
+  if (!exe_probes) return exe_probes.error();
+  Fd exe(fcntl(process.exe.get(), F_DUPFD_CLOEXEC, 0));
+  if (!exe.valid()) return Error::from_errno(errno, "duplicate the descriptor of " + process.exe_path);
+  result.files.push_back({std::move(exe), process.exe_path, process.exe_key, std::move(*exe_probes)});
+
+  const auto maps = read_text(fmt::format("{}/{}/maps", procfs, process.pid));
+  if (!maps) {
+    result.unreadable.push_back(fmt::format("the list of mapped libraries: {}", maps.error().message));
+    return result;
+  }
+  std::set<FileKey> seen = {process.exe_key};
+  for (std::string_view left = *maps; !left.empty();) {
+    const auto mapping = parse_mapping(next_line(left));
+    if (!mapping || mapping->path == process.exe_path) continue;
+    if (seen.insert(mapping->key).second) add_library(*mapping, process, procfs, result);
+  }
+  return result;
+}
+
+}  // namespace outrider

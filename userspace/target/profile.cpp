@@ -1,0 +1,89 @@
+#include "userspace/target/profile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "userspace/target/embedded_profiles.h"
+#include "userspace/target/role_info.h"
+
+namespace outrider {
+namespace {
+
+void append(std::string& errors, const Error& error) {
+  if (!errors.empty()) errors += '\n';
+  errors += error.message;
+}
+
+}  // namespace
+
+int ProfileProbe::arguments_needed() const {
+  int highest = 0;
+  for (const ArgSource& arg : args) {
+    if (arg.kind == ArgSource::Kind::kArgument) highest = std::max(highest, std::abs(arg.number));
+  }
+  return highest;
+}
+
+std::string_view role_name(outrider_role role) { return role < OUTRIDER_ROLES ? kRoles[role].name : "unknown"; }
+
+std::string_view group_name(ProbeGroup group) { return kGroupNames[static_cast<std::size_t>(group)]; }
+
+Result<Profile> load_profile(const std::string& path) {
+  constexpr std::uintmax_t kMaxProfileSize = 1u << 20;
+  std::error_code code;
+  const auto size = std::filesystem::file_size(path, code);
+  if (code) return Error{fmt::format("read profile {}: {}", path, code.message()), code.value()};
+  if (size > kMaxProfileSize) return Error{fmt::format("{}: is larger than 1 MiB; this is no profile", path)};
+  std::ifstream file(path);
+  if (!file) return Error::from_errno(errno, fmt::format("open profile {}", path));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return parse_profile(text.str(), path);
+}
+
+Result<std::vector<Profile>> load_profiles(const std::string& directory) {
+  std::error_code code;
+  std::vector<std::string> paths;
+  for (std::filesystem::directory_iterator entry(directory, code), end; !code && entry != end; entry.increment(code)) {
+    if (entry->path().extension() == ".toml") paths.push_back(entry->path().string());
+  }
+  if (code) return Error{fmt::format("read profile directory {}: {}", directory, code.message()), code.value()};
+  std::sort(paths.begin(), paths.end());
+  std::vector<Profile> profiles;
+  std::string errors;
+  for (const std::string& path : paths) {
+    auto profile = load_profile(path);
+    if (profile) {
+      profiles.push_back(std::move(*profile));
+    } else {
+      append(errors, profile.error());
+    }
+  }
+  if (!errors.empty()) return Error{errors};
+  return profiles;
+}
+
+Result<std::vector<Profile>> builtin_profiles() {
+  std::vector<Profile> profiles;
+  std::string errors;
+  for (const EmbeddedProfile& file : embedded_profiles()) {
+    auto profile = parse_profile(file.text, std::string(file.file_name));
+    if (profile) {
+      profile->source = "built in";
+      profiles.push_back(std::move(*profile));
+    } else {
+      append(errors, profile.error());
+    }
+  }
+  if (!errors.empty()) return Error{errors};
+  return profiles;
+}
+
+}  // namespace outrider

@@ -1,0 +1,46 @@
+// What the profile format knows of each role: its name, its fields in the ABI's order, and where it belongs.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "bpf/abi/abi.h"
+#include "userspace/target/profile.h"
+
+namespace outrider {
+
+struct RoleInfo {
+  std::string_view name;
+  ProbeGroup group;
+  std::array<std::string_view, OUTRIDER_MAX_ARGS> fields;  ///< unused ones are empty
+  std::uint32_t flags;                                     ///< OUTRIDER_SITE_* that make sense
+};
+
+/// Indexed by outrider_role.
+inline constexpr std::array<RoleInfo, OUTRIDER_ROLES> kRoles = {{
+    {"query_start",
+     ProbeGroup::kStart,
+     {"id", "type", "depth"},
+     OUTRIDER_SITE_TYPE_IS_SQL | OUTRIDER_SITE_OUTERMOST | OUTRIDER_SITE_TYPE_FROM_STATEMENT},
+    {"query_end",
+     ProbeGroup::kQuery,
+     {"id", "type", "status", "duration_ns", "depth", "hits", "misses"},
+     OUTRIDER_SITE_TYPE_IS_SQL | OUTRIDER_SITE_TYPE_FROM_STATEMENT},
+    {"query_switch", ProbeGroup::kStart, {"id"}, 0},
+    {"statement", ProbeGroup::kQuery, {"text"}, 0},
+    {"statement_ok", ProbeGroup::kQuery, {}, 0},
+    {"phase_start", ProbeGroup::kPhase, {"name"}, 0},
+    {"phase_end", ProbeGroup::kPhase, {"name"}, 0},
+    {"cache", ProbeGroup::kCache, {"hit"}, 0},
+    {"wait_start", ProbeGroup::kWait, {"class"}, 0},
+    {"wait_end", ProbeGroup::kWait, {"class"}, 0},
+}};
+
+/// Position of the duration among query_end's fields.
+inline constexpr std::size_t kDurationField = 3;
+
+/// Indexed by ProbeGroup.
+inline constexpr std::array<std::string_view, 5> kGroupNames = {"query", "start", "phase", "cache", "wait"};
+
+}  // namespace outrider
