@@ -53,6 +53,11 @@ def has_quota():
     return controllers.exists() and "cpu" in controllers.read_text().split() and os.access(controllers.parent, os.W_OK)
 
 
+def has_io_uring():
+    """A set-up without parameters is refused for them, not for being io_uring."""
+    return system_call_errno(SYS_IO_URING_SETUP, 0, None) in (errno.EFAULT, errno.EINVAL)
+
+
 # Feature: (how a reason may call it, is it here). The probes do not load or attach anything.
 FEATURES = {
     "root": (r"\broot\b|\bprivilege|CAP_\w+", lambda: os.geteuid() == 0),
@@ -61,7 +66,7 @@ FEATURES = {
     "uprobe_multi": (r"\buprobe_multi\b", lambda: btf_has(b"bpf_uprobe_multi_link_attach")),
     "optimised_uprobe": (r"\boptimi[sz]ed[_ ]uprobe|\bnop10\b", lambda: system_call_errno(SYS_UPROBE) == errno.EPROTO),
     "tracefs": (r"\btracefs\b", lambda: os.path.exists("/sys/kernel/tracing/events")),
-    "io_uring": (r"\bio_uring\b", lambda: system_call_errno(SYS_IO_URING_SETUP, 0, None) in (errno.EFAULT, errno.EINVAL)),
+    "io_uring": (r"\bio_uring\b", has_io_uring),
     "two_cpus": (r"\b(two|2) (cpus|processors)\b|\btwo_cpus\b", lambda: len(os.sched_getaffinity(0)) >= 2),
     "cgroup": (r"\bcgroup", has_quota),
     "postgresql": (r"\bpostgres", has_postgresql),
@@ -149,8 +154,8 @@ def judge(skips, required, strict, features):
     for name, reason in skips:
         excuse = features.excuse(reason)
         named = ", ".join(features.named_in(reason))
-        verdict = f"this machine has no {excuse}" if excuse else f"not excused: it has {named}" if named else "not excused"
-        print(f"skipped: {name}: {reason} ({verdict})")
+        verdict = f"not excused: this machine has {named}" if named else "not excused"
+        print(f"skipped: {name}: {reason} ({f'this machine has no {excuse}' if excuse else verdict})")
         if not excuse and (strict or set(features.named_in(reason)) & set(required)):
             wrong = f"but this machine has {named}" if named else "and the reason names no feature that is probed for"
             problems.append(f"{name} was skipped, {wrong}")
