@@ -42,16 +42,16 @@ struct TargetCounters {
   std::vector<TypeCounters> types;
   std::map<std::string, PhaseCounters> phases;
   std::uint64_t starts = 0;
-  std::uint64_t cache_hits = 0;    ///< cache probes; those counted by the guard are in `types`
+  std::uint64_t cache_hits = 0;  ///< cache probes; those counted by the guard are in `types`
   std::uint64_t cache_misses = 0;
-  std::uint64_t cpu_ns = 0;        ///< of all the target's threads, gone ones included
-  std::uint64_t faults = 0;        ///< page faults, minor and major
+  std::uint64_t cpu_ns = 0;  ///< of all the target's threads, gone ones included
+  std::uint64_t faults = 0;  ///< page faults, minor and major
   std::array<std::uint64_t, OUTRIDER_LOSSES> losses{};
   std::array<std::uint64_t, OUTRIDER_RUNS> runs{};
-  std::int64_t concurrent = 0;           ///< now
-  std::uint64_t interval_peak = 0;       ///< in the interval just closed
-  std::uint64_t oldest_start_ns = 0;     ///< now; 0: nothing in flight
-  std::uint32_t threads = 0;             ///< now
+  std::int64_t concurrent = 0;        ///< now
+  std::uint64_t interval_peak = 0;    ///< in the interval just closed
+  std::uint64_t oldest_start_ns = 0;  ///< now; 0: nothing in flight
+  std::uint32_t threads = 0;          ///< now
 };
 
 }  // namespace outrider

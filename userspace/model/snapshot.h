@@ -11,6 +11,7 @@
 
 #include "bpf/abi/abi.h"
 #include "userspace/model/counters.h"
+#include "userspace/model/histogram.h"
 
 namespace outrider {
 
@@ -21,22 +22,25 @@ inline constexpr double kPercentileError = 0.016;
 using WaitSeconds = std::array<double, OUTRIDER_WAIT_CLASSES>;
 
 struct TypeMetrics {
-  std::uint64_t count = 0;         ///< since attach
-  std::uint64_t failed = 0;        ///< since attach
-  std::uint64_t abandoned = 0;     ///< since attach
+  std::uint64_t count = 0;      ///< since attach
+  std::uint64_t failed = 0;     ///< since attach
+  std::uint64_t abandoned = 0;  ///< since attach
   std::uint64_t interval_count = 0;
   double queries_per_second = 0;
   std::optional<double> avg_response_time_seconds, p95_response_time_seconds, p99_response_time_seconds;
-  std::optional<double> success_rate;    ///< 0..1
-  std::optional<double> cache_hit_rate;  ///< 0..1
-  std::optional<WaitSeconds> waits;      ///< none in light mode
-  double duration_seconds_total = 0;     ///< since attach
-  HistogramCells histogram_total{};      ///< since attach, for exports
+  std::optional<double> success_rate;      ///< 0..1
+  std::optional<double> cache_hit_rate;    ///< 0..1
+  std::optional<WaitSeconds> waits;        ///< none in light mode
+  std::optional<WaitSeconds> waits_total;  ///< since attach; none if no query was ever followed from its start
+  double duration_seconds_total = 0;       ///< since attach
+  SparseHistogram histogram_total;         ///< since attach, for exports; as seen, never extrapolated
 };
 
 struct PhaseMetrics {
-  std::uint64_t count = 0;  ///< in the interval
-  double seconds = 0;       ///< in the interval, summed
+  std::uint64_t count = 0;        ///< in the interval
+  double seconds = 0;             ///< in the interval, summed
+  std::uint64_t total_count = 0;  ///< since attach
+  double total_seconds = 0;       ///< since attach, summed
 };
 
 struct QueryMetrics {
@@ -57,24 +61,31 @@ struct QueryMetrics {
 
 /// Figures of the host (`system_metrics`) or of the target (`target_metrics`).
 struct ResourceMetrics {
-  std::optional<double> cpu_usage;         ///< percent 0..100
-  std::optional<double> cpu_cores;         ///< target: cores used
-  std::optional<double> throttled_seconds; ///< target: in the interval
-  std::optional<double> memory_usage;      ///< 0..1
+  std::optional<double> cpu_usage;                        ///< percent 0..100
+  std::optional<double> cpu_cores;                        ///< target: cores used
+  std::optional<double> throttled_seconds;                ///< target: in the interval
+  std::optional<double> memory_usage;                     ///< 0..1
   std::optional<double> memory_total_mb, memory_used_mb;  ///< MiB
-  std::optional<double> rss_mb;            ///< target, MiB
+  std::optional<double> rss_mb;                           ///< target, MiB
   std::optional<double> page_faults_per_second;
-  std::optional<double> disk_usage;        ///< 0..1
-  std::optional<double> disk_read_mb, disk_write_mb;      ///< MiB in the interval
-  std::optional<double> network_rx_mb, network_tx_mb;     ///< MiB in the interval
+  std::optional<double> disk_usage;                    ///< 0..1
+  std::optional<double> disk_read_mb, disk_write_mb;   ///< MiB in the interval
+  std::optional<double> network_rx_mb, network_tx_mb;  ///< MiB in the interval
   std::optional<std::uint64_t> thread_count, handle_count;
   std::optional<double> uptime_seconds;
 };
 
+/// What one reading of the host or of a target gave, with "field: reason" for each figure it could not have.
+struct ResourceSample {
+  ResourceMetrics metrics;
+  std::vector<std::string> unavailable;
+  std::optional<double> allowed_cores;  ///< target: what 100 % of `cpu_usage` stands for
+};
+
 struct CacheMetrics {
-  std::optional<double> hit_rate;  ///< 0..1 over the interval
+  std::optional<double> hit_rate;      ///< 0..1 over the interval
   std::uint64_t hits = 0, misses = 0;  ///< since attach
-  double sampled_share = 1;        ///< share of the interval in which cache probes were attached
+  double sampled_share = 1;            ///< share of the interval in which cache probes were attached
 };
 
 struct HealthDeduction {
@@ -87,8 +98,8 @@ struct HealthDeduction {
 struct Overhead {
   std::optional<double> ns_per_query;
   std::optional<double> percent_of_target_cpu;
-  std::string mode;           ///< full, light, paused
-  double sampled_share = 1;   ///< share of the interval in which query probes were attached
+  std::string mode;          ///< full, light, paused
+  double sampled_share = 1;  ///< share of the interval in which query probes were attached
 };
 
 struct Losses {
@@ -100,8 +111,8 @@ struct Snapshot {
   std::int64_t timestamp_ms = 0;  ///< Unix time, UTC
   std::string target;
   double interval_seconds = 0;
-  bool summary = false;           ///< the figures cover the whole run
-  bool estimated = false;         ///< totals are estimates: probes ran on a duty cycle
+  bool summary = false;    ///< the figures cover the whole run
+  bool estimated = false;  ///< totals are estimates: probes ran on a duty cycle
   QueryMetrics query_metrics;
   ResourceMetrics system_metrics;
   ResourceMetrics target_metrics;

@@ -1,0 +1,120 @@
+#include "userspace/model/figures.h"
+
+#include <algorithm>
+
+#include "userspace/model/utf8.h"
+
+namespace outrider {
+namespace {
+
+std::uint64_t grown(std::uint64_t now, std::uint64_t before) { return now >= before ? now - before : now; }
+
+TypeFigures difference(const TypeCounters& before, const TypeCounters& now) {
+  TypeFigures result;
+  result.queries = now.queries - before.queries;
+  result.failed = grown(now.failed, before.failed);
+  result.abandoned = grown(now.abandoned, before.abandoned);
+  result.timed = grown(now.timed, before.timed);
+  result.duration_ns = grown(now.duration_ns, before.duration_ns);
+  result.cache_hits = grown(now.cache_hits, before.cache_hits);
+  result.cache_misses = grown(now.cache_misses, before.cache_misses);
+  for (std::size_t i = 0; i < result.wait_ns.size(); ++i) {
+    result.wait_ns[i] = grown(now.wait_ns[i], before.wait_ns[i]);
+  }
+  result.max_ns = now.interval_max_ns;
+  result.histogram = subtract(now.histogram, before.histogram);
+  return result;
+}
+
+void add_phase(std::map<std::string, PhaseCounters>& phases, const std::string& name, PhaseCounters counters) {
+  PhaseCounters& phase = phases[name];
+  phase.count += counters.count;
+  phase.total_ns += counters.total_ns;
+}
+
+}  // namespace
+
+void TypeFigures::add(const TypeFigures& other) {
+  queries += other.queries;
+  failed += other.failed;
+  abandoned += other.abandoned;
+  timed += other.timed;
+  duration_ns += other.duration_ns;
+  cache_hits += other.cache_hits;
+  cache_misses += other.cache_misses;
+  for (std::size_t i = 0; i < wait_ns.size(); ++i) wait_ns[i] += other.wait_ns[i];
+  max_ns = std::max(max_ns, other.max_ns);
+  merge(histogram, other.histogram);
+  unseen_queries += other.unseen_queries;
+  unseen_failed += other.unseen_failed;
+}
+
+TargetFigures difference(const TargetCounters& previous, const TargetCounters& current) {
+  static const TypeCounters kNone;
+  std::map<std::pair<std::string_view, bool>, const TypeCounters*> before;
+  for (const TypeCounters& type : previous.types) before[{type.type, type.nested}] = &type;
+
+  TargetFigures result;
+  for (const TypeCounters& type : current.types) {
+    const auto found = before.find({type.type, type.nested});
+    const bool known = found != before.end() && found->second->queries <= type.queries;
+    // Added, not assigned: two names may become one when their invalid bytes are replaced.
+    result.types[{valid_utf8(type.type), type.nested}].add(difference(known ? *found->second : kNone, type));
+  }
+  for (const auto& [name, phase] : current.phases) {
+    const auto found = previous.phases.find(name);
+    const PhaseCounters old = found == previous.phases.end() ? PhaseCounters{} : found->second;
+    add_phase(result.phases, valid_utf8(name), {grown(phase.count, old.count), grown(phase.total_ns, old.total_ns)});
+  }
+  result.cache_hits = grown(current.cache_hits, previous.cache_hits);
+  result.cache_misses = grown(current.cache_misses, previous.cache_misses);
+  result.cpu_ns = grown(current.cpu_ns, previous.cpu_ns);
+  result.faults = grown(current.faults, previous.faults);
+  for (std::size_t i = 0; i < result.losses.size(); ++i) {
+    result.losses[i] = grown(current.losses[i], previous.losses[i]);
+  }
+  // The kernel notes a peak when a query starts; queries that were open all the time count as well.
+  const auto open = std::max({previous.concurrent, current.concurrent, std::int64_t{0}});
+  result.peak = std::max(current.interval_peak, static_cast<std::uint64_t>(open));
+  return result;
+}
+
+void RunningTotals::add(const TargetFigures& interval, double seconds, double query_share) {
+  for (const auto& [id, type] : interval.types) figures_.types[id].add(type);
+  for (const auto& [name, phase] : interval.phases) add_phase(figures_.phases, name, phase);
+  figures_.cache_hits += interval.cache_hits;
+  figures_.cache_misses += interval.cache_misses;
+  figures_.cpu_ns += interval.cpu_ns;
+  figures_.faults += interval.faults;
+  for (std::size_t i = 0; i < figures_.losses.size(); ++i) figures_.losses[i] += interval.losses[i];
+  figures_.peak = std::max(figures_.peak, interval.peak);
+  seconds_ += seconds;
+  extrapolate(interval, seconds, query_share);
+}
+
+void RunningTotals::extrapolate(const TargetFigures& interval, double seconds, double query_share) {
+  if (query_share < 1) estimated_ = true;
+  if (query_share <= 0) {
+    for (const auto& [id, rate] : rates_) {
+      figures_.types[id].unseen_queries += rate.queries * seconds;
+      figures_.types[id].unseen_failed += rate.failed * seconds;
+    }
+    return;
+  }
+  const double seen_seconds = seconds * query_share;
+  for (const auto& [id, type] : interval.types) {
+    const auto queries = static_cast<double>(type.queries);
+    const auto failed = static_cast<double>(type.failed);
+    if (seen_seconds > 0) rates_[id] = {queries / seen_seconds, failed / seen_seconds};
+    if (query_share >= 1) continue;
+    figures_.types[id].unseen_queries += queries * (1 / query_share - 1);
+    figures_.types[id].unseen_failed += failed * (1 / query_share - 1);
+  }
+}
+
+double RunningTotals::last_rate(const TypeId& type) const {
+  const auto found = rates_.find(type);
+  return found == rates_.end() ? 0 : found->second.queries;
+}
+
+}  // namespace outrider

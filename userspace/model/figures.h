@@ -1,0 +1,71 @@
+// What happened between two readings of a target's counters, and the running totals since attach. Plain data and
+// plain functions; RunningTotals is owned by whoever watches the target and is not thread-safe. Nanoseconds.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "userspace/model/counters.h"
+#include "userspace/model/histogram.h"
+
+namespace outrider {
+
+/// Figures of one query type: differences of TypeCounters, or their sum since attach.
+struct TypeFigures {
+  std::uint64_t queries = 0, failed = 0, abandoned = 0, timed = 0;
+  std::uint64_t duration_ns = 0;
+  std::uint64_t cache_hits = 0, cache_misses = 0;
+  std::array<std::uint64_t, OUTRIDER_WAIT_CLASSES> wait_ns{};
+  std::uint64_t max_ns = 0;
+  SparseHistogram histogram;
+  double unseen_queries = 0, unseen_failed = 0;  ///< estimated, for the time without probes
+
+  void add(const TypeFigures& other);
+};
+
+/// (valid UTF-8 name, nested)
+using TypeId = std::pair<std::string, bool>;
+
+struct TargetFigures {
+  std::map<TypeId, TypeFigures> types;
+  std::map<std::string, PhaseCounters> phases;
+  std::uint64_t cache_hits = 0, cache_misses = 0;  ///< cache probes only
+  std::uint64_t cpu_ns = 0, faults = 0;
+  std::array<std::uint64_t, OUTRIDER_LOSSES> losses{};
+  std::uint64_t peak = 0;
+};
+
+/// current - previous. A type that is new counts from zero; one that vanished had nothing more; counters that fell
+/// (probes attached anew) count from zero too, because what they show has happened since.
+TargetFigures difference(const TargetCounters& previous, const TargetCounters& current);
+
+/// Sums differences since attach, so that totals never fall and never wrap, and extrapolates query counts over
+/// time without probes: by the share seen in an interval, or by the last known rate where nothing was seen.
+class RunningTotals {
+ public:
+  /// `query_share`: share of the interval, 0..1, in which the query probes were attached.
+  void add(const TargetFigures& interval, double seconds, double query_share = 1);
+
+  [[nodiscard]] const TargetFigures& figures() const { return figures_; }
+  /// Query counts contain an extrapolated part.
+  [[nodiscard]] bool estimated() const { return estimated_; }
+  /// Queries a second of that type when it was last seen; 0 if never.
+  [[nodiscard]] double last_rate(const TypeId& type) const;
+  [[nodiscard]] double seconds() const { return seconds_; }
+
+ private:
+  struct Rate {
+    double queries = 0, failed = 0;
+  };
+  void extrapolate(const TargetFigures& interval, double seconds, double query_share);
+
+  TargetFigures figures_;
+  std::map<TypeId, Rate> rates_;
+  double seconds_ = 0;
+  bool estimated_ = false;
+};
+
+}  // namespace outrider
