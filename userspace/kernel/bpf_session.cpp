@@ -1,0 +1,349 @@
+#include "userspace/kernel/bpf_session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "outrider.skel.h"
+#include "userspace/base/fd.h"
+#include "userspace/kernel/counter_maps.h"
+#include "userspace/kernel/syscall_codes.h"
+#include "userspace/kernel/uapi.h"
+
+namespace outrider {
+namespace {
+
+struct SkeletonDeleter {
+  void operator()(outrider_bpf* skeleton) const { outrider_bpf::destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<outrider_bpf, SkeletonDeleter>;
+
+int log_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) return 0;  // thousands of relocation lines
+  std::array<char, 1024> line{};
+  const int length = vsnprintf(line.data(), line.size(), format, arguments);
+  std::string_view text(line.data());
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  spdlog::debug("{}", text);
+  return length;
+}
+
+unsigned shard_count() {
+  const unsigned cpus = std::max(1, libbpf_num_possible_cpus());
+  return std::min<unsigned>(OUTRIDER_MAX_SHARDS, std::bit_ceil(cpus));
+}
+
+/// Cookies are indices of the `sites` map; shared by the session and the probe sets that give them back.
+class CookiePool {
+ public:
+  explicit CookiePool(std::uint32_t capacity) : capacity_(capacity) {}
+  Result<std::uint32_t> take() {
+    if (!free_.empty()) return free_.extract(free_.begin()).value();
+    if (next_ == capacity_) return Error{fmt::format("more than {} probe sites", capacity_), ENOSPC};
+    return next_++;
+  }
+  void give_back(std::uint32_t cookie) { free_.insert(cookie); }
+
+ private:
+  std::uint32_t capacity_;
+  std::uint32_t next_ = 1;  // a cookie of 0 means that none was set
+  std::set<std::uint32_t> free_;
+};
+
+}  // namespace
+
+struct BpfSession::State {
+  SessionOptions options;
+  Skeleton skeleton;
+  CounterMaps counters;
+  Link iterator;
+  std::vector<Link> hooks;
+  std::shared_ptr<CookiePool> cookies;
+  std::uint32_t targets = 0;
+  std::uint32_t closed_epoch = 0;
+
+  [[nodiscard]] const bpf_program* program_of(outrider_role role) const;
+  Status attach_hooks();
+  Status scan();
+  Status refresh();
+};
+
+BpfSession::BpfSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
+BpfSession::BpfSession(BpfSession&&) noexcept = default;
+BpfSession& BpfSession::operator=(BpfSession&&) noexcept = default;
+BpfSession::~BpfSession() = default;
+
+const bpf_program* BpfSession::State::program_of(outrider_role role) const {
+  const auto& programs = skeleton->progs;
+  switch (role) {
+    case OUTRIDER_ROLE_QUERY_START:
+      return programs.handle_query_start;
+    case OUTRIDER_ROLE_QUERY_END:
+      return programs.handle_query_end;
+    case OUTRIDER_ROLE_QUERY_SWITCH:
+      return programs.handle_query_switch;
+    case OUTRIDER_ROLE_STATEMENT:
+      return programs.handle_statement;
+    case OUTRIDER_ROLE_STATEMENT_OK:
+      return programs.handle_statement_ok;
+    case OUTRIDER_ROLE_PHASE_START:
+      return programs.handle_phase_start;
+    case OUTRIDER_ROLE_PHASE_END:
+      return programs.handle_phase_end;
+    case OUTRIDER_ROLE_CACHE:
+      return programs.handle_cache;
+    case OUTRIDER_ROLE_WAIT_START:
+      return programs.handle_wait_start;
+    case OUTRIDER_ROLE_WAIT_END:
+      return programs.handle_wait_end;
+    case OUTRIDER_ROLES:
+      break;
+  }
+  return programs.handle_nothing;
+}
+
+Status BpfSession::State::attach_hooks() {
+  const auto& programs = skeleton->progs;
+  for (const bpf_program* program : {programs.handle_fork, programs.handle_exec, programs.handle_exit,
+                                     programs.handle_sched_switch, programs.handle_sched_waking}) {
+    Link link(bpf_program__attach(program));
+    if (!link) return Error::from_errno(errno, fmt::format("attach {}", bpf_program__name(program)));
+    hooks.push_back(std::move(link));
+  }
+  iterator.reset(bpf_program__attach_iter(programs.scan_tasks, nullptr));
+  if (!iterator) return Error::from_errno(errno, "attach the task iterator");
+  return Ok{};
+}
+
+Status BpfSession::State::refresh() {
+  const std::uint32_t used = std::min<std::uint32_t>(skeleton->bss->next_slot, options.max_types);
+  const std::uint32_t phases = std::min<std::uint32_t>(skeleton->bss->next_phase, OUTRIDER_MAX_PHASES);
+  return counters.refresh(used, phases);
+}
+
+Result<BpfSession> BpfSession::make(const SessionOptions& options) {
+  libbpf_set_print(log_libbpf);
+  auto state = std::make_unique<State>();
+  state->options = options;
+  state->skeleton.reset(outrider_bpf::open());
+  if (!state->skeleton) return Error::from_errno(errno, "open the BPF object");
+  outrider_bpf& skeleton = *state->skeleton;
+  const unsigned shards = shard_count();
+  skeleton.rodata->shard_mask = shards - 1;
+  skeleton.rodata->max_slots = options.max_types;
+  const auto codes = syscall_codes();
+  std::copy(codes.begin(), codes.end(), &skeleton.rodata->syscall_codes[0]);
+  skeleton.rodata->io_uring_enter_number = 426;  // the same on every architecture
+  bpf_map__set_max_entries(skeleton.maps.slots, options.max_types * shards);
+  if (!options.use_uprobe_multi) {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton.obj) {
+      if (bpf_program__expected_attach_type(program) == kTraceUprobeMulti) {
+        bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(0));
+      }
+    }
+  }
+  if (const int error = outrider_bpf::load(&skeleton); error != 0) {
+    return Error::from_errno(-error, "load the BPF programs");
+  }
+  state->cookies = std::make_shared<CookiePool>(bpf_map__max_entries(skeleton.maps.sites));
+  Result<CounterMaps> counters = CounterMaps::make({.slots = bpf_map__fd(skeleton.maps.slots),
+                                                    .types = bpf_map__fd(skeleton.maps.types),
+                                                    .targets = bpf_map__fd(skeleton.maps.targets),
+                                                    .cells = bpf_map__fd(skeleton.maps.target_cells),
+                                                    .phases = bpf_map__fd(skeleton.maps.phase_cells),
+                                                    .phase_types = bpf_map__fd(skeleton.maps.phase_types)},
+                                                   shards);
+  if (!counters) return counters.error();
+  state->counters = std::move(*counters);
+  if (Status status = state->attach_hooks(); !status) return status.error();
+  return BpfSession(std::move(state));
+}
+
+Result<std::uint32_t> BpfSession::add_target() {
+  if (state_->targets == OUTRIDER_MAX_TARGETS) {
+    return Error{fmt::format("more than {} targets; run a second agent", OUTRIDER_MAX_TARGETS), ENOSPC};
+  }
+  const std::uint32_t index = state_->targets;
+  const std::uint32_t other = __atomic_fetch_add(&state_->skeleton->bss->next_slot, 2, __ATOMIC_RELAXED);
+  if (other + 2 > state_->options.max_types) return Error{"no counter slots left for another target", ENOSPC};
+  const int types = bpf_map__fd(state_->skeleton->maps.types);
+  for (std::uint8_t nested = 0; nested < 2; ++nested) {
+    outrider_type_key key{.target = index, .nested = nested, .name = "other"};
+    const std::uint32_t slot = other + nested;
+    if (bpf_map_update_elem(types, &key, &slot, BPF_ANY) != 0) return Error::from_errno(errno, "enter a target");
+  }
+  outrider_target& target = state_->counters.target(index);
+  target.other_slot = other;
+  target.max_types = state_->options.max_types_per_target;
+  target.generation = 1;
+  ++state_->targets;
+  return index;
+}
+
+Status BpfSession::watch_process(pid_t pid, std::uint32_t target) {
+  const auto key = static_cast<std::uint32_t>(pid);
+  const outrider_process process{.target = target, .pad = 0};
+  if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.processes), &key, &process, BPF_ANY) != 0) {
+    return Error::from_errno(errno, fmt::format("watch process {}", pid));
+  }
+  return Ok{};
+}
+
+void BpfSession::forget_process(pid_t pid) {
+  const auto key = static_cast<std::uint32_t>(pid);
+  bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.processes), &key);
+}
+
+void BpfSession::set_executable(std::uint32_t target, std::uint32_t device, std::uint64_t inode) {
+  outrider_target& state = state_->counters.target(target);
+  state.exe_device = device;
+  state.exe_inode = inode;
+}
+
+Status BpfSession::watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target) {
+  const outrider_exe_key key{.inode = inode, .device = device, .pad = 0};
+  if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.exes), &key, &target, BPF_ANY) != 0) {
+    return Error::from_errno(errno, "watch an executable");
+  }
+  return Ok{};
+}
+
+std::vector<pid_t> BpfSession::processes(std::uint32_t target) const {
+  std::vector<pid_t> found;
+  const int map = bpf_map__fd(state_->skeleton->maps.processes);
+  std::uint32_t key = 0;
+  std::uint32_t next = 0;
+  const std::uint32_t* previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &next) == 0) {
+    outrider_process process{};
+    if (bpf_map_lookup_elem(map, &next, &process) == 0 && process.target == target) {
+      found.push_back(static_cast<pid_t>(next));
+    }
+    key = next;
+    previous = &key;
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Result<ProbeSet> BpfSession::make_probes(const std::string& path, const std::vector<ProbeSite>& sites) {
+  ProbeSet set;
+  set.path_ = path;
+  set.multi_ = state_->options.use_uprobe_multi;
+  auto taken = std::make_shared<std::vector<std::uint32_t>>();
+  set.release_ = [pool = state_->cookies, taken] {
+    for (const std::uint32_t cookie : *taken) pool->give_back(cookie);
+  };
+  for (const ProbeSite& site : sites) {
+    Result<std::uint32_t> cookie = state_->cookies->take();
+    if (!cookie) return cookie.error();
+    taken->push_back(*cookie);
+    const std::uint32_t key = *cookie;
+    if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.sites), &key, &site.spec, BPF_ANY) != 0) {
+      return Error::from_errno(errno, "enter a probe site");
+    }
+    set.sites_.push_back({site, key, state_->program_of(site.role)});
+  }
+  return set;
+}
+
+void BpfSession::discard_in_flight(std::uint32_t target) {
+  outrider_target& state = state_->counters.target(target);
+  __atomic_add_fetch(&state.generation, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&state.concurrent, 0, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&state.detached, 0, __ATOMIC_SEQ_CST);
+}
+
+void BpfSession::set_mode(std::uint32_t target, outrider_mode mode) {
+  state_->counters.target(target).mode = mode;
+  discard_in_flight(target);
+}
+
+Status BpfSession::State::scan() {
+  for (std::uint32_t i = 0; i < targets; ++i) {
+    outrider_target& target = counters.target(i);
+    target.live_cpu_ns = target.live_faults = target.oldest_start_ns = 0;
+    target.live_threads = target.live_in_flight = 0;
+  }
+  const Fd fd(bpf_iter_create(bpf_link__fd(iterator.get())));
+  if (!fd.valid()) return Error::from_errno(errno, "walk the tasks");
+  std::array<char, 64> nothing{};
+  ssize_t got = 0;
+  do {
+    got = ::read(fd.get(), nothing.data(), nothing.size());
+  } while (got > 0 || (got < 0 && errno == EAGAIN));
+  if (got < 0) return Error::from_errno(errno, "walk the tasks");
+  return Ok{};
+}
+
+Status BpfSession::next_interval() {
+  if (Status status = state_->refresh(); !status) return status;
+  auto& bss = *state_->skeleton->bss;
+  state_->closed_epoch = bss.epoch;
+  const std::uint32_t next = bss.epoch + 1;
+  state_->counters.clear_epoch(next);
+  __atomic_store_n(&bss.epoch, next, __ATOMIC_SEQ_CST);
+  // What is in flight now is in flight in the new interval too; a probe may have raised the peak meanwhile.
+  for (std::uint32_t i = 0; i < state_->targets; ++i) {
+    outrider_target& target = state_->counters.target(i);
+    const std::int64_t now = __atomic_load_n(&target.concurrent, __ATOMIC_SEQ_CST);
+    auto* peak = &target.peak[next % OUTRIDER_EPOCHS];
+    auto seen = __atomic_load_n(peak, __ATOMIC_SEQ_CST);
+    while (now > 0 && seen < static_cast<std::uint64_t>(now) &&
+           !__atomic_compare_exchange_n(peak, &seen, static_cast<std::uint64_t>(now), false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+    }
+  }
+  return state_->scan();
+}
+
+TargetCounters BpfSession::read(std::uint32_t target) {
+  return state_->counters.read(target, state_->closed_epoch);
+}
+
+std::uint64_t BpfSession::map_bytes() const {
+  std::uint64_t total = 0;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, state_->skeleton->obj) {
+    std::ifstream info(fmt::format("/proc/self/fdinfo/{}", bpf_map__fd(map)));
+    std::string key;
+    std::uint64_t value = 0;
+    while (info >> key) {
+      if (key == "memlock:" && info >> value) total += value;
+    }
+  }
+  return total;
+}
+
+ProgramDescriptors BpfSession::programs() const {
+  const auto& p = state_->skeleton->progs;
+  ProgramDescriptors all;
+  const auto fds = [](std::initializer_list<const bpf_program*> programs) {
+    std::vector<int> descriptors;
+    for (const bpf_program* program : programs) descriptors.push_back(bpf_program__fd(program));
+    return descriptors;
+  };
+  all[OUTRIDER_RUN_START] = fds({p.handle_query_start});
+  all[OUTRIDER_RUN_END] = fds({p.handle_query_end});
+  all[OUTRIDER_RUN_STATEMENT] = fds({p.handle_statement, p.handle_statement_ok});
+  all[OUTRIDER_RUN_SWITCH] = fds({p.handle_query_switch});
+  all[OUTRIDER_RUN_PHASE] = fds({p.handle_phase_start, p.handle_phase_end});
+  all[OUTRIDER_RUN_CACHE] = fds({p.handle_cache});
+  all[OUTRIDER_RUN_WAIT] = fds({p.handle_wait_start, p.handle_wait_end});
+  all[OUTRIDER_RUN_SCHED_SWITCH] = fds({p.handle_sched_switch});
+  all[OUTRIDER_RUN_SCHED_WAKING] = fds({p.handle_sched_waking});
+  return all;
+}
+
+}  // namespace outrider

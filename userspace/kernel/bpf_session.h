@@ -1,0 +1,77 @@
+// The loaded BPF programs and maps, and who is watched. One session an agent; owns everything it loaded and lets it go
+// when destroyed (links are never pinned, so a killed agent leaves nothing behind). Not thread-safe. Needs CAP_BPF and
+// CAP_PERFMON.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bpf/abi/abi.h"
+#include "userspace/base/result.h"
+#include "userspace/kernel/probe_set.h"
+#include "userspace/kernel/program_time.h"
+#include "userspace/model/counters.h"
+
+namespace outrider {
+
+struct SessionOptions {
+  bool use_uprobe_multi = true;                   ///< else perf events, one a site
+  unsigned max_types = OUTRIDER_MAX_SLOTS;        ///< slots, all targets together
+  unsigned max_types_per_target = 256;
+};
+
+class BpfSession {
+ public:
+  static Result<BpfSession> make(const SessionOptions& options);
+
+  BpfSession(BpfSession&&) noexcept;
+  BpfSession& operator=(BpfSession&&) noexcept;
+  ~BpfSession();
+
+  /// A new target that no process belongs to yet. Error: all OUTRIDER_MAX_TARGETS are taken.
+  Result<std::uint32_t> add_target();
+
+  /// `pid` belongs to `target` from now on, its forks too, until it exits or becomes another program.
+  Status watch_process(pid_t pid, std::uint32_t target);
+  void forget_process(pid_t pid);
+
+  /// The file that the target's processes run: an exec of another file leaves the target.
+  void set_executable(std::uint32_t target, std::uint32_t device, std::uint64_t inode);
+
+  /// Every process that execs this file from now on joins `target`.
+  Status watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target);
+
+  /// The processes that belong to `target` now.
+  [[nodiscard]] std::vector<pid_t> processes(std::uint32_t target) const;
+
+  /// Probes for a file, not attached yet. `path` must stay valid while the set lives ("/proc/self/fd/N").
+  Result<ProbeSet> make_probes(const std::string& path, const std::vector<ProbeSite>& sites);
+
+  /// Mode of a target's query probes. Queries in flight are dropped and counted as discarded, for ends were missed or
+  /// will be.
+  void set_mode(std::uint32_t target, outrider_mode mode);
+  void discard_in_flight(std::uint32_t target);
+
+  /// Closes the interval: maxima and peaks are collected anew from here on. Then walks the tasks.
+  Status next_interval();
+
+  /// The counters of `target`; interval figures are those of the interval last closed.
+  [[nodiscard]] TargetCounters read(std::uint32_t target);
+
+  /// Bytes of all maps, as the kernel accounts them.
+  [[nodiscard]] std::uint64_t map_bytes() const;
+
+  /// File descriptors of the programs, by enum outrider_run, for their run time.
+  [[nodiscard]] ProgramDescriptors programs() const;
+
+ private:
+  struct State;
+  explicit BpfSession(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,84 @@
+// The agent's view of the kernel's counters: maps that are memory of both, read without a system call. Owns its
+// mappings; not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bpf/abi/abi.h"
+#include "userspace/base/result.h"
+#include "userspace/model/counters.h"
+
+namespace outrider {
+
+/// A mapping of the first `size` bytes of an mmap-able map.
+class MapMemory {
+ public:
+  MapMemory() = default;
+  static Result<MapMemory> make(int map_fd, std::size_t size);
+  MapMemory(MapMemory&& other) noexcept;
+  MapMemory& operator=(MapMemory&& other) noexcept;
+  MapMemory(const MapMemory&) = delete;
+  MapMemory& operator=(const MapMemory&) = delete;
+  ~MapMemory();
+
+  template <typename T>
+  [[nodiscard]] T* as() const {
+    return static_cast<T*>(address_);
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  void* address_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+struct CounterMapDescriptors {
+  int slots = -1, types = -1, targets = -1, cells = -1, phases = -1, phase_types = -1;
+};
+
+class CounterMaps {
+ public:
+  CounterMaps() = default;
+  static Result<CounterMaps> make(const CounterMapDescriptors& maps, unsigned shards);
+
+  [[nodiscard]] outrider_target& target(std::uint32_t index) { return targets_.as<outrider_target>()[index]; }
+
+  /// Maps slots handed out since the last call (`used` in all) and learns their names. Error: out of memory.
+  Status refresh(std::uint32_t used, std::uint32_t used_phases);
+
+  /// Clears the interval cells of `epoch`, which nobody writes yet.
+  void clear_epoch(std::uint32_t epoch);
+
+  /// Sums a target's counters over the shards; interval cells are those of `epoch`.
+  [[nodiscard]] TargetCounters read(std::uint32_t target, std::uint32_t epoch);
+
+ private:
+  struct NamedSlot {
+    std::uint32_t index = 0;
+    std::uint32_t target = 0;
+    bool nested = false;
+    std::string name;
+  };
+  struct NamedPhase {
+    std::uint32_t index = 0;
+    std::uint32_t target = 0;
+    std::string name;
+  };
+
+  [[nodiscard]] TypeCounters read_slot(const NamedSlot& slot, std::uint32_t epoch) const;
+  void learn_types();
+  void learn_phases();
+
+  CounterMapDescriptors maps_;
+  unsigned shards_ = 1;
+  std::uint32_t used_ = 0;
+  std::uint32_t used_phases_ = 0;
+  MapMemory slots_, targets_, cells_, phase_cells_;
+  std::vector<NamedSlot> named_;
+  std::vector<NamedPhase> phases_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,129 @@
+#include "userspace/kernel/probe_set.h"
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+namespace outrider {
+namespace {
+
+// Closing a perf-event uprobe waits for a grace period (0.1 s each); closing them side by side shares it.
+constexpr std::size_t kParallelCloses = 32;
+
+void close_links(std::vector<Link> links) {
+  if (links.size() < 2) return;
+  const std::size_t workers = std::min(links.size(), kParallelCloses);
+  std::vector<std::thread> threads;
+  threads.reserve(workers);
+  for (std::size_t w = 0; w < workers; ++w) {
+    threads.emplace_back([&links, w, workers] {
+      for (std::size_t i = w; i < links.size(); i += workers) links[i].reset();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+std::string refusal(const std::string& name, int error) {
+  if (error == EINVAL) {
+    return fmt::format("{}: the kernel refused it (EINVAL); another tool may have attached there without the semaphore",
+                       name);
+  }
+  return fmt::format("{}: {}", name, std::strerror(error));
+}
+
+}  // namespace
+
+void LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+
+ProbeSet& ProbeSet::operator=(ProbeSet&& other) noexcept {
+  if (this != &other) {
+    this->~ProbeSet();
+    new (this) ProbeSet(std::move(other));
+  }
+  return *this;
+}
+
+ProbeSet::~ProbeSet() {
+  for (auto& [group, links] : links_) close_links(std::move(links));
+  links_.clear();
+  if (release_) release_();
+}
+
+Link ProbeSet::attach_multi(const std::vector<const Numbered*>& sites) const {
+  std::vector<unsigned long> offsets;
+  std::vector<unsigned long> semaphores;
+  std::vector<__u64> cookies;
+  for (const Numbered* site : sites) {
+    offsets.push_back(site->site.offset);
+    semaphores.push_back(site->site.ref_ctr_offset);
+    cookies.push_back(site->cookie);
+  }
+  LIBBPF_OPTS(bpf_uprobe_multi_opts, options);
+  options.offsets = offsets.data();
+  options.ref_ctr_offsets = semaphores.data();
+  options.cookies = cookies.data();
+  options.cnt = sites.size();
+  return Link(bpf_program__attach_uprobe_multi(sites.front()->program, -1, path_.c_str(), nullptr, &options));
+}
+
+Link ProbeSet::attach_single(const Numbered& site) const {
+  if (multi_) return attach_multi({&site});
+  LIBBPF_OPTS(bpf_uprobe_opts, options);
+  options.ref_ctr_offset = site.site.ref_ctr_offset;
+  options.bpf_cookie = site.cookie;
+  return Link(bpf_program__attach_uprobe_opts(site.program, -1, path_.c_str(), site.site.offset, &options));
+}
+
+// All sites of one program. With one link if the kernel takes them all, else one by one, to find out which it refuses.
+Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links) {
+  if (multi_) {
+    if (Link link = attach_multi(sites)) {
+      links.push_back(std::move(link));
+      return Ok{};
+    }
+  }
+  int error = errno;
+  bool any = false;
+  for (const Numbered* site : sites) {
+    Link link = attach_single(*site);
+    if (link) {
+      any = true;
+      links.push_back(std::move(link));
+      continue;
+    }
+    error = errno;
+    skipped_.push_back(refusal(site->site.name, error));
+  }
+  if (any) return Ok{};
+  return Error{"attach " + refusal(sites.front()->site.name, error), error};
+}
+
+Status ProbeSet::attach(unsigned group) {
+  if (attached(group)) return Ok{};
+  std::map<const bpf_program*, std::vector<const Numbered*>> by_program;
+  for (const Numbered& site : sites_) {
+    if (site.site.group == group) by_program[site.program].push_back(&site);
+  }
+  std::vector<Link> links;
+  for (const auto& [program, sites] : by_program) {
+    Status status = attach_together(sites, links);
+    if (!status) {
+      close_links(std::move(links));
+      return status;
+    }
+  }
+  links_.emplace(group, std::move(links));
+  return Ok{};
+}
+
+void ProbeSet::detach(unsigned group) {
+  const auto found = links_.find(group);
+  if (found == links_.end()) return;
+  close_links(std::move(found->second));
+  links_.erase(found);
+}
+
+}  // namespace outrider

@@ -1,0 +1,65 @@
+#include "userspace/kernel/program_time.h"
+
+#include <bpf/bpf.h>
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace outrider {
+
+ProgramTime::ProgramTime(ProgramDescriptors programs) : programs_(std::move(programs)) {}
+
+std::array<ProgramTime::Usage, OUTRIDER_RUNS> ProgramTime::usage() const {
+  std::array<Usage, OUTRIDER_RUNS> total{};
+  for (std::size_t what = 0; what < programs_.size(); ++what) {
+    for (const int fd : programs_[what]) {
+      bpf_prog_info info{};
+      __u32 size = sizeof(info);
+      if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) continue;
+      total[what].runs += info.run_cnt;
+      total[what].nanoseconds += info.run_time_ns;
+    }
+  }
+  return total;
+}
+
+void ProgramTime::start_sample() {
+  begin_ = usage();
+  statistics_ = Fd(bpf_enable_stats(BPF_STATS_RUN_TIME));
+}
+
+void ProgramTime::end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& active) {
+  if (!statistics_.valid()) return;
+  statistics_.reset();
+  const auto end = usage();
+  for (std::size_t what = 0; what < end.size(); ++what) {
+    const double runs = static_cast<double>(end[what].runs - begin_[what].runs);
+    const double time = static_cast<double>(end[what].nanoseconds - begin_[what].nanoseconds);
+    if (runs == 0) continue;
+    const bool hook = what == OUTRIDER_RUN_SCHED_SWITCH || what == OUTRIDER_RUN_SCHED_WAKING;
+    if (!hook) {
+      cost_[what] = time / runs;
+    } else if (active[what] > 0) {
+      const double idle_runs = std::max(0.0, runs - static_cast<double>(active[what]));
+      cost_[what] = std::max(0.0, time - idle_runs * idle_[what]) / static_cast<double>(active[what]);
+    }
+  }
+}
+
+void ProgramTime::measure_idle() {
+  start_sample();
+  for (int i = 0; i < 100; ++i) {
+    const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
+    nanosleep(&pause, nullptr);
+  }
+  const auto begin = begin_;
+  statistics_.reset();
+  const auto end = usage();
+  for (const outrider_run what : {OUTRIDER_RUN_SCHED_SWITCH, OUTRIDER_RUN_SCHED_WAKING}) {
+    const double runs = static_cast<double>(end[what].runs - begin[what].runs);
+    if (runs > 0) idle_[what] = static_cast<double>(end[what].nanoseconds - begin[what].nanoseconds) / runs;
+  }
+}
+
+}  // namespace outrider

@@ -1,0 +1,49 @@
+// How long each program runs, by the kernel's own run-time statistics. They cost every BPF program on the host two
+// clock reads a run while they are on, so they are on for a sample only. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "bpf/abi/abi.h"
+#include "userspace/base/fd.h"
+
+namespace outrider {
+
+/// Descriptors (borrowed from the session) of the programs that do each kind of work.
+using ProgramDescriptors = std::array<std::vector<int>, OUTRIDER_RUNS>;
+
+class ProgramTime {
+ public:
+  explicit ProgramTime(ProgramDescriptors programs);
+
+  void start_sample();
+  /// Ends the sample; `active` are the runs that did work for a target in it, all targets together. The scheduler
+  /// hooks also run for everybody else: what such a run costs is taken off (see set_idle).
+  void end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& active);
+  [[nodiscard]] bool sampling() const { return statistics_.valid(); }
+
+  /// Measures the scheduler hooks while nothing is watched. Call once, before the first target.
+  void measure_idle();
+
+  /// Nanoseconds a run, program only; the last sample that saw any.
+  [[nodiscard]] double nanoseconds(outrider_run what) const { return cost_[what]; }
+  /// What a scheduler hook costs a task that nobody watches.
+  [[nodiscard]] double idle_nanoseconds(outrider_run what) const { return idle_[what]; }
+
+ private:
+  struct Usage {
+    std::uint64_t runs = 0;
+    std::uint64_t nanoseconds = 0;
+  };
+  [[nodiscard]] std::array<Usage, OUTRIDER_RUNS> usage() const;
+
+  ProgramDescriptors programs_;
+  Fd statistics_;
+  std::array<Usage, OUTRIDER_RUNS> begin_{};
+  std::array<double, OUTRIDER_RUNS> cost_{};
+  std::array<double, OUTRIDER_RUNS> idle_{};
+};
+
+}  // namespace outrider
