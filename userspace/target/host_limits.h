@@ -1,0 +1,25 @@
+// What a process may use at most: its control group's CPU quota and memory limit (v2, v1 and hybrid layouts).
+// Nothing is kept between calls: thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "userspace/target/proc_reader.h"
+
+namespace outrider {
+
+struct CgroupLimits {
+  std::optional<double> cpu_cores;            ///< quota over period; none: no quota
+  std::optional<std::uint64_t> throttled_ns;  ///< since the group exists; only with a quota
+  std::optional<std::uint64_t> memory_bytes;  ///< none: no limit
+};
+
+/// The tightest limits on the way from the group of `pid` up to the root. `cgroup_root` is where the hierarchies are
+/// mounted; groups outside of the agent's cgroup namespace cannot be seen and do not limit.
+CgroupLimits cgroup_limits(const ProcReader& proc, pid_t pid, const std::string& cgroup_root = "/sys/fs/cgroup");
+
+}  // namespace outrider

@@ -1,0 +1,67 @@
+// The target's figures of a snapshot (`target_metrics`) from procfs, for all processes of one target together. Keeps
+// the previous sample: one instance for each target and series of intervals, not thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/model/snapshot.h"
+#include "userspace/target/host_limits.h"
+#include "userspace/target/proc_reader.h"
+
+namespace outrider {
+
+class ProcessMetrics {
+ public:
+  /// Descriptors are looked at in this many processes, and this many of them, in one call: with hundreds of
+  /// processes the look would cost more than all the rest.
+  static constexpr std::size_t kMaxFdProcesses = 64;
+  static constexpr std::size_t kMaxFds = 4096;
+
+  explicit ProcessMetrics(ProcReader proc = ProcReader(), std::string cgroup_root = "/sys/fs/cgroup")
+      : proc_(std::move(proc)), cgroup_root_(std::move(cgroup_root)) {}
+
+  /// Figures since the previous call; `now_ns` is CLOCK_MONOTONIC. Processes that are gone are skipped; a process
+  /// that started since the previous call counts from its start. CPU time and faults of processes that lived and
+  /// died in between are missing here; the kernel's counters, which replace these figures, have them.
+  ResourceSample sample(const std::vector<pid_t>& pids, std::uint64_t now_ns);
+
+ private:
+  struct Usage {
+    std::uint64_t start_ticks = 0;
+    std::uint64_t cpu_ticks = 0;
+    std::uint64_t faults = 0;
+    std::optional<TransferBytes> io;
+  };
+  struct Sums {
+    std::uint64_t cpu_ticks = 0, faults = 0, threads = 0, private_bytes = 0, shared_bytes = 0;
+    TransferBytes io;
+    bool io_complete = true;
+    std::uint64_t oldest_start_ticks = UINT64_MAX;
+    pid_t oldest = 0;
+  };
+
+  [[nodiscard]] Sums collect(const std::vector<pid_t>& pids);
+  [[nodiscard]] Usage baseline(pid_t pid, const Usage& now) const;
+  void fill_cpu(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits, double seconds) const;
+  void fill_throttling(ResourceSample& sample, const CgroupLimits& limits);
+  void fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits) const;
+  void fill_transfers(ResourceSample& sample, const Sums& sums);
+  void fill_descriptors(ResourceSample& sample, const std::vector<pid_t>& pids) const;
+
+  ProcReader proc_;
+  std::string cgroup_root_;
+  std::map<pid_t, Usage> usage_;
+  std::optional<std::uint64_t> time_ns_;
+  std::optional<double> uptime_;  // at the previous call
+  std::optional<TransferBytes> network_;
+  std::optional<std::uint64_t> throttled_ns_;
+};
+
+}  // namespace outrider
