@@ -174,9 +174,7 @@ OUTRIDER_IN_PLACE_FN_ void outrider_unwound(void) {
 #endif
 }
 
-OUTRIDER_OUTLINE_FN_ void outrider_detached_start_(struct outrider_detached *d, const char *type) {
-  struct outrider_query *q = &d->query;
-
+OUTRIDER_OUTLINE_FN_ void outrider_detached_start_(struct outrider_query *q, const char *type) {
   q->type = type;
   q->id = q->depth = q->duration_ns = 0;
 #if OUTRIDER_PROBES_AVAILABLE
@@ -194,7 +192,7 @@ OUTRIDER_FN_ void outrider_detached_begin(struct outrider_detached *d, const cha
   d->query.hits = d->query.misses = 0;
   d->query.flags = timed ? OUTRIDER_TIMED : 0;
   if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) d->query.flags |= OUTRIDER_ARMED;
-  if (d->query.flags) outrider_detached_start_(d, type);
+  if (d->query.flags) outrider_detached_start_(&d->query, type);
 }
 
 /* The calling thread takes the query up. */

@@ -47,6 +47,13 @@ inline namespace OUTRIDER_CAT(provider_, OUTRIDER_PROVIDER) {
       exceptions_ = std::uncaught_exceptions();
       outrider_query_begin_timed(&query_, type);
     }
+    /* The same, and the end writes the duration to *duration_ns, which must outlive the guard: for a record that also
+     * holds the queries that were left by an exception. */
+    OUTRIDER_IN_PLACE_MEMBER_ Query(const char* type, Timed, std::uint64_t* duration_ns) noexcept
+        : duration_out_(duration_ns) {
+      exceptions_ = std::uncaught_exceptions();
+      outrider_query_begin_timed(&query_, type);
+    }
     OUTRIDER_LOCAL_ ~Query() {
       if (__builtin_expect(running(), false)) finish_on_exit();
     }
@@ -62,7 +69,11 @@ inline namespace OUTRIDER_CAT(provider_, OUTRIDER_PROVIDER) {
     OUTRIDER_LOCAL_ void hit(std::uint64_t n = 1) noexcept { query_.hits += n; }
     OUTRIDER_LOCAL_ void miss(std::uint64_t n = 1) noexcept { query_.misses += n; }
     /* Ends the query now; the destructor then does nothing. */
-    OUTRIDER_LOCAL_ void finish() noexcept { outrider_query_end(&query_); }
+    OUTRIDER_LOCAL_ void finish() noexcept {
+      if (__builtin_expect(!running(), true)) return;
+      outrider_query_end(&query_);
+      if (duration_out_) *duration_out_ = query_.duration_ns;
+    }
 
     /* Whether somebody watched when the query began; false again once it ended. */
     OUTRIDER_LOCAL_ bool armed() const noexcept { return (query_.flags & OUTRIDER_ARMED) != 0; }
@@ -85,6 +96,7 @@ inline namespace OUTRIDER_CAT(provider_, OUTRIDER_PROVIDER) {
 
     outrider_query query_;
     int exceptions_ = 0;
+    std::uint64_t* duration_out_ = nullptr;
   };
 
   /* A query that may end on another thread than it began on, or share its thread with others. Movable; may live
