@@ -29,8 +29,9 @@ INLINE void renew(struct here *h)
 
 	if (st->target == h->target_index && st->generation == h->target->generation)
 		return;
-	if (st->depth || st->current)
-		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, st->depth + !!st->current);
+	/* Ends with an id are counted when they come, as unmatched; detached queries at theirs. */
+	if (st->depth && h->site->tag)
+		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, st->depth);
 	st->target = h->target_index;
 	st->generation = h->target->generation;
 	st->depth = 0;

@@ -22,7 +22,10 @@ struct {
 
 INLINE struct phase_frame *phase_at(struct task_state *st, u32 i)
 {
-	return i < OUTRIDER_PHASE_DEPTH ? &st->phases[i] : 0;
+	if (i >= OUTRIDER_PHASE_DEPTH)
+		return 0;
+	barrier_var(i);
+	return &st->phases[i & (OUTRIDER_PHASE_DEPTH - 1)];
 }
 
 /* Phases whose stack has been popped (an error left them by longjmp) are forgotten first. */

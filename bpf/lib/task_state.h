@@ -79,9 +79,14 @@ INLINE void activate(struct task_state *st, u64 now)
 	st->last_ns = now;
 }
 
+/* NULL beyond the last one. The compiler would fold the index into its callers' arithmetic, out of the verifier's
+ * sight: the barrier and the mask pin it. */
 INLINE struct frame *frame_at(struct task_state *st, u32 i)
 {
-	return i < OUTRIDER_MAX_DEPTH ? &st->frames[i] : 0;
+	if (i >= OUTRIDER_MAX_DEPTH)
+		return 0;
+	barrier_var(i);
+	return &st->frames[i & (OUTRIDER_MAX_DEPTH - 1)];
 }
 
 /* Closes open frames from the top down to `depth`: their queries will never end. */

@@ -1,0 +1,281 @@
+#include "userspace/agent/watch.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "userspace/kernel/features.h"
+#include "userspace/kernel/trap_cost.h"
+#include "userspace/model/snapshot_builder.h"
+#include "userspace/model/throughput.h"
+#include "userspace/target/host_metrics.h"
+#include "userspace/target/proc_metrics.h"
+
+namespace outrider {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The programs' run time is measured in this interval of every so many, and in the first ones.
+constexpr unsigned kPriceCycle = 16;
+constexpr unsigned kPriceFirst = 2;
+// Looking through /proc for new processes costs more than reading counters.
+constexpr std::chrono::seconds kRefreshEvery{2};
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+ShedOptions shed_options(const WatchOptions& options, bool light_possible) {
+  ShedOptions shed;
+  shed.may_go_light = light_possible;
+  shed.budget_percent = options.max_overhead_percent;
+  shed.fixed = options.mode != WatchMode::kAuto;
+  if (options.mode == WatchMode::kLight) shed.floor = ShedLevel::kLight;
+  return shed;
+}
+
+/// One target with all that is remembered about it between intervals.
+struct Watched {
+  TargetWatch watch;
+  Shedder shedder;
+  ProcessMetrics resources;
+  TargetCounters previous;
+  RunningTotals totals;
+  ThroughputWindow throughput;
+  double cost_ns = 0;        ///< since attach
+  double cpu_ns = 0;
+  double attached_seconds = 0, cache_seconds = 0, seconds = 0;
+  ResourceSample last_resources;
+};
+
+class Watcher {
+ public:
+  Watcher(BpfSession session, const WatchOptions& options)
+      : options_(options),
+        session_(std::make_unique<BpfSession>(std::move(session))),
+        attachments_(std::make_unique<Attachments>(*session_)),
+        program_time_(session_->programs()) {}
+
+  Status measure_prices();
+  Status add_targets();
+  Status run(const SnapshotSink& sink, const WaitUntil& wait);
+
+ private:
+  Status tick(const SnapshotSink& sink, bool last);
+  void refresh_targets();
+  Snapshot observe(Watched& target, bool last);
+  Snapshot summarise(Watched& target) const;
+  void finish(const SnapshotSink& sink);
+  [[nodiscard]] bool all_over() const;
+
+  WatchOptions options_;
+  std::unique_ptr<BpfSession> session_;  // at a fixed address: targets and attachments point to it
+  std::unique_ptr<Attachments> attachments_;
+  ProgramTime program_time_;
+  UnitPrices prices_;
+  std::vector<Watched> targets_;
+  HostMetrics host_;
+  ResourceSample host_sample_;
+  unsigned interval_ = 0;
+  Clock::time_point last_refresh_;
+  RunCounts sample_begin_{};
+};
+
+Status Watcher::measure_prices() {
+  program_time_.measure_idle();
+  Result<double> trap = measure_trap(*session_);
+  if (!trap) return trap.error();
+  prices_.trap_ns = *trap;
+  spdlog::info("a probe hit costs {:.0f} ns on this machine; maps take {:.1f} MiB of kernel memory", *trap,
+               static_cast<double>(session_->map_bytes()) / 1048576);
+  return Ok{};
+}
+
+Status Watcher::add_targets() {
+  for (const TargetSpec& spec : options_.targets) {
+    Result<TargetWatch> watch = TargetWatch::make(*session_, *attachments_, spec, options_.attach);
+    if (!watch) return watch.error();
+    const ShedOptions shed = shed_options(options_, watch->light_possible() || watch->profile().empty());
+    if (options_.mode == WatchMode::kLight && !shed.may_go_light) {
+      return Error{fmt::format("{}: light mode needs an end probe that carries the duration; profile {} has none: use "
+                               "--mode auto or full",
+                               watch->label(), watch->profile())};
+    }
+    targets_.push_back({.watch = std::move(*watch), .shedder = Shedder(shed)});
+  }
+  host_sample_ = host_.sample();
+  if (Status status = session_->next_interval(); !status) return status;
+  for (Watched& target : targets_) {
+    if (Status status = target.watch.apply(target.shedder.plan()); !status) return status;
+    target.previous = session_->read(target.watch.index());
+    target.resources.sample(target.watch.processes(), target.previous.time_ns);
+    spdlog::info("{}: attached to {} process(es)", target.watch.label(), target.watch.processes().size());
+  }
+  return Ok{};
+}
+
+void Watcher::refresh_targets() {
+  if (Clock::now() - last_refresh_ < kRefreshEvery) return;
+  last_refresh_ = Clock::now();
+  for (Watched& target : targets_) {
+    for (const std::string& change : target.watch.refresh()) spdlog::info("{}: {}", target.watch.label(), change);
+  }
+}
+
+Snapshot Watcher::observe(Watched& target, bool last) {
+  const TargetCounters current = session_->read(target.watch.index());
+  const ProbePlanForInterval plan = target.shedder.plan();
+  const double seconds = static_cast<double>(current.time_ns - target.previous.time_ns) / 1e9;
+  const double query_share = plan.mode == ProbeMode::kPaused ? 0 : 1;
+  const TargetFigures interval = difference(target.previous, current);
+  target.totals.add(interval, seconds, query_share);
+  target.seconds += seconds;
+  target.attached_seconds += query_share * seconds;
+  target.cache_seconds += plan.cache ? seconds : 0;
+
+  const auto cost = price(current.runs - target.previous.runs, prices_);
+  const double cost_ns = std::accumulate(cost.begin(), cost.end(), 0.0);
+  const auto cpu_ns = static_cast<double>(interval.cpu_ns);
+  std::uint64_t queries = 0;
+  for (const auto& [id, type] : interval.types) queries += type.queries;
+  target.cost_ns += cost_ns;
+  target.cpu_ns += cpu_ns;
+  if (query_share > 0) target.throughput.add(static_cast<double>(queries), seconds);
+
+  SnapshotInput input;
+  input.target = target.watch.label();
+  input.timestamp_ms = unix_ms();
+  input.previous = &target.previous;
+  input.current = &current;
+  input.totals = &target.totals;
+  input.mode = plan.mode;
+  input.query_share = query_share;
+  input.cache_share = plan.cache ? 1 : 0;
+  input.queries_per_second_5m = target.throughput.mean();
+  if (queries > 0) input.probe_ns_per_query = cost_ns / static_cast<double>(queries);
+  if (cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost_ns / cpu_ns;
+  input.host = host_sample_;
+  input.target_resources = target.resources.sample(target.watch.processes(), current.time_ns);
+  target.last_resources = input.target_resources;
+  Snapshot snapshot = build_snapshot(input);
+
+  target.previous = current;
+  if (last) return snapshot;
+  if (const auto change = target.shedder.observe(cost, cpu_ns)) spdlog::warn("{}: {}", target.watch.label(), *change);
+  return snapshot;
+}
+
+Snapshot Watcher::summarise(Watched& target) const {
+  SnapshotInput input;
+  input.target = target.watch.label();
+  input.timestamp_ms = unix_ms();
+  input.current = &target.previous;
+  input.interval_seconds = target.seconds;
+  input.totals = &target.totals;
+  input.summary = true;
+  input.mode = target.shedder.plan().mode;
+  if (input.mode == ProbeMode::kPaused) input.mode = ProbeMode::kLight;
+  input.query_share = target.seconds > 0 ? target.attached_seconds / target.seconds : 1;
+  input.cache_share = target.seconds > 0 ? target.cache_seconds / target.seconds : 1;
+  input.queries_per_second_5m = target.throughput.mean();
+  double queries = 0;
+  for (const auto& [id, type] : target.totals.figures().types) queries += static_cast<double>(type.queries);
+  if (queries > 0) input.probe_ns_per_query = target.cost_ns / queries;
+  if (target.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * target.cost_ns / target.cpu_ns;
+  input.host = host_sample_;
+  input.target_resources = target.last_resources;
+  return build_snapshot(input);
+}
+
+bool Watcher::all_over() const {
+  return std::all_of(targets_.begin(), targets_.end(), [](const Watched& target) { return target.watch.over(); });
+}
+
+Status Watcher::tick(const SnapshotSink& sink, bool last) {
+  if (Status status = session_->next_interval(); !status) return status;
+  host_sample_ = host_.sample();
+  if (program_time_.sampling()) {
+    RunCounts now{};
+    for (const Watched& target : targets_) {
+      const TargetCounters counters = session_->read(target.watch.index());
+      for (std::size_t i = 0; i < now.size(); ++i) now[i] += counters.runs[i];
+    }
+    program_time_.end_sample(now - sample_begin_);
+    for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
+      prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
+    }
+  }
+  std::vector<Snapshot> snapshots;
+  snapshots.reserve(targets_.size());
+  for (Watched& target : targets_) snapshots.push_back(observe(target, last));
+  sink(snapshots);
+  if (last) return Ok{};
+  for (Watched& target : targets_) {
+    if (Status status = target.watch.apply(target.shedder.plan()); !status) {
+      spdlog::error("{}: {}", target.watch.label(), status.error().message);
+    }
+  }
+  refresh_targets();
+  ++interval_;
+  if (interval_ < kPriceFirst || interval_ % kPriceCycle == 0) {
+    sample_begin_ = {};
+    for (const Watched& target : targets_) {
+      for (std::size_t i = 0; i < sample_begin_.size(); ++i) sample_begin_[i] += target.previous.runs[i];
+    }
+    program_time_.start_sample();
+  }
+  return Ok{};
+}
+
+// Detaches first, then reads once more: what ended in between is counted.
+void Watcher::finish(const SnapshotSink& sink) {
+  for (Watched& target : targets_) attachments_->release(target.watch.index());
+  if (Status status = tick(sink, true); !status) spdlog::error("{}", status.error().message);
+  std::vector<Snapshot> summaries;
+  summaries.reserve(targets_.size());
+  for (Watched& target : targets_) summaries.push_back(summarise(target));
+  sink(summaries);
+}
+
+Status Watcher::run(const SnapshotSink& sink, const WaitUntil& wait) {
+  const auto begin = Clock::now();
+  auto deadline = begin;
+  program_time_.start_sample();
+  for (;;) {
+    deadline += options_.interval;
+    const bool late = Clock::now() > deadline;
+    if (late) deadline = Clock::now() + options_.interval;  // stopped, or starved: do not catch up
+    const bool over = options_.duration && deadline >= begin + *options_.duration;
+    const bool stop = wait(over ? begin + *options_.duration : deadline);
+    if (stop || over || all_over()) break;
+    if (Status status = tick(sink, false); !status) {
+      finish(sink);
+      return status;
+    }
+  }
+  if (all_over()) spdlog::warn("the watched process is gone");
+  finish(sink);
+  return Ok{};
+}
+
+}  // namespace
+
+Status run_watch(const WatchOptions& options, const SnapshotSink& sink, const WaitUntil& wait) {
+  const Features features = probe_features();
+  if (Status status = check_features(features); !status) return status;
+  SessionOptions session_options;
+  session_options.use_uprobe_multi = options.use_uprobe_multi && features.uprobe_multi;
+  Result<BpfSession> session = BpfSession::make(session_options);
+  if (!session) return session.error();
+  Watcher watcher(std::move(*session), options);
+  if (Status status = watcher.measure_prices(); !status) return status;
+  if (Status status = watcher.add_targets(); !status) return status;
+  return watcher.run(sink, wait);
+}
+
+}  // namespace outrider

@@ -1,0 +1,37 @@
+// The watch: every interval it reads the kernel's counters of each target, makes a snapshot, keeps the probes inside
+// their budget and hands the snapshots on. Runs on the caller's thread. Needs the privileges of BpfSession.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/agent/target_watch.h"
+#include "userspace/model/snapshot.h"
+
+namespace outrider {
+
+enum class WatchMode { kAuto, kFull, kLight };
+
+struct WatchOptions {
+  std::vector<TargetSpec> targets;
+  AttachOptions attach;
+  bool use_uprobe_multi = true;
+  std::chrono::milliseconds interval{1000};
+  std::optional<std::chrono::milliseconds> duration;  ///< none: until stopped
+  WatchMode mode = WatchMode::kAuto;
+  std::optional<double> max_overhead_percent = 3;     ///< none: never shed
+};
+
+/// Called with the snapshots of all targets, each interval and once with the summaries.
+using SnapshotSink = std::function<void(const std::vector<Snapshot>&)>;
+/// Sleeps until the deadline or until the user wants to stop; true: stop.
+using WaitUntil = std::function<bool(std::chrono::steady_clock::time_point)>;
+
+/// Returns when the duration is over, the user wants to stop, or every target is gone for good; the probes are
+/// detached and the summaries were handed on by then.
+Status run_watch(const WatchOptions& options, const SnapshotSink& sink, const WaitUntil& wait);
+
+}  // namespace outrider

@@ -1,0 +1,161 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "userspace/cli/commands.h"
+#include "userspace/kernel/bpf_session.h"
+#include "userspace/kernel/features.h"
+#include "userspace/kernel/trap_cost.h"
+#include "userspace/target/probe_plan.h"
+#include "userspace/target/process.h"
+#include "userspace/target/profile.h"
+
+namespace outrider {
+namespace {
+
+constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;
+
+/// Prints findings and remembers whether one of them rules an attach out.
+class Report {
+ public:
+  void good(const std::string& what, const std::string& finding) { print("ok", what, finding); }
+  void note(const std::string& what, const std::string& finding) { print("note", what, finding); }
+  void bad(const std::string& what, const std::string& finding) {
+    print("NO", what, finding);
+    works_ = false;
+  }
+  [[nodiscard]] bool works() const { return works_; }
+
+ private:
+  static void print(const char* mark, const std::string& what, const std::string& finding) {
+    fmt::print("{:<5} {:<16} {}\n", mark, what, finding);
+  }
+  bool works_ = true;
+};
+
+const char* describe(UprobeGeneration generation) {
+  switch (generation) {
+    case UprobeGeneration::kNone:
+      return "traps only; every nop site is safe";
+    case UprobeGeneration::kUnsafeNop5:
+      return "5-byte nop sites would corrupt the target on this kernel and are refused; others are safe";
+    case UprobeGeneration::kSafeNop10:
+      return "10-byte nop sites are optimised, safely";
+  }
+  return "";
+}
+
+void check_kernel(Report& report) {
+  const Features features = probe_features();
+  if (Status status = check_features(features); !status) {
+    report.bad("kernel", status.error().message);
+    return;
+  }
+  report.good("kernel", fmt::format("{} with BTF, task storage, cookies and iterators", features.kernel_release));
+  report.good("privileges", fmt::format("BPF programs may be loaded (user id {})", geteuid()));
+  if (features.uprobe_multi) {
+    report.good("uprobes", "many sites with one link (uprobe_multi)");
+  } else {
+    report.note("uprobes", "perf events, one a site: attaching and detaching many takes longer, CAP_SYS_ADMIN is needed");
+  }
+  report.good("probe sites", describe(uprobe_generation()));
+  struct stat ns {};
+  if (stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != kInitialPidNamespace) {
+    report.bad("pid namespace", "this is not the host's: run outrider on the host, or in a container with --pid=host");
+  }
+  Result<BpfSession> session = BpfSession::make({.use_uprobe_multi = features.uprobe_multi});
+  if (!session) {
+    report.bad("programs", session.error().message);
+    return;
+  }
+  report.good("programs", fmt::format("loaded; maps take {:.1f} MiB of kernel memory",
+                                      static_cast<double>(session->map_bytes()) / 1048576));
+  Result<double> trap = measure_trap(*session);
+  if (!trap) {
+    report.bad("a probe hit", trap.error().message);
+  } else {
+    report.good("a probe hit", fmt::format("costs {:.0f} ns on this machine", *trap));
+  }
+}
+
+std::string advice(const ElfProbes& probes) {
+  if (probes.has_notes) return "its probes are not ours to read: write a profile and give it with --profile FILE";
+  return "build it with outrider's probe header (usdt/PROBES.md), or install a build with USDT probes";
+}
+
+// Whether one file of the process could be attached to; says what would be.
+bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Report& report, std::string& reason) {
+  Result<std::size_t> picked = pick_profile(file.probes, profiles);
+  if (!picked) {
+    if (reason.empty()) reason = picked.error().message;
+    return false;
+  }
+  const Profile& profile = profiles[*picked];
+  Result<ProbePlan> plan = plan_probes(file.probes, profile, {.generation = uprobe_generation(), .allow_nop5 = false});
+  if (!plan) {
+    reason = plan.error().message;
+    return false;
+  }
+  report.good("profile", fmt::format("{} ({}): {} sites in {}", profile.name, profile.description, plan->sites.size(),
+                                     file.path));
+  for (const UnusableSite& site : plan->unusable) {
+    report.note("left out", fmt::format("{}:{} at {:#x}: {}", site.provider, site.probe, site.offset, site.reason));
+  }
+  for (const std::string& absent : plan->absent) report.note("absent", absent + ": what it would tell is missing");
+  if (!plan->light_possible) report.note("light mode", "not possible: the end probe carries no duration");
+  return true;
+}
+
+void check_process(pid_t pid, Report& report) {
+  Result<Process> process = open_process(pid);
+  if (!process) {
+    report.bad("process", process.error().message);
+    return;
+  }
+  report.good("process", fmt::format("{} {} ({} threads)", process->pid, process->exe_path, process->threads));
+  if (process->exe_deleted) report.note("executable", "replaced since it was started; attached through /proc/PID/exe");
+  Result<ProbeFiles> files = probe_files(*process);
+  if (!files) {
+    report.bad("executable", files.error().message);
+    return;
+  }
+  for (const std::string& unreadable : files->unreadable) report.note("library", unreadable);
+  Result<std::vector<Profile>> profiles = builtin_profiles();
+  if (!profiles) {
+    report.bad("profiles", profiles.error().message);
+    return;
+  }
+  std::string reason;
+  for (const ProbeFile& file : files->files) {
+    if (check_file(file, *profiles, report, reason)) return;
+  }
+  const ElfProbes& executable = files->files.front().probes;
+  report.bad("probes", fmt::format("{}{}; {}", reason, executable.stripped ? " (the file is stripped as well)" : "",
+                                   advice(executable)));
+}
+
+int doctor(pid_t pid) {
+  Report report;
+  check_kernel(report);
+  if (pid != 0) check_process(pid, report);
+  fmt::print("\n{}\n", !report.works() ? "It would not work: see the lines marked NO."
+                       : pid != 0      ? fmt::format("It would work: outrider watch --pid {}", pid)
+                                       : "This machine is fine. Give a process too: outrider doctor --pid PID");
+  return report.works() ? EXIT_SUCCESS : kExitFailure;
+}
+
+}  // namespace
+
+Command add_doctor_command(CLI::App& app) {
+  auto pid = std::make_shared<pid_t>(0);
+  CLI::App* command =
+      app.add_subcommand("doctor", "Say whether attaching would work here, and to a process, and why not");
+  command->add_option("--pid", *pid, "The process to look at")->check(CLI::PositiveNumber);
+  command->footer("Exit code 0 only if it would work.");
+  return [pid] { return doctor(*pid); };
+}
+
+}  // namespace outrider

@@ -1,0 +1,59 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <exception>
+#include <map>
+
+#include "userspace/cli/commands.h"
+
+namespace {
+
+void set_up_logging(const std::string& level) {
+  auto logger = spdlog::stderr_color_mt("outrider");
+  logger->set_pattern("%H:%M:%S %^%l%$ %v");
+  logger->set_level(spdlog::level::from_str(level));
+  spdlog::set_default_logger(std::move(logger));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "Outrider watches a running query engine from outside: how many queries, how fast, how many failed, and what each "
+      "type of query waited on. No restart, no recompilation, no credentials.",
+      "outrider"};
+  app.set_version_flag("--version", OUTRIDER_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::string level = "info";
+  app.add_option("--log-level", level, "What to say on stderr")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  app.footer("Exit codes: 0 done, 1 it could not be done (the message says what to do), 2 the command line is wrong.\n"
+             "Begin with:  outrider doctor --pid PID    then:  outrider watch --pid PID");
+  std::map<const CLI::App*, outrider::Command> commands;
+  const auto add = [&](outrider::Command (*make)(CLI::App&)) {
+    outrider::Command command = make(app);
+    commands.emplace(app.get_subcommands({}).back(), std::move(command));
+  };
+  add(outrider::add_watch_command);
+  add(outrider::add_probes_command);
+  add(outrider::add_doctor_command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : outrider::kExitUsage;
+  }
+  set_up_logging(level);
+  return commands.at(app.get_subcommands().front())();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "outrider: %s\n", error.what());
+    return outrider::kExitFailure;
+  }
+}
