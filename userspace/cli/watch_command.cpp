@@ -9,12 +9,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "userspace/agent/watch.h"
 #include "userspace/base/fd.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/table.h"
 #include "userspace/cli/units.h"
+#include "userspace/export/prometheus_text.h"
 #include "userspace/export/textfile.h"
 #include "userspace/model/snapshot_json.h"
 
@@ -118,17 +120,15 @@ int watch(const WatchArguments& arguments) {
     return kExitUsage;
   }
   const StopSignals stop;  // before the first probe: a Ctrl-C from here on is seen
-  std::unique_ptr<Textfile> textfile;
+  std::optional<TextfileWriter> textfile;
+  const PrometheusOptions prometheus{.fine_buckets = arguments.buckets == "fine"};
   if (!arguments.textfile.empty()) {
-    TextfileOptions file_options;
-    file_options.path = arguments.textfile;
-    file_options.metrics.buckets = arguments.buckets == "fine" ? BucketChoice::kFine : BucketChoice::kDefault;
-    Result<Textfile> made = Textfile::make(file_options);
+    Result<TextfileWriter> made = TextfileWriter::make(arguments.textfile);
     if (!made) {
       spdlog::error("{}", made.error().message);
       return kExitFailure;
     }
-    textfile = std::make_unique<Textfile>(std::move(*made));
+    textfile.emplace(std::move(*made));
   }
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   const char* no_colour = std::getenv("NO_COLOR");
@@ -144,7 +144,7 @@ int watch(const WatchArguments& arguments) {
     }
     output_failed |= std::ferror(stdout) != 0;
     if (!textfile || snapshots.empty() || snapshots.front().summary) return;
-    if (Status status = textfile->write(snapshots); !status) {
+    if (Status status = textfile->write(prometheus_text(snapshots, prometheus)); !status) {
       if (!textfile_failed) spdlog::error("{}", status.error().message);
       textfile_failed = true;
     } else if (textfile_failed) {
