@@ -144,6 +144,9 @@ TEST(UsdtGuard, DepthHoldsBeyondWhatIsRemembered) {
 
 jmp_buf unwind_target;
 
+// Makes the compiler give a buffer its whole room on the stack.
+void keep(char* buffer) { __asm__ volatile("" : : "r"(buffer) : "memory"); }
+
 void jump_to_target() { longjmp(unwind_target, 1); }
 void (*volatile jump)() = jump_to_target;  // unknown to the compiler: its callers keep their frames
 
@@ -156,10 +159,10 @@ __attribute__((noinline)) void jump_out(int levels) {
 }
 
 __attribute__((noinline)) void large_frame() {
-  volatile char frame[4096];
-  frame[0] = 0;
+  char frame[4096];
+  keep(frame);
   Query query{"large"};
-  frame[1] = frame[0];
+  keep(frame);
 }
 
 __attribute__((noinline)) void small_frame() { Query query{"small"}; }
@@ -257,10 +260,10 @@ __attribute__((noinline)) void jump_out_of_wrapper() {
 }
 
 __attribute__((noinline)) void jump_out_of_wrapper_far_below() {
-  volatile char frame[4096];
-  frame[0] = 0;
+  char frame[4096];
+  keep(frame);
   jump_out_of_wrapper();
-  frame[1] = frame[0];
+  keep(frame);
 }
 
 TEST(UsdtGuard, LongjmpSkipsAWrapper) {

@@ -3,12 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TYPE_BYTES 26 /* what a watcher reads of a type */
-
 /* The guard of query.h with a copy of its type: strings of other languages do not stay where they are. */
 struct outrider_usdt_query {
   struct outrider_query guard;
-  char type[TYPE_BYTES + 1];
+  char type[OUTRIDER_NAME_BYTES + 1];
 };
 
 uint32_t outrider_usdt_abi_version(void) { return OUTRIDER_USDT_ABI_VERSION; }
@@ -19,7 +17,7 @@ static outrider_usdt_query *new_query(const char *type) {
   outrider_usdt_query *query = calloc(1, sizeof(*query));
 
   if (!query) return NULL;
-  if (type) strncpy(query->type, type, TYPE_BYTES);
+  if (type) strncpy(query->type, type, OUTRIDER_NAME_BYTES);
   query->guard.flags = OUTRIDER_ARMED;
   return query;
 }

@@ -21,6 +21,8 @@
 #define OUTRIDER_PROVIDER outrider
 #endif
 
+#define OUTRIDER_NAME_BYTES 26u /* what watchers use of a type or a name, without its NUL */
+
 #define OUTRIDER_CAT_(a, b) a##b
 #define OUTRIDER_CAT(a, b) OUTRIDER_CAT_(a, b)
 #define OUTRIDER_STR_(a) #a
@@ -165,12 +167,27 @@ OUTRIDER_EXTERN_C_END_
 
 OUTRIDER_BEGIN_DECLS_
 
+#if OUTRIDER_PROBES_AVAILABLE
+/* Reads a string before it is handed over. A probe's program cannot wait for a page fault, and a literal that nobody
+ * ever read lies on a page that may not be there yet: its name would arrive empty. */
+OUTRIDER_FN_ void outrider_touch_(const char *text) {
+  const volatile char *at = text;
+  unsigned i;
+
+  if (!text || !*at) return;
+  if ((OUTRIDER_ADDRESS_(text) & 4095u) <= 4096u - OUTRIDER_NAME_BYTES) return;
+  for (i = 1; i < OUTRIDER_NAME_BYTES && at[i]; i++) {
+  }
+}
+#endif
+
 /* One emitter per probe of the contract. Each passes its probe whether or not somebody watches: ask
  * OUTRIDER_PROBE_ENABLED first. Strings are NUL-terminated and need to live only until the call returns. */
 
 /* A query began. depth: 1 for the outermost query of its thread, 2 and up nested in it. */
 OUTRIDER_OUTLINE_FN_ void outrider_emit_query_start(uint64_t id, const char *type, uint64_t depth) {
 #if OUTRIDER_PROBES_AVAILABLE
+  outrider_touch_(type);
   OUTRIDER_EMIT_(query__start, "8@%0 8@%1 8@%2", "nr"(id), "nr"(type), "nr"(depth));
 #else
   (void)id, (void)type, (void)depth;
@@ -181,6 +198,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_emit_query_start(uint64_t id, const char *typ
 OUTRIDER_OUTLINE_FN_ void outrider_emit_query_end(uint64_t id, const char *type, int64_t status, uint64_t duration_ns,
                                                   uint64_t depth, uint64_t hits, uint64_t misses) {
 #if OUTRIDER_PROBES_AVAILABLE
+  outrider_touch_(type);
   OUTRIDER_EMIT_(query__end, "8@%0 8@%1 -8@%2 8@%3 8@%4 8@%5 8@%6", "nr"(id), "nr"(type), "nr"(status),
                  "nr"(duration_ns), "nr"(depth), "nr"(hits), "nr"(misses));
 #else
@@ -200,6 +218,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_emit_query_switch(uint64_t id) {
 /* A phase of a query began on this thread. */
 OUTRIDER_OUTLINE_FN_ void outrider_emit_phase_start(const char *name) {
 #if OUTRIDER_PROBES_AVAILABLE
+  outrider_touch_(name);
   OUTRIDER_EMIT_(phase__start, "8@%0", "nr"(name));
 #else
   (void)name;
@@ -209,6 +228,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_emit_phase_start(const char *name) {
 /* A phase of a query ended on this thread. */
 OUTRIDER_OUTLINE_FN_ void outrider_emit_phase_end(const char *name) {
 #if OUTRIDER_PROBES_AVAILABLE
+  outrider_touch_(name);
   OUTRIDER_EMIT_(phase__end, "8@%0", "nr"(name));
 #else
   (void)name;
@@ -218,6 +238,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_emit_phase_end(const char *name) {
 /* A lookup in cache `name` found its entry. */
 OUTRIDER_OUTLINE_FN_ void outrider_emit_cache_hit(const char *name) {
 #if OUTRIDER_PROBES_AVAILABLE
+  outrider_touch_(name);
   OUTRIDER_EMIT_(cache__hit, "8@%0", "nr"(name));
 #else
   (void)name;
@@ -227,6 +248,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_emit_cache_hit(const char *name) {
 /* A lookup in cache `name` did not find its entry. */
 OUTRIDER_OUTLINE_FN_ void outrider_emit_cache_miss(const char *name) {
 #if OUTRIDER_PROBES_AVAILABLE
+  outrider_touch_(name);
   OUTRIDER_EMIT_(cache__miss, "8@%0", "nr"(name));
 #else
   (void)name;
