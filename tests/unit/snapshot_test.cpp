@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "userspace/model/resource_summary.h"
 #include "userspace/model/snapshot_builder.h"
 #include "userspace/model/throughput.h"
 
@@ -313,6 +314,25 @@ TEST(Snapshot, EveryLossIsThereByName) {
   EXPECT_EQ(losses.counts.size(), static_cast<std::size_t>(OUTRIDER_LOSSES));
   EXPECT_EQ(losses.counts.at("too_deep"), 3U);
   EXPECT_EQ(losses.counts.at("types_full"), 0U);
+}
+
+TEST(ResourceSummary, MeansSumsAndLastValues) {
+  ResourceSummary run;
+  ResourceSample sample;
+  sample.metrics.cpu_usage = 10;
+  sample.metrics.disk_read_mb = 2;
+  sample.metrics.rss_mb = 100;
+  run.add(sample, 1);
+  sample.metrics.cpu_usage = 50;
+  sample.metrics.disk_read_mb = 3;
+  sample.metrics.rss_mb = 120;
+  run.add(sample, 3);
+  run.add(ResourceSample{}, 1);  // the target is gone
+  const ResourceMetrics metrics = run.result().metrics;
+  EXPECT_DOUBLE_EQ(metrics.cpu_usage.value(), 40);  // (10 * 1 + 50 * 3) / 4
+  EXPECT_DOUBLE_EQ(metrics.disk_read_mb.value(), 5);
+  EXPECT_DOUBLE_EQ(metrics.rss_mb.value(), 120);
+  EXPECT_FALSE(metrics.network_rx_mb);
 }
 
 TEST(Throughput, MeanOfTheLastFiveMinutes) {

@@ -12,8 +12,9 @@ namespace outrider {
 
 class HostMetrics {
  public:
+  HostMetrics() : HostMetrics(ProcReader()) {}
   /// `file_system`: a path on the file system whose fill level is the host's `disk_usage`.
-  explicit HostMetrics(ProcReader proc = ProcReader(), std::string file_system = "/")
+  explicit HostMetrics(ProcReader proc, std::string file_system = "/")
       : proc_(std::move(proc)), file_system_(std::move(file_system)) {}
 
   /// Figures since the previous call. Those that are differences are null in the first one.

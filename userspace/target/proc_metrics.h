@@ -24,7 +24,8 @@ class ProcessMetrics {
   static constexpr std::size_t kMaxFdProcesses = 64;
   static constexpr std::size_t kMaxFds = 4096;
 
-  explicit ProcessMetrics(ProcReader proc = ProcReader(), std::string cgroup_root = "/sys/fs/cgroup")
+  ProcessMetrics() : ProcessMetrics(ProcReader()) {}
+  explicit ProcessMetrics(ProcReader proc, std::string cgroup_root = "/sys/fs/cgroup")
       : proc_(std::move(proc)), cgroup_root_(std::move(cgroup_root)) {}
 
   /// Figures since the previous call; `now_ns` is CLOCK_MONOTONIC. Processes that are gone are skipped; a process

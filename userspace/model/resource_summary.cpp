@@ -1,0 +1,70 @@
+#include "userspace/model/resource_summary.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace outrider {
+namespace {
+
+using Figure = std::pair<const char*, std::optional<double> ResourceMetrics::*>;
+
+constexpr std::array kMeans{Figure{"cpu_usage", &ResourceMetrics::cpu_usage},
+                            Figure{"cpu_cores", &ResourceMetrics::cpu_cores},
+                            Figure{"page_faults_per_second", &ResourceMetrics::page_faults_per_second}};
+constexpr std::array kSums{
+    Figure{"throttled_seconds", &ResourceMetrics::throttled_seconds},
+    Figure{"disk_read_mb", &ResourceMetrics::disk_read_mb}, Figure{"disk_write_mb", &ResourceMetrics::disk_write_mb},
+    Figure{"network_rx_mb", &ResourceMetrics::network_rx_mb}, Figure{"network_tx_mb", &ResourceMetrics::network_tx_mb}};
+
+}  // namespace
+
+void ResourceSummary::add_mean(const std::string& name, std::optional<double> figure, double seconds) {
+  if (!figure || !(seconds > 0)) return;
+  means_[name].weighted += *figure * seconds;
+  means_[name].seconds += seconds;
+}
+
+void ResourceSummary::add_sum(const std::string& name, std::optional<double> figure) {
+  if (figure) sums_[name] += *figure;
+}
+
+std::optional<double> ResourceSummary::mean(const std::string& name) const {
+  const auto found = means_.find(name);
+  if (found == means_.end()) return std::nullopt;
+  return found->second.weighted / found->second.seconds;
+}
+
+std::optional<double> ResourceSummary::sum(const std::string& name) const {
+  const auto found = sums_.find(name);
+  if (found == sums_.end()) return std::nullopt;
+  return found->second;
+}
+
+void ResourceSummary::add(const ResourceSample& sample, double seconds) {
+  for (const auto& [name, figure] : kMeans) add_mean(name, sample.metrics.*figure, seconds);
+  for (const auto& [name, figure] : kSums) add_sum(name, sample.metrics.*figure);
+  const ResourceSample before = std::exchange(last_, sample);
+  // A target that has exited keeps the last size that was seen.
+  const auto keep = [&](auto ResourceMetrics::*figure) {
+    if (!(last_.metrics.*figure)) last_.metrics.*figure = before.metrics.*figure;
+  };
+  keep(&ResourceMetrics::memory_usage);
+  keep(&ResourceMetrics::memory_total_mb);
+  keep(&ResourceMetrics::memory_used_mb);
+  keep(&ResourceMetrics::rss_mb);
+  keep(&ResourceMetrics::disk_usage);
+  keep(&ResourceMetrics::thread_count);
+  keep(&ResourceMetrics::handle_count);
+  keep(&ResourceMetrics::uptime_seconds);
+  if (!last_.allowed_cores) last_.allowed_cores = before.allowed_cores;
+}
+
+ResourceSample ResourceSummary::result() const {
+  ResourceSample result = last_;
+  for (const auto& [name, figure] : kMeans) result.metrics.*figure = mean(name);
+  for (const auto& [name, figure] : kSums) result.metrics.*figure = sum(name);
+  return result;
+}
+
+}  // namespace outrider
