@@ -159,6 +159,28 @@ TEST(ProcessFind, zombie) {
   EXPECT_THAT(process.error().message, HasSubstr("ended already"));
 }
 
+TEST(ProcessFind, without_privileges_the_message_names_them) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root, to give it up";
+  const TempDirectory directory;
+  const std::string path = copy_of_sleep(directory, "engine-of-root");
+  const Child child(path);
+  const pid_t other = fork();
+  if (other == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (setgid(kNobody) != 0 || setuid(kNobody) != 0) _exit(2);
+    const auto refused = [](const Error& error) { return error.message.find("CAP_SYS_PTRACE") != std::string::npos; };
+    const auto by_pid = open_process(child.pid());
+    const auto by_name = find_by_name("engine-of-root");
+    const auto by_exe = find_by_exe(path);
+    const bool all = !by_pid && refused(by_pid.error()) && !by_name && refused(by_name.error()) && !by_exe &&
+                     refused(by_exe.error());
+    _exit(all ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(other, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
 TEST(ProcessFind, files_with_probes) {
   const TempDirectory directory;
   const Child child(copy_of_sleep(directory, "engine-files"));

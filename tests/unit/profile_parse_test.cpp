@@ -53,7 +53,7 @@ phase = "parse"
 provider = "p"
 name = "done"
 role = "query_end"
-args = { duration_ns = 4 }
+args = { id = 1, duration_ns = 4 }
 )",
                                      "x.toml");
   ASSERT_TRUE(profile) << profile.error().message;
@@ -152,6 +152,7 @@ TEST(ProfileParse, missing_fields_of_a_role) {
   EXPECT_THAT(probe("phase_start"), HasSubstr("phase: missing"));
   EXPECT_THAT(probe("cache"), HasSubstr("args.hit: missing"));
   EXPECT_THAT(probe("wait_start"), HasSubstr("wait: missing"));
+  EXPECT_THAT(faults("name = \"m\"\nthreads = \"id\"\n" + kEnd), HasSubstr("args.id: missing"));
   EXPECT_EQ(probe("wait_end"), "no fault");
   EXPECT_EQ(probe("statement_ok"), "no fault");
 }

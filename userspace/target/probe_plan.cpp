@@ -130,6 +130,11 @@ class Planner {
   }
 
   [[nodiscard]] std::string absent_reason(const ProbeName& wanted) const {
+    if (wanted.provider == kAnyProvider && any_.empty()) {
+      return fmt::format(
+          "no provider in the binary has {} beside the profile's other required probes, each with all its arguments",
+          wanted.name);
+    }
     for (const SkippedNote& note : elf_.skipped) {
       if (note.probe == full_name(wanted))
         return fmt::format("the note of {} is unusable: {}", note.probe, note.reason);

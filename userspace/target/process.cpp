@@ -133,6 +133,8 @@ Result<std::vector<Process>> find(const std::string& procfs, Matches matches) {
   return found;
 }
 
+constexpr std::size_t kCommLength = 15;
+
 std::string base_name(std::string_view path) {
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
   return std::string(path.substr(path.rfind('/') + 1));
@@ -189,6 +191,11 @@ Result<std::vector<Process>> find_by_exe(const std::string& path, const std::str
     const std::string link = directory + "/exe";
     struct stat status {};
     const bool readable = stat(link.c_str(), &status) == 0;
+    if (!readable && errno == EACCES) {
+      // Probably the one that is meant: opening it will say which privilege is missing.
+      const auto comm = read_text(directory + "/comm");
+      return comm && *comm == base_name(absolute).substr(0, kCommLength) + "\n";
+    }
     if (readable && exists && status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino) return true;
     return readable && status.st_nlink == 0 && read_link(link) == absolute + std::string(kDeleted);
   });

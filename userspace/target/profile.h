@@ -18,7 +18,8 @@ namespace outrider {
 /// What may be given up together when the probes cost too much, cheapest loss first: cache and phase, then start.
 enum class ProbeGroup { kQuery, kStart, kPhase, kCache, kWait };
 
-/// How the engine's queries are followed: by the thread they run on, or by their id across threads.
+/// How the engine's queries are followed: by the thread they run on, or by their id across threads. Ids that may change
+/// threads have OUTRIDER_DETACHED_BIT set by the engine; kId says that it does so for all and makes the id a must.
 enum class QueryKey { kTask, kId };
 
 /// Where one field of a role comes from.

@@ -210,11 +210,14 @@ void read_phase(Reader& reader, const toml::table& table, ProfileProbe& probe) {
 }
 
 /// What a role cannot do without.
-void require_fields(Reader& reader, const toml::table& table, const ProfileProbe& probe) {
+void require_fields(Reader& reader, const toml::table& table, const ProfileProbe& probe, QueryKey threads) {
   const auto has = [&](std::size_t field) { return probe.args[field].kind != ArgSource::Kind::kNone; };
   const auto need = [&](bool present, std::string_view key, std::string_view why) {
     if (!present) reader.fault(table.source(), key, fmt::format("missing; {}", why));
   };
+  if (threads == QueryKey::kId && (probe.role == OUTRIDER_ROLE_QUERY_START || probe.role == OUTRIDER_ROLE_QUERY_END)) {
+    need(has(0), "args.id", "with threads = \"id\" a query needs args = { id = N }");
+  }
   switch (probe.role) {
     case OUTRIDER_ROLE_QUERY_START:
       return need(has(1) || (probe.flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT) != 0, "args.type",
@@ -250,7 +253,7 @@ void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   read_wait(reader, table, probe);
   read_flags(reader, table, probe);
   read_phase(reader, table, probe);
-  require_fields(reader, table, probe);
+  require_fields(reader, table, probe, profile.threads);
   profile.probes.push_back(std::move(probe));
 }
 

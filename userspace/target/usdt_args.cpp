@@ -195,8 +195,8 @@ Result<outrider_arg> parse_arm64(Operand operand, std::string_view place) {
 bool parse_size(std::string_view text, outrider_arg& arg) {
   const auto size = whole_number<int>(text);
   if (!size) return false;
-  const int bytes = *size < 0 ? -(*size + 1) + 1 : *size;
-  if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) return false;
+  const auto is = [&](int bytes) { return *size == bytes || *size == -bytes; };
+  if (!is(1) && !is(2) && !is(4) && !is(8)) return false;
   arg.size = static_cast<__s8>(*size);
   return true;
 }
