@@ -149,13 +149,22 @@ OUTRIDER_EXTERN_C_END_
   ".popsection\n"                                                   \
   ".endif\n"
 
+/* In C an object of each source file's own, which its emitters refer to: otherwise a linker that folds identical code
+ * would leave one site with the notes of two, and a watcher would see each event twice. */
+#ifdef __cplusplus
+#define OUTRIDER_UNIT_OPERAND_
+#else
+static char outrider_unit_ __attribute__((unused));
+#define OUTRIDER_UNIT_OPERAND_ , "r"(&outrider_unit_)
+#endif
+
 /* "nr": a number or a register, and nothing that a reader of notes could not follow ("nor" yields SIB and
  * symbol(%rip) operands). The memory clobber keeps the engine's stores before the probe that shows them. */
 #define OUTRIDER_EMIT_(name, arguments, ...)                                               \
   __asm__ __volatile__(OUTRIDER_SITE_(OUTRIDER_SEMAPHORE_STR_(name))                       \
                            OUTRIDER_NOTE_(#name, OUTRIDER_SEMAPHORE_STR_(name), arguments) \
                        :                                                                   \
-                       : __VA_ARGS__                                                       \
+                       : __VA_ARGS__ OUTRIDER_UNIT_OPERAND_                                \
                        : "memory")
 
 #else /* no probes on this system */
