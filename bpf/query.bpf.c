@@ -45,50 +45,89 @@ INLINE void renew(struct here *h)
 INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct outrider_target_cell *cell;
 	struct outrider_process *process;
 
 	h->tgid = bpf_get_current_pid_tgid() >> 32;
-	process = process_of(h->tgid);
-	if (!process)
-		return false;
-	h->target_index = process->target;
-	h->target = target_of(process->target);
+	h->state = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (h->state) {
+		/* Only threads of watched processes have one, and an exec takes it away. */
+		h->target_index = h->state->target;
+	} else {
+		process = process_of(h->tgid);
+		if (!process)
+			return false;
+		h->target_index = process->target;
+	}
+	h->target = target_of(h->target_index);
 	h->site = site_of(ctx);
+	cell = cell_of(h->target_index);
 	if (!h->target || !h->site)
 		return false;
-	count_run(h->target_index, run);
-	h->state = bpf_task_storage_get(&tasks, task, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (cell) {
+		add64(&cell->runs[run], 1);
+		if (h->site->flags & OUTRIDER_SITE_SHARES_TRAP)
+			add64(&cell->runs[OUTRIDER_RUN_SHARED_TRAP], 1);
+	}
+	if (!h->state && create) {
+		h->state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!h->state)
+			count_loss(h->target_index, OUTRIDER_LOSS_TASK_STORAGE, 1);
+	}
 	if (h->state)
 		renew(h);
-	else if (create)
-		count_loss(h->target_index, OUTRIDER_LOSS_TASK_STORAGE, 1);
 	return true;
+}
+
+/* By the name in the target's memory. */
+INLINE u32 named_slot(struct here *h, const char *name, bool nested)
+{
+	struct outrider_type_key key = {};
+	struct cached_type *cached = 0;
+	u64 raw[4] = {};
+
+	if (h->state && bpf_probe_read_user(raw, OUTRIDER_TYPE_NAME - 1, name) == 0) {
+		cached = &h->state->types[((u64)name >> 4) & (TYPE_CACHE - 1)];
+		if (cached->name[0] == raw[0] && cached->name[1] == raw[1] && cached->name[2] == raw[2] &&
+		    cached->name[3] == raw[3] && cached->nested == nested && raw[0])
+			return cached->slot;
+	}
+	key.target = h->target_index;
+	key.nested = nested;
+	if (bpf_probe_read_user_str(key.name, sizeof(key.name), name) <= 1) {
+		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		__builtin_memcpy(key.name, "UNKNOWN", 8);
+		return slot_for(&key, h->target);
+	}
+	if (!cached)
+		return slot_for(&key, h->target);
+	cached->slot = slot_for(&key, h->target);
+	cached->nested = nested;
+	__builtin_memcpy(cached->name, raw, sizeof(raw));
+	return cached->slot;
 }
 
 INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 {
 	struct outrider_type_key key = {};
 	u64 type = 0;
-	long n = -1;
+	bool known = false;
 
+	if (!(h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT)) {
+		if (!read_arg(ctx, h->site, 1, &type) || !type)
+			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		else if (!(h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL))
+			return named_slot(h, (const char *)type, nested);
+		else
+			known = sql_type((const char *)type, key.name) > 0;
+	} else if (h->state) {
+		__builtin_memcpy(key.name, h->state->pending_type, sizeof(key.name));
+		known = key.name[0];
+	}
+	if (!known)
+		__builtin_memcpy(key.name, "UNKNOWN", 8);
 	key.target = h->target_index;
 	key.nested = nested;
-	if (h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT) {
-		if (h->state)
-			__builtin_memcpy(key.name, h->state->pending_type, sizeof(key.name));
-		n = key.name[0];
-	} else if (read_arg(ctx, h->site, 1, &type) && type) {
-		if (h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL)
-			n = sql_type((const char *)type, key.name);
-		else
-			n = bpf_probe_read_user_str(key.name, sizeof(key.name), (const char *)type) - 1;
-	}
-	if (n <= 0) {
-		if (n < 0)
-			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
-		__builtin_memset(key.name, 0, sizeof(key.name));
-		__builtin_memcpy(key.name, "UNKNOWN", 8);
-	}
 	return slot_for(&key, h->target);
 }
 
@@ -190,7 +229,6 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 		__builtin_memcpy(f->base, st->acc, sizeof(st->acc));
 	} else {
 		activate(st, now);
-		__builtin_memset(f->base, 0, sizeof(f->base));
 	}
 	f->id = id;
 	f->start_ns = now;
@@ -198,6 +236,7 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 	f->depth = depth;
 	f->hits = 0;
 	f->misses = 0;
+	f->reentered = 0;
 	f->slot = type_slot(ctx, h, nested);
 	st->depth++;
 	if (!nested)
@@ -223,9 +262,9 @@ INLINE int query_start(void *ctx)
 		return 0;
 	}
 	if (h.site->flags & OUTRIDER_SITE_OUTERMOST && h.state->depth) {
-		if (h.state->frames[0].id != id)
-			return 0;
-		abandon_to(h.state, h.target, 0); /* its end was skipped and no statement told us */
+		if (h.state->frames[0].id == id)
+			h.state->frames[0].reentered++;
+		return 0;
 	}
 	stack = stack_pointer(ctx);
 	drop_skipped(&h, stack, depth);
@@ -286,14 +325,22 @@ INLINE void end_detached(struct here *h, u64 id, const struct outcome *o, u64 no
 INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, u64 now)
 {
 	struct task_state *st = h->state;
-	u64 parts[OUTRIDER_WAIT_CLASSES];
+	u64 parts[OUTRIDER_WAIT_CLASSES] = {};
 	u64 wall = now - f->start_ns;
 	u64 duration = o->duration ? o->duration : wall;
+	bool outermost;
 
 	account(st, OUTRIDER_WAIT_CPU, now);
-	for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
-		parts[i] = st->acc[i] - f->base[i];
 	st->depth--;
+	outermost = !is_active(st);
+	if (outermost && !st->dirty) {
+		parts[OUTRIDER_WAIT_CPU] = st->acc[OUTRIDER_WAIT_CPU]; /* it never left its CPU */
+	} else if (outermost) {
+		__builtin_memcpy(parts, st->acc, sizeof(parts));
+	} else {
+		for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
+			parts[i] = st->acc[i] - f->base[i];
+	}
 	if (st->depth) {
 		struct frame *outer = frame_at(st, st->depth - 1);
 
@@ -301,7 +348,8 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 			outer->hits += f->hits;
 			outer->misses += f->misses;
 		}
-	} else if (!st->current) {
+	}
+	if (outermost) {
 		concurrency_down(h->target);
 		st->probe_wait = 0;
 	}
@@ -351,6 +399,10 @@ INLINE void end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 n
 			st->too_deep--;
 		else if (!h->site->tag) /* a tagged end without its start closes what another start opened */
 			count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+		return;
+	}
+	if (f->reentered) {
+		f->reentered--;
 		return;
 	}
 	abandon_to(st, h->target, at + 1);

@@ -97,7 +97,7 @@ INLINE void switch_in(struct task_state *st, u64 now)
 
 	if (st->state == BLOCKED && !st->early_wake && st->wait_class < OUTRIDER_WAIT_CLASSES)
 		cls = st->wait_class; /* its wake-up was not seen */
-	account(st, cls, now);
+	account_wait(st, cls, now);
 	st->early_wake = 0;
 	st->state = ON_CPU;
 }
@@ -143,7 +143,7 @@ int BPF_PROG(handle_sched_waking, struct task_struct *p)
 	}
 	cls = st->wait_class;
 	if (cls < OUTRIDER_WAIT_CLASSES)
-		account(st, cls, bpf_ktime_get_ns());
+		account_wait(st, cls, bpf_ktime_get_ns());
 	count_run(st->target, OUTRIDER_RUN_SCHED_WAKING);
 	return 0;
 }

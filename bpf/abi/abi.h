@@ -51,6 +51,7 @@ enum outrider_run {
 	OUTRIDER_RUN_WAIT,
 	OUTRIDER_RUN_SCHED_SWITCH,  /* no trap: a scheduler hook that did work for a query */
 	OUTRIDER_RUN_SCHED_WAKING,
+	OUTRIDER_RUN_SHARED_TRAP,   /* no run of its own: a probe program that ran on another one's trap */
 	OUTRIDER_RUNS
 };
 
@@ -179,6 +180,7 @@ enum outrider_role {
 #define OUTRIDER_SITE_TYPE_IS_SQL 1u  /* the type argument is SQL text: its first keyword is the type */
 #define OUTRIDER_SITE_OUTERMOST 2u    /* ignored while another query of this thread is open */
 #define OUTRIDER_SITE_TYPE_FROM_STATEMENT 4u /* the type comes from the last STATEMENT text */
+#define OUTRIDER_SITE_SHARES_TRAP 8u         /* another role of the same site pays for the trap */
 
 /* One probed site; the attach cookie is its index. */
 struct outrider_site {
@@ -195,7 +197,7 @@ struct outrider_site {
 #define OUTRIDER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "layout is part of the ABI")
 #endif
 OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 13 * 8 + 4 * 8 + 1121 * 4 + 4);
-OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 9 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);

@@ -19,12 +19,23 @@ struct frame {
 	u64 hits, misses; /* cache probes seen inside */
 	u32 slot;
 	u32 depth;       /* as the guard counts it; 0: unknown */
-	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start; all zero for the outermost */
+	u32 reentered;   /* starts of the same tag inside, whose ends are not this frame's */
+	u32 pad;
+	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start; unused by the outermost, where it is zero */
 };
 
 struct phase_frame {
 	u64 start_ns;
 	u64 stack;
+};
+
+/* The slot of a type name that this thread used before: saves the hash of the name. Compared by content, for the same
+ * address may hold another name the next time. */
+#define TYPE_CACHE 4
+struct cached_type {
+	u64 name[4];
+	u32 slot;
+	u32 nested;
 };
 
 struct task_state {
@@ -38,12 +49,14 @@ struct task_state {
 	u32 wait_class;   /* of the wait that BLOCKED is */
 	u32 probe_wait;   /* 1 + class of an open wait probe; 0: none */
 	u32 early_wake;   /* woken before the switch-out hook had run */
+	u32 dirty;        /* acc[] has more than on-CPU time */
 	u64 last_ns;      /* of the last change of state */
 	u64 acc[OUTRIDER_WAIT_CLASSES];
 	u64 current_base[OUTRIDER_WAIT_CLASSES];
 	/* commands of engines that report failures by silence (PostgreSQL) */
 	u64 pending_ns;   /* a command was announced and nothing of it has ended yet */
 	char pending_type[OUTRIDER_TYPE_NAME];
+	struct cached_type types[TYPE_CACHE];
 	u32 phase_depth;
 	struct phase_frame phases[OUTRIDER_PHASE_DEPTH];
 	struct frame frames[OUTRIDER_MAX_DEPTH];
@@ -69,10 +82,20 @@ INLINE void account(struct task_state *st, u32 cls, u64 now)
 	st->last_ns = now;
 }
 
+/* Any class but on-CPU. */
+INLINE void account_wait(struct task_state *st, u32 cls, u64 now)
+{
+	st->dirty = 1;
+	account(st, cls, now);
+}
+
 /* The thread becomes active: it is on the CPU, in a probe. */
 INLINE void activate(struct task_state *st, u64 now)
 {
-	__builtin_memset(st->acc, 0, sizeof(st->acc));
+	if (st->dirty)
+		__builtin_memset(st->acc, 0, sizeof(st->acc));
+	st->acc[OUTRIDER_WAIT_CPU] = 0;
+	st->dirty = 0;
 	st->state = ON_CPU;
 	st->early_wake = 0;
 	st->probe_wait = 0;

@@ -16,6 +16,9 @@ std::array<double, OUTRIDER_RUNS> price(const RunCounts& runs, const UnitPrices&
     const double unit = prices.program_ns[what] + (is_trap(what) ? prices.trap_ns : 0);
     cost[what] = static_cast<double>(runs[what]) * unit;
   }
+  // Two programs on one site are called from one trap; the extra ones are phase probes.
+  cost[OUTRIDER_RUN_SHARED_TRAP] = 0;
+  cost[OUTRIDER_RUN_PHASE] -= static_cast<double>(runs[OUTRIDER_RUN_SHARED_TRAP]) * prices.trap_ns;
   return cost;
 }
 

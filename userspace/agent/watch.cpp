@@ -9,6 +9,7 @@
 
 #include "userspace/kernel/features.h"
 #include "userspace/kernel/trap_cost.h"
+#include "userspace/model/resource_summary.h"
 #include "userspace/model/snapshot_builder.h"
 #include "userspace/model/throughput.h"
 #include "userspace/target/host_metrics.h"
@@ -50,7 +51,7 @@ struct Watched {
   double cost_ns = 0;        ///< since attach
   double cpu_ns = 0;
   double attached_seconds = 0, cache_seconds = 0, seconds = 0;
-  ResourceSample last_resources;
+  ResourceSummary resource_summary;
 };
 
 class Watcher {
@@ -81,6 +82,8 @@ class Watcher {
   std::vector<Watched> targets_;
   HostMetrics host_;
   ResourceSample host_sample_;
+  ResourceSummary host_summary_;
+  Clock::time_point last_host_sample_;
   unsigned interval_ = 0;
   Clock::time_point last_refresh_;
   RunCounts sample_begin_{};
@@ -109,6 +112,7 @@ Status Watcher::add_targets() {
     targets_.push_back({.watch = std::move(*watch), .shedder = Shedder(shed)});
   }
   host_sample_ = host_.sample();
+  last_host_sample_ = Clock::now();
   if (Status status = session_->next_interval(); !status) return status;
   for (Watched& target : targets_) {
     if (Status status = target.watch.apply(target.shedder.plan()); !status) return status;
@@ -161,7 +165,7 @@ Snapshot Watcher::observe(Watched& target, bool last) {
   if (cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost_ns / cpu_ns;
   input.host = host_sample_;
   input.target_resources = target.resources.sample(target.watch.processes(), current.time_ns);
-  target.last_resources = input.target_resources;
+  target.resource_summary.add(input.target_resources, seconds);
   Snapshot snapshot = build_snapshot(input);
 
   target.previous = current;
@@ -187,8 +191,8 @@ Snapshot Watcher::summarise(Watched& target) const {
   for (const auto& [id, type] : target.totals.figures().types) queries += static_cast<double>(type.queries);
   if (queries > 0) input.probe_ns_per_query = target.cost_ns / queries;
   if (target.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * target.cost_ns / target.cpu_ns;
-  input.host = host_sample_;
-  input.target_resources = target.last_resources;
+  input.host = host_summary_.result();
+  input.target_resources = target.resource_summary.result();
   return build_snapshot(input);
 }
 
@@ -198,7 +202,10 @@ bool Watcher::all_over() const {
 
 Status Watcher::tick(const SnapshotSink& sink, bool last) {
   if (Status status = session_->next_interval(); !status) return status;
+  const auto now_time = Clock::now();
   host_sample_ = host_.sample();
+  host_summary_.add(host_sample_, std::chrono::duration<double>(now_time - last_host_sample_).count());
+  last_host_sample_ = now_time;
   if (program_time_.sampling()) {
     RunCounts now{};
     for (const Watched& target : targets_) {

@@ -120,10 +120,22 @@ class Planner {
                                plan_.profile)};
     }
     plan_.light_possible = durations;
+    mark_shared_traps();
     return std::move(plan_);
   }
 
  private:
+  /// A site with a phase beside another role traps once for both; the phase is what can be had on top.
+  void mark_shared_traps() {
+    for (PlannedSite& phase : plan_.sites) {
+      if (phase.group != ProbeGroup::kPhase) continue;
+      const bool shared = std::any_of(plan_.sites.begin(), plan_.sites.end(), [&](const PlannedSite& other) {
+        return other.offset == phase.offset && other.group != ProbeGroup::kPhase;
+      });
+      if (shared) phase.spec.flags |= OUTRIDER_SITE_SHARES_TRAP;
+    }
+  }
+
   [[nodiscard]] bool matches(const ElfProbe& site, const ProbeName& wanted) const {
     if (site.name != wanted.name) return false;
     return wanted.provider == kAnyProvider ? any_.contains(site.provider) : site.provider == wanted.provider;
