@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The probe header for arm64: it compiles, C and C++ alike, each probe has its note, its operands are registers or numbers and the
-instruction at each site is a nop. Compiled only: nothing of arm64 runs here."""
+"""The probe header for arm64: it compiles, C and C++ alike, each probe has its note, its operands are registers or
+numbers and the instruction at each site is a nop. Compiled only: nothing of arm64 runs here."""
 
 import os
 import re
@@ -14,7 +14,8 @@ SOURCE = """
 int use(void);
 int use(void) {
   struct outrider_query q; struct outrider_detached d; struct outrider_phase p;
-  outrider_query_begin(&q, "outer"); outrider_phase_begin(&p, "parse"); outrider_cache_hit("c"); outrider_cache_miss("c");
+  outrider_query_begin(&q, "outer"); outrider_phase_begin(&p, "parse");
+  outrider_cache_hit("c"); outrider_cache_miss("c");
   outrider_detached_begin(&d, "detached", 0); outrider_detached_release(&d); outrider_detached_end(&d);
   outrider_phase_end(&p); outrider_query_end(&q);
   return 0;

@@ -28,8 +28,8 @@ def program(victim):
 
 def trace(victim):
     """Counts under bpftrace, which starts the victim (-c) and so raises the semaphores through its PID."""
-    done = subprocess.run(["bpftrace", "-e", program(victim), "-c", f"{victim} {ROUNDS}"], capture_output=True, text=True,
-                          timeout=120)
+    command = ["bpftrace", "-e", program(victim), "-c", f"{victim} {ROUNDS}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise AssertionError(done.stdout + done.stderr)
     return done.stdout

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The probe header under every compiler, language, optimisation and linker that this machine has: the program runs, each
-probe has exactly the sites it should, the bytes at each site are the two nops, and the operands can be read.
+"""The probe header under every compiler, language, optimisation and linker that this machine has: the program runs,
+each probe has exactly the sites it should, the bytes at each site are the two nops, and the operands can be read.
 
 The program has two source files that both use every probe, inline functions and templates in a shared header, and is
 compiled for C and for C++."""
@@ -20,7 +20,8 @@ COMMON = """
 #include <outrider/query.h>
 static inline int use_c(void) {
   struct outrider_query q; struct outrider_detached d; struct outrider_phase p; unsigned long depth;
-  outrider_query_begin(&q, "outer"); outrider_phase_begin(&p, "parse"); outrider_cache_hit("c"); outrider_cache_miss("c");
+  outrider_query_begin(&q, "outer"); outrider_phase_begin(&p, "parse");
+  outrider_cache_hit("c"); outrider_cache_miss("c");
   outrider_detached_begin(&d, "detached", 0); outrider_detached_release(&d); outrider_detached_end(&d);
   depth = q.depth; outrider_phase_end(&p); outrider_query_end(&q);
   return depth == 1 && d.query.id >> 63 == 1 && (q.id >> 63) == 0;
@@ -87,7 +88,7 @@ def variants():
 
 
 def build(compiler, language, flags, linker, directory):
-    """Compiles and links the program; returns its path, or None with the reason if this toolchain cannot do it at all."""
+    """Compiles and links the program; returns its path."""
     suffix = "c" if language == "c" else "cpp"
     use = dict(zip(("use.h", f"main.{suffix}", f"other.{suffix}"), sources(language)))
     for name, text in use.items():

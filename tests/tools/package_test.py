@@ -16,7 +16,8 @@ target_compile_features(cxx PRIVATE cxx_std_17)
 add_executable(abi abi.c)
 target_link_libraries(abi PRIVATE outrider::usdt)
 """
-CXX = '#define OUTRIDER_PROVIDER engine\n#include <outrider/query.hpp>\nint main() { outrider::Query query{"factual"}; }\n'
+CXX = ('#define OUTRIDER_PROVIDER engine\n#include <outrider/query.hpp>\n'
+       'int main() { outrider::Query query{"factual"}; }\n')
 ABI = ('#include <outrider/usdt_abi.h>\nint main(void) { outrider_usdt_query_end(outrider_usdt_query_begin("factual"));'
        " return outrider_usdt_abi_version() == 1 ? 0 : 1; }\n")
 

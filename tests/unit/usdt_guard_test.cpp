@@ -352,6 +352,19 @@ TEST(UsdtGuard, UnwatchedReportsNothingAndTimesOnDemand) {
   EXPECT_TRUE(watcher.events("query__end").empty());
 }
 
+TEST(UsdtGuard, DurationReachesTheRecordThroughAnException) {
+  TrapWatcher watcher;
+  std::uint64_t recorded = 0;
+  EXPECT_THROW(
+      {
+        Query query("path", kTimed, &recorded);
+        throw std::runtime_error("broken");
+      },
+      std::runtime_error);
+  EXPECT_GT(recorded, 0u);
+  EXPECT_EQ(watcher.events("query__end").at(0).args[kDuration], recorded);
+}
+
 TEST(UsdtGuard, EndProbeAloneArms) {
   TrapWatcher watcher({"query__end"});
   { Query query{"factual"}; }
