@@ -54,7 +54,7 @@ Status Load::start() {
   shared_.load_begin_ns = begin_ns_;
   for (auto& worker : workers_) {
     worker->last_end_ns = begin_ns_;
-    if (const Status started = start_thread(*worker); !started) return started;
+    if (Status started = start_thread(*worker); !started) return started;
   }
   return Ok{};
 }

@@ -69,7 +69,7 @@ void drop_impossible_faults(FaultPlan& plan, const DataFile& data_file) {
 
 /// The load from its begin to its end, early if a signal comes.
 Status run_load(Load& load, const Options& options, RunnerShared& shared, EndSignals& signals) {
-  if (const Status started = load.start(); !started) return started;
+  if (Status started = load.start(); !started) return started;
   const BackgroundFaults background(options, shared);
   while (load.supervise() && !signals.sleep(kSuperviseNs)) {
   }
