@@ -219,12 +219,25 @@ def bpf_links_of(pid):
     return ids
 
 
+def bpftool(*words):
+    tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
+    done = subprocess.run([tool, "--json", *map(str, words)], capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+                          check=True)
+    return json.loads(done.stdout or "[]")
+
+
 def bpf_links():
     """The ids of every link in the kernel."""
-    tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    done = subprocess.run([tool, "--json", "link", "show"], capture_output=True, text=True, timeout=PATIENCE_SECONDS,
-                          check=True)
-    return {link["id"] for link in json.loads(done.stdout or "[]")}
+    return {link["id"] for link in bpftool("link", "show")}
+
+
+def bpf_map_entries(pid, name):
+    """How many entries a hash map of that process has."""
+    for info in pathlib.Path(f"/proc/{pid}/fdinfo").glob("*"):
+        found = re.search(r"^map_id:\s+(\d+)", info.read_text(), re.M)
+        if found and bpftool("map", "show", "id", found[1])["name"] == name:
+            return len(bpftool("map", "dump", "id", found[1]))
+    raise AssertionError(f"process {pid} has no map {name}")
 
 
 def assert_links_gone(links):
