@@ -195,8 +195,8 @@ INLINE void start_detached(void *ctx, struct here *h, u64 id, u64 now)
 	__sync_fetch_and_add(&h->target->detached, 1);
 }
 
-/* Closes frames that a longjmp skipped: theirs is stack that the new query's probe has popped, or a depth that it has
- * itself. */
+/* Closes frames that a longjmp skipped: they have the depth that the new query has itself, or, where the engine counts no
+ * depth, a stack that the new query's probe has popped. */
 INLINE void drop_skipped(struct here *h, u64 stack, u64 depth)
 {
 	struct task_state *st = h->state;
@@ -205,7 +205,7 @@ INLINE void drop_skipped(struct here *h, u64 stack, u64 depth)
 	for (int i = 0; i < OUTRIDER_MAX_DEPTH; i++) {
 		struct frame *f = keep ? frame_at(st, keep - 1) : 0;
 
-		if (!f || !(f->stack < stack || (depth && f->depth >= depth)))
+		if (!f || !(depth ? f->depth >= depth : f->stack < stack))
 			break;
 		keep--;
 	}
@@ -243,6 +243,15 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 		concurrency_up(h->target);
 }
 
+/* The scheduler hook will look there when the thread blocks. */
+INLINE void note_wait_word(void *ctx, struct here *h)
+{
+	if (!h->site->wait_word)
+		return;
+	h->state->wait_word = site_address(ctx) + h->site->wait_word;
+	h->state->wait_site = site_index(ctx);
+}
+
 INLINE int query_start(void *ctx)
 {
 	struct here h;
@@ -257,6 +266,7 @@ INLINE int query_start(void *ctx)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (!id)
 		id = h.site->tag;
+	note_wait_word(ctx, &h);
 	if (id & OUTRIDER_DETACHED_BIT) {
 		start_detached(ctx, &h, id, now);
 		return 0;
@@ -340,14 +350,6 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 	} else {
 		for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
 			parts[i] = st->acc[i] - f->base[i];
-	}
-	if (st->depth) {
-		struct frame *outer = frame_at(st, st->depth - 1);
-
-		if (outer) { /* probe-seen hits are inclusive, as the guard's own are */
-			outer->hits += f->hits;
-			outer->misses += f->misses;
-		}
 	}
 	if (outermost) {
 		concurrency_down(h->target);

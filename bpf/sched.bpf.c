@@ -1,13 +1,15 @@
 /* Where a query's time goes when its thread is not running.
  *
  * switch-out: the time since the last change was on-CPU; the thread is now on the run queue (preempted, or still
- * runnable) or blocked, and why is told by, in this order: an open wait probe of the engine; no system call: a page
- * fault; io_uring_enter (it sets iowait even for the network); iowait: disk; the system call.
+ * runnable) or blocked, and why is told by, in this order: the word in which the engine notes its waits; an open wait
+ * probe of the engine; no system call: a page fault; io_uring_enter (it sets iowait even for the network); iowait: disk;
+ * the system call.
  * waking: blocked ends, run-queue begins.  switch-in: run-queue ends.
  *
  * The two tracepoints race: a wake-up on another CPU can come before the switch-out hook has run. The class is written
  * before the state, the state changes by compare-and-swap, and a wake-up that finds the thread still on its CPU leaves
  * a mark, so that what follows counts as run-queue. */
+#include "lib/args.h"
 #include "lib/detached.h"
 #include "lib/syscalls.h"
 
@@ -47,12 +49,34 @@ INLINE u32 descriptor_class(struct task_struct *task, u64 number)
 	return inode_class(BPF_CORE_READ(inode, i_mode));
 }
 
+/* 1 + the class that the engine has noted itself; 0: it waits for nothing, or the note cannot be read. Called for the
+ * thread that is leaving its CPU, whose memory is still mapped; a page that is not resident makes the read fail. */
+INLINE u32 noted_wait(const struct task_state *st)
+{
+	const struct outrider_site *site = site_at(st->wait_site);
+	u64 address = st->wait_word;
+	u32 word = 0;
+
+	if (!site)
+		return 0;
+	if (site->flags & OUTRIDER_SITE_WAIT_WORD_POINTER &&
+	    bpf_probe_read_user(&address, sizeof(address), (void *)st->wait_word))
+		return 0;
+	if (bpf_probe_read_user(&word, sizeof(word), (void *)address))
+		return 0;
+	word = (word >> (site->wait_shift & 31)) & site->wait_mask;
+	return word < OUTRIDER_WAIT_WORD_CLASSES ? site->wait_classes[word & (OUTRIDER_WAIT_WORD_CLASSES - 1)] : 0;
+}
+
 INLINE u32 classify_wait(struct task_struct *task, const struct task_state *st)
 {
 	struct pt_regs *regs;
 	long number;
 	u32 code;
 
+	code = st->wait_word ? noted_wait(st) : 0;
+	if (code)
+		return code - 1;
 	if (st->probe_wait)
 		return st->probe_wait - 1;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);

@@ -62,7 +62,7 @@ struct outrider_slot {
 	__u64 failed;
 	__u64 abandoned;    /* started, never ended */
 	__u64 duration_ns;  /* sum of wall times */
-	__u64 cache_hits;   /* guard-counted and probe-seen, inside the query and what is nested in it */
+	__u64 cache_hits;   /* guard-counted and probe-seen, not those of a nested query */
 	__u64 cache_misses;
 	__u64 timed;        /* of `queries`, those whose waits were followed (0 in light mode) */
 	__u64 reserved;
@@ -181,6 +181,9 @@ enum outrider_role {
 #define OUTRIDER_SITE_OUTERMOST 2u    /* ignored while another query of this thread is open */
 #define OUTRIDER_SITE_TYPE_FROM_STATEMENT 4u /* the type comes from the last STATEMENT text */
 #define OUTRIDER_SITE_SHARES_TRAP 8u         /* another role of the same site pays for the trap */
+#define OUTRIDER_SITE_WAIT_WORD_POINTER 16u  /* `wait_word` leads to a pointer to the word */
+
+#define OUTRIDER_WAIT_WORD_CLASSES 16
 
 /* One probed site; the attach cookie is its index. */
 struct outrider_site {
@@ -189,6 +192,12 @@ struct outrider_site {
 	__u32 nargs;
 	char name[OUTRIDER_TYPE_NAME]; /* constant name of a phase, from the profile; may be empty */
 	struct outrider_arg args[OUTRIDER_MAX_ARGS];
+	/* Where the engine itself notes what it waits for, in a 32-bit word: a distance from the site, so that it holds
+	 * wherever the file is loaded. 0: nowhere. */
+	__s64 wait_word;
+	__u32 wait_shift; /* the bits of the word that tell the class: (word >> shift) & mask */
+	__u32 wait_mask;
+	__u8 wait_classes[OUTRIDER_WAIT_WORD_CLASSES]; /* by those bits: 1 + class; 0: the kernel knows better */
 };
 
 #ifdef __cplusplus
@@ -201,6 +210,6 @@ OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
-OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16);
+OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16);
 
 #endif

@@ -77,6 +77,19 @@ INLINE u64 stack_pointer(void *ctx)
 #endif
 #undef LOAD
 
+/* Where the site is in the target's memory: the probe's own address, whatever instruction it was. */
+INLINE u64 site_address(void *ctx)
+{
+#if defined(__TARGET_ARCH_x86)
+	return read_register(ctx, OUTRIDER_REG_IP);
+#else
+	u64 v;
+
+	asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(v) : "r"(ctx), "i"(__builtin_offsetof(struct user_pt_regs, pc)));
+	return v;
+#endif
+}
+
 /* Cuts a value to the argument's size; a negative size is a signed argument. */
 INLINE u64 resize(u64 v, s64 size)
 {
@@ -125,11 +138,19 @@ INLINE bool read_arg(void *ctx, const struct outrider_site *site, u32 i, u64 *ou
 	return true;
 }
 
+INLINE u32 site_index(void *ctx)
+{
+	return bpf_get_attach_cookie(ctx);
+}
+
+INLINE const struct outrider_site *site_at(u32 index)
+{
+	return bpf_map_lookup_elem(&sites, &index);
+}
+
 INLINE const struct outrider_site *site_of(void *ctx)
 {
-	u32 index = bpf_get_attach_cookie(ctx);
-
-	return bpf_map_lookup_elem(&sites, &index);
+	return site_at(site_index(ctx));
 }
 
 #endif

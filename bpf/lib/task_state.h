@@ -50,6 +50,8 @@ struct task_state {
 	u32 probe_wait;   /* 1 + class of an open wait probe; 0: none */
 	u32 early_wake;   /* woken before the switch-out hook had run */
 	u32 dirty;        /* acc[] has more than on-CPU time */
+	u32 wait_site;    /* the site that knows where the engine notes its waits */
+	u64 wait_word;    /* and the address of that note in this process; 0: the engine has none */
 	u64 last_ns;      /* of the last change of state */
 	u64 acc[OUTRIDER_WAIT_CLASSES];
 	u64 current_base[OUTRIDER_WAIT_CLASSES];

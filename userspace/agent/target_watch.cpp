@@ -74,7 +74,8 @@ Result<std::vector<Process>> TargetWatch::find() const {
 }
 
 void TargetWatch::describe_plan(const ProbePlan& plan) const {
-  spdlog::info("{}: profile {}, {} probe sites", label_, plan.profile, plan.sites.size());
+  spdlog::info("{}: profile {}, {} probe sites{}", label_, plan.profile, plan.sites.size(),
+               plan.waits_noted ? ", waits as the engine notes them" : "");
   for (const UnusableSite& site : plan.unusable) {
     spdlog::warn("{}: {}:{} at {:#x} is left out: {}", label_, site.provider, site.probe, site.offset, site.reason);
   }
@@ -89,8 +90,8 @@ Status TargetWatch::prepare_file(const FileKey& key, std::vector<ProbeFile> file
   for (ProbeFile& file : files) {
     const bool named = options_.profiles.size() == 1;
     Result<std::size_t> picked = named ? Result<std::size_t>(0) : pick_profile(file.probes, options_.profiles);
-    Result<ProbePlan> plan = picked ? plan_probes(file.probes, options_.profiles[*picked],
-                                                  {.generation = options_.generation, .allow_nop5 = options_.allow_nop5})
+    Result<ProbePlan> plan = picked ? plan_file(file.fd.get(), file.path, file.probes, options_.profiles[*picked],
+                                                {.generation = options_.generation, .allow_nop5 = options_.allow_nop5})
                                     : Result<ProbePlan>(picked.error());
     if (!plan) {
       if (!first) first = plan.error();

@@ -94,7 +94,8 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Rep
     return false;
   }
   const Profile& profile = profiles[*picked];
-  Result<ProbePlan> plan = plan_probes(file.probes, profile, {.generation = uprobe_generation(), .allow_nop5 = false});
+  Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile,
+                                     {.generation = uprobe_generation(), .allow_nop5 = false});
   if (!plan) {
     reason = plan.error().message;
     return false;

@@ -52,16 +52,17 @@ void print_file(const ProbeFile& file, UprobeGeneration generation) {
   }
 }
 
-void print_fit(const ElfProbes& probes, UprobeGeneration generation) {
+void print_fit(const ProbeFile& file, UprobeGeneration generation) {
   Result<std::vector<Profile>> profiles = builtin_profiles();
   if (!profiles) return;
-  Result<std::size_t> picked = pick_profile(probes, *profiles);
+  Result<std::size_t> picked = pick_profile(file.probes, *profiles);
   if (!picked) {
     fmt::print("  no built-in profile fits: {}\n", picked.error().message);
     return;
   }
   const Profile& profile = (*profiles)[*picked];
-  Result<ProbePlan> plan = plan_probes(probes, profile, {.generation = generation, .allow_nop5 = false});
+  Result<ProbePlan> plan =
+      plan_file(file.fd.get(), file.path, file.probes, profile, {.generation = generation, .allow_nop5 = false});
   if (!plan) {
     fmt::print("  profile {}: {}\n", profile.name, plan.error().message);
     return;
@@ -84,7 +85,7 @@ int probes(const ProbesArguments& arguments) {
   for (const ProbeFile& file : files->files) {
     print_file(file, generation);
     if (file.probes.probes.empty()) continue;
-    print_fit(file.probes, generation);
+    print_fit(file, generation);
     any = true;
   }
   for (const std::string& unreadable : files->unreadable) spdlog::warn("{}", unreadable);

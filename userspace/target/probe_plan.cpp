@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "userspace/target/elf_symbols.h"
 #include "userspace/target/role_info.h"
 #include "userspace/target/usdt_args.h"
 
@@ -76,11 +77,13 @@ Result<outrider_site> make_spec(const ElfProbe& site, const ProfileProbe& wanted
 class Planner {
  public:
   Planner(const ElfProbes& elf, const Profile& profile, const PlanOptions& options)
-      : elf_(elf), options_(options), any_(wildcard_providers(elf, profile)) {
+      : elf_(elf), profile_(profile), options_(options), any_(wildcard_providers(elf, profile)) {
     plan_.profile = profile.name;
+    plan_.waits_noted = profile.wait_word.has_value() && options.wait_word_address.has_value();
   }
 
   void add(const ProfileProbe& wanted) {
+    if (plan_.waits_noted && wanted.group == ProbeGroup::kWait) return;  // they would say the same, for a trap each
     std::size_t found = 0;
     const std::size_t planned = plan_.sites.size();
     const std::size_t unusable = plan_.unusable.size();
@@ -171,10 +174,23 @@ class Planner {
     planned.offset = site.offset + planned.verdict.shift;
     planned.ref_ctr_offset = site.semaphore_offset;
     planned.spec = *spec;
+    if (plan_.waits_noted && wanted.role == OUTRIDER_ROLE_QUERY_START) {
+      note_waits(planned.spec, site.address + planned.verdict.shift);
+    }
     plan_.sites.push_back(std::move(planned));
   }
 
+  void note_waits(outrider_site& spec, std::uint64_t site_address) const {
+    const WaitWord& word = *profile_.wait_word;
+    spec.wait_word = static_cast<std::int64_t>(*options_.wait_word_address - site_address);
+    spec.wait_shift = word.shift;
+    spec.wait_mask = word.mask;
+    if (word.indirect) spec.flags |= OUTRIDER_SITE_WAIT_WORD_POINTER;
+    std::copy(word.classes.begin(), word.classes.end(), spec.wait_classes);
+  }
+
   const ElfProbes& elf_;
+  const Profile& profile_;
   const PlanOptions& options_;
   std::set<std::string, std::less<>> any_;
   ProbePlan plan_;
@@ -216,6 +232,16 @@ Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, cons
   Planner planner(elf, profile, options);
   for (const ProfileProbe& probe : profile.probes) planner.add(probe);
   return std::move(planner).finish();
+}
+
+Result<ProbePlan> plan_file(int fd, const std::string& name, const ElfProbes& elf, const Profile& profile,
+                            PlanOptions options) {
+  if (profile.wait_word) {
+    // Not finding it is no fault: the profile's wait probes stand in.
+    const auto address = find_data_symbol(fd, name, profile.wait_word->symbol);
+    if (address) options.wait_word_address = *address;
+  }
+  return plan_probes(elf, profile, options);
 }
 
 Result<std::size_t> pick_profile(const ElfProbes& elf, const std::vector<Profile>& profiles) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,16 +41,23 @@ struct ProbePlan {
   std::vector<PlannedSite> sites;
   std::vector<UnusableSite> unusable;
   std::vector<std::string> absent;  ///< optional probes the binary does not have, "provider:name"
+  bool waits_noted = false;         ///< the engine's own note of its waits is read; no wait probes
   bool light_possible = false;      ///< every query end carries the duration: starts can be given up
 };
 
 struct PlanOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;  ///< the user insists
+  std::optional<std::uint64_t> wait_word_address{};  ///< as linked, of the profile's wait word; none: it is not there
 };
 
 /// Errors: a required probe is not in the binary or at none of its sites usable; says which and what to do.
 Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, const PlanOptions& options);
+
+/// As plan_probes(), for the probes of an open file; finds the profile's wait word in its symbols. `name` is how messages
+/// call the file.
+Result<ProbePlan> plan_file(int fd, const std::string& name, const ElfProbes& elf, const Profile& profile,
+                            PlanOptions options);
 
 /// Index into `profiles` of the one whose `detect` probes `elf` all has; the more specific one of several (more
 /// detect probes, named provider before "*"). The error says what the binary does have and what to do.

@@ -50,6 +50,16 @@ struct ProfileProbe {
   [[nodiscard]] int arguments_needed() const;
 };
 
+/// Where the engine notes what it waits for: a 32-bit variable of its own, read when a thread blocks. It costs no trap,
+/// and so takes the place of the profile's wait probes in binaries that have it.
+struct WaitWord {
+  std::string symbol;       ///< the variable, or a pointer to it
+  bool indirect = false;    ///< it is a pointer
+  std::uint32_t shift = 0;  ///< the class is told by (word >> shift) & mask
+  std::uint32_t mask = 0;
+  std::array<std::uint8_t, OUTRIDER_WAIT_WORD_CLASSES> classes{};  ///< by that value: 1 + wait class; 0: not a wait
+};
+
 struct Profile {
   std::string name;
   std::string description;
@@ -60,6 +70,7 @@ struct Profile {
   bool c_return_probes_ok = false;
   std::vector<ProbeName> detect;  ///< all must exist for the profile to be picked
   std::vector<ProfileProbe> probes;
+  std::optional<WaitWord> wait_word;
 };
 
 /// Parses one file's text. The error lists every fault as "file:line: key: what was expected", one a line.

@@ -4,6 +4,8 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <bit>
+#include <charconv>
 #include <cstdlib>
 #include <numeric>
 #include <span>
@@ -157,6 +159,17 @@ void read_args(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   }
 }
 
+/// Being on a CPU, waiting for one and not knowing are for the scheduler to say, not for an engine.
+std::optional<std::uint8_t> wait_class(Reader& reader, const toml::node& node, const std::string& key) {
+  const std::vector<std::string_view> known(kWaitNames.begin() + OUTRIDER_WAIT_DISK,
+                                            kWaitNames.begin() + OUTRIDER_WAIT_UNATTRIBUTED);
+  const std::string word = node.value_or(std::string());
+  const auto found = std::find(known.begin(), known.end(), word);
+  if (found != known.end()) return static_cast<std::uint8_t>(OUTRIDER_WAIT_DISK + (found - known.begin()));
+  reader.fault(node.source(), key, fmt::format("unknown wait class '{}'; {}", word, advice(word, known)));
+  return std::nullopt;
+}
+
 void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   const toml::node* node = table.get("wait");
   if (node == nullptr) return;
@@ -166,17 +179,9 @@ void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   const auto* wait = node->as_table();
   if (wait == nullptr) return reader.fault(node->source(), "wait", "expected a table such as { class = \"lock\" }");
   reader.known_keys(*wait, {"class"});
-  const std::string word = reader.text(*wait, "class", true);
-  if (word.empty()) return;
-  // Being on a CPU, waiting for one and not knowing are for the scheduler to say, not for an engine.
-  std::vector<std::string_view> known;
-  for (int i = OUTRIDER_WAIT_DISK; i < OUTRIDER_WAIT_UNATTRIBUTED; ++i) known.emplace_back(kWaitNames[i]);
-  const auto found = std::find(known.begin(), known.end(), word);
-  if (found == known.end()) {
-    return reader.fault(wait->get("class")->source(), "wait.class",
-                        fmt::format("unknown wait class '{}'; {}", word, advice(word, known)));
-  }
-  probe.args[0] = {ArgSource::Kind::kConstant, 0, OUTRIDER_WAIT_DISK + (found - known.begin())};
+  if (reader.text(*wait, "class", true).empty()) return;
+  const auto found = wait_class(reader, *wait->get("class"), "wait.class");
+  if (found) probe.args[0] = {ArgSource::Kind::kConstant, 0, *found};
 }
 
 void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
@@ -257,6 +262,46 @@ void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   profile.probes.push_back(std::move(probe));
 }
 
+void read_wait_classes(Reader& reader, const toml::table& table, WaitWord& word) {
+  const toml::node* node = table.get("classes");
+  const auto* classes = node == nullptr ? nullptr : node->as_table();
+  if (classes == nullptr || classes->empty()) {
+    return reader.fault(node == nullptr ? table.source() : node->source(), "wait_word.classes",
+                        "expected a table such as { 3 = \"lock\" }");
+  }
+  for (const auto& [key, value] : *classes) {
+    const std::string name = fmt::format("wait_word.classes.{}", key.str());
+    std::uint32_t number = OUTRIDER_WAIT_WORD_CLASSES;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.length(), number);
+    if (error != std::errc{} || end != key.data() + key.length() || number >= OUTRIDER_WAIT_WORD_CLASSES) {
+      reader.fault(key.source(), name, fmt::format("expected a number from 0 to {}", OUTRIDER_WAIT_WORD_CLASSES - 1));
+      continue;
+    }
+    if (const auto found = wait_class(reader, value, name)) word.classes[number] = static_cast<std::uint8_t>(*found + 1);
+  }
+}
+
+void read_wait_word(Reader& reader, const toml::table& root, Profile& profile) {
+  const toml::node* node = root.get("wait_word");
+  if (node == nullptr) return;
+  const auto* table = node->as_table();
+  if (table == nullptr) return reader.fault(node->source(), "wait_word", "expected a table; write [wait_word]");
+  reader.known_keys(*table, {"symbol", "indirect", "mask", "classes"});
+  WaitWord word;
+  word.symbol = reader.text(*table, "symbol", true);
+  word.indirect = reader.flag(*table, "indirect");
+  const toml::node* mask = table->get("mask");
+  if (mask == nullptr) {
+    reader.fault(table->source(), "wait_word.mask", "missing; expected the bits that tell the class, such as 0xff000000");
+  } else {
+    const auto bits = static_cast<std::uint32_t>(reader.integer(*mask, "wait_word.mask", 1, UINT32_MAX));
+    word.shift = static_cast<std::uint32_t>(std::countr_zero(bits));
+    word.mask = bits >> word.shift;
+  }
+  read_wait_classes(reader, *table, word);
+  profile.wait_word = word;
+}
+
 void read_detect(Reader& reader, const toml::table& root, Profile& profile) {
   const toml::node* node = root.get("detect");
   if (node == nullptr) return;
@@ -305,7 +350,7 @@ Result<Profile> parse_profile(std::string_view text, const std::string& source) 
   const toml::table root = toml::parse(text, source);
   Reader reader(source);
   reader.known_keys(root,
-                    {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "detect", "probe"});
+                    {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "detect", "probe", "wait_word"});
   Profile profile;
   profile.source = source;
   profile.name = reader.text(root, "name", true);
@@ -316,6 +361,7 @@ Result<Profile> parse_profile(std::string_view text, const std::string& source) 
   read_threads(reader, root, profile);
   read_detect(reader, root, profile);
   read_probes(reader, root, profile);
+  read_wait_word(reader, root, profile);
   if (!reader.errors().empty()) return Error{fmt::format("{}", fmt::join(reader.errors(), "\n"))};
   return profile;
 } catch (const toml::parse_error& error) {
