@@ -222,10 +222,13 @@ TEST(Snapshot, CacheIsProbesAndGuards) {
   add_query(type, kMs);
   type.cache_hits = 2;
   type.cache_misses = 1;
-  now.types = {type};
+  TypeCounters nested = make_type("b");
+  nested.nested = true;
+  nested.cache_hits = 6;  // counted with the inner query alone
+  now.types = {type, nested};
   const Snapshot snapshot = build_snapshot(make_input(before, now));
-  EXPECT_DOUBLE_EQ(snapshot.cache_metrics.hit_rate.value(), 0.8);  // (6 + 2) / (8 + 2)
-  EXPECT_EQ(snapshot.cache_metrics.hits, 108U);
+  EXPECT_DOUBLE_EQ(snapshot.cache_metrics.hit_rate.value(), 0.875);  // (6 + 2 + 6) / (7 + 3 + 6)
+  EXPECT_EQ(snapshot.cache_metrics.hits, 114U);
   EXPECT_EQ(snapshot.cache_metrics.misses, 2U);
   EXPECT_NEAR(snapshot.query_metrics.query_type_breakdown.at("a").cache_hit_rate.value(), 2.0 / 3, 1e-12);
 }

@@ -42,6 +42,8 @@ ShedOptions shed_options(const WatchOptions& options, bool light_possible) {
 
 /// One target with all that is remembered about it between intervals.
 struct Watched {
+  Watched(TargetWatch target, const ShedOptions& shed) : watch(std::move(target)), shedder(shed) {}
+
   TargetWatch watch;
   Shedder shedder;
   ProcessMetrics resources;
@@ -109,7 +111,7 @@ Status Watcher::add_targets() {
                                "--mode auto or full",
                                watch->label(), watch->profile())};
     }
-    targets_.push_back({.watch = std::move(*watch), .shedder = Shedder(shed)});
+    targets_.emplace_back(std::move(*watch), shed);
   }
   host_sample_ = host_.sample();
   last_host_sample_ = Clock::now();

@@ -56,7 +56,12 @@ class Builder {
   const TargetFigures& interval_;
   const RunningTotals& totals_;
   double seconds_;
+  struct CacheCount {
+    std::uint64_t hits = 0, misses = 0;
+  };
+
   TypeFigures outermost_, outermost_total_;
+  CacheCount interval_cache_, total_cache_;
   Snapshot snapshot_;
 };
 
@@ -105,6 +110,11 @@ void Builder::fill_types() {
     interval_sum.add(interval);
     total_sum.add(total);
     rates[id.first] += per_second;
+    // A cache look-up is counted with the query that made it, nested or not.
+    interval_cache_.hits += interval.cache_hits;
+    interval_cache_.misses += interval.cache_misses;
+    total_cache_.hits += total.cache_hits;
+    total_cache_.misses += total.cache_misses;
     if (id.second) continue;  // a nested query is part of its outer one's wall time
     outermost_.add(interval);
     outermost_total_.add(total);
@@ -168,10 +178,10 @@ void Builder::fill_in_flight() {
 
 void Builder::fill_cache() {
   CacheMetrics& cache = snapshot_.cache_metrics;
-  const auto hits = static_cast<double>(interval_.cache_hits + outermost_.cache_hits);
-  const auto misses = static_cast<double>(interval_.cache_misses + outermost_.cache_misses);
-  cache.hits = totals_.figures().cache_hits + outermost_total_.cache_hits;
-  cache.misses = totals_.figures().cache_misses + outermost_total_.cache_misses;
+  const auto hits = static_cast<double>(interval_.cache_hits + interval_cache_.hits);
+  const auto misses = static_cast<double>(interval_.cache_misses + interval_cache_.misses);
+  cache.hits = totals_.figures().cache_hits + total_cache_.hits;
+  cache.misses = totals_.figures().cache_misses + total_cache_.misses;
   cache.hit_rate = ratio(hits, hits + misses);
   cache.sampled_share = input_.cache_share;
 }

@@ -1,0 +1,135 @@
+// The victim of scripts/bench: runs queries that do nothing, or that block once, and says how long one took. Reads one
+// command a line on stdin, "KIND COUNT", and answers with nanoseconds a query. Kinds: bare (no guard), guard, prometheus
+// (an in-process histogram and counter by type instead), and each with "-block" for a query that waits for another
+// thread once. Ends at the end of stdin.
+#include <fcntl.h>
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+#include <thread>
+
+#include "outrider/query.hpp"
+
+namespace {
+
+constexpr std::array<const char*, 4> kTypes = {"factual", "relational", "path", "aggregate"};
+
+/// A thread that answers each byte with a byte: a wait of some microseconds.
+class Partner {
+ public:
+  Partner() {
+    if (pipe2(to_.data(), O_CLOEXEC) != 0 || pipe2(from_.data(), O_CLOEXEC) != 0) std::abort();
+    thread_ = std::thread([this] {
+      char byte = 0;
+      while (read(to_[0], &byte, 1) == 1 && write(from_[1], &byte, 1) == 1) {
+      }
+    });
+  }
+  ~Partner() {
+    close(to_[1]);
+    thread_.join();
+  }
+  void wait() const {
+    char byte = 0;
+    if (write(to_[1], &byte, 1) != 1 || read(from_[0], &byte, 1) != 1) std::abort();
+  }
+
+ private:
+  std::array<int, 2> to_{}, from_{};
+  std::thread thread_;
+};
+
+/// What an engine would do to know the same of itself.
+class InProcess {
+ public:
+  InProcess() {
+    auto& histograms = prometheus::BuildHistogram().Name("query_duration_seconds").Register(registry_);
+    auto& counters = prometheus::BuildCounter().Name("queries_total").Register(registry_);
+    prometheus::Histogram::BucketBoundaries bounds;
+    for (double bound = 256e-9; bounds.size() < 40; bound *= 1.6) bounds.push_back(bound);
+    for (const char* type : kTypes) {
+      histograms_.push_back(&histograms.Add({{"type", type}}, bounds));
+      counters_.push_back(&counters.Add({{"type", type}}));
+    }
+  }
+  void observe(std::size_t type, double seconds) {
+    counters_[type]->Increment();
+    histograms_[type]->Observe(seconds);
+  }
+
+ private:
+  prometheus::Registry registry_;
+  std::vector<prometheus::Histogram*> histograms_;
+  std::vector<prometheus::Counter*> counters_;
+};
+
+double nanoseconds_each(long count, const std::function<void(long)>& run) {
+  const auto begin = std::chrono::steady_clock::now();
+  run(count);
+  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
+  return took.count() / static_cast<double>(count);
+}
+
+// Keeps the loop from being folded away and gives each query the same nothing to do.
+inline void work(std::size_t type) { asm volatile("" : : "r"(type) : "memory"); }
+
+template <typename Wait>
+std::map<std::string, std::function<void(long)>> kinds(const std::string& suffix, InProcess& in_process, Wait wait) {
+  return {{"bare" + suffix,
+           [wait](long count) {
+             for (long i = 0; i < count; ++i) {
+               work(static_cast<std::size_t>(i) % kTypes.size());
+               wait();
+             }
+           }},
+          {"guard" + suffix,
+           [wait](long count) {
+             for (long i = 0; i < count; ++i) {
+               outrider::Query query{kTypes[static_cast<std::size_t>(i) % kTypes.size()]};
+               work(static_cast<std::size_t>(i) % kTypes.size());
+               wait();
+             }
+           }},
+          {"prometheus" + suffix, [wait, &in_process](long count) {
+             for (long i = 0; i < count; ++i) {
+               const auto begin = std::chrono::steady_clock::now();
+               const auto type = static_cast<std::size_t>(i) % kTypes.size();
+               work(type);
+               wait();
+               in_process.observe(type, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+             }
+           }}};
+}
+
+}  // namespace
+
+int main() {
+  const Partner partner;
+  InProcess in_process;
+  auto all = kinds("", in_process, [] {});
+  all.merge(kinds("-block", in_process, [&partner] { partner.wait(); }));
+  std::printf("ready pid=%d\n", getpid());
+  std::fflush(stdout);
+  std::string kind;
+  long count = 0;
+  while (std::cin >> kind >> count) {
+    const auto found = all.find(kind);
+    if (found == all.end() || count <= 0) {
+      std::fprintf(stderr, "probe-bench: unknown command '%s %ld'\n", kind.c_str(), count);
+      return 2;
+    }
+    std::printf("%.2f\n", nanoseconds_each(count, found->second));
+    std::fflush(stdout);
+  }
+  return 0;
+}
