@@ -22,6 +22,7 @@ import unittest
 SOURCE = pathlib.Path(os.environ.get("OUTRIDER_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 BUILD = pathlib.Path(os.environ.get("OUTRIDER_BUILD", SOURCE / "build"))
 ENGINE = BUILD / "bin" / "graph-engine"
+SCRIPTED = BUILD / "bin" / "scripted-engine"
 OUTRIDER = BUILD / "bin" / "outrider"
 INTENTS = ("factual", "relational", "hierarchical", "path", "aggregate")
 ATTACH_SECONDS = 30
@@ -156,6 +157,33 @@ class Engine(Child):
         return sum(int(number) for number in re.findall(r"\d+", line))
 
 
+class Scripted(Child):
+    """scripted-engine, which has stopped itself when the constructor returns; release() lets it go on."""
+
+    def __init__(self, *words, binary=SCRIPTED, **options):
+        super().__init__([binary, "stop", *words], **options)
+        self.await_stop()
+
+    def await_stop(self):
+        def stopped():
+            assert self.running, f"ended before it stopped: {self.describe()}"
+            return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        wait_until(stopped, PATIENCE_SECONDS, f"the stop of {self.describe()}")
+
+    def release(self):
+        self.signal(signal.SIGCONT)
+
+    def finish(self):
+        code = self.wait()
+        assert code == 0, f"the engine failed: {self.describe()}"
+
+
+def real_time():
+    """For preexec_fn: in front of whatever else the machine does, where that is allowed."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 def read_record(path):
     with open(path, newline="", encoding="ascii") as file:
         rows = csv.reader(file)
@@ -264,10 +292,10 @@ def percentile(ordered, share):
     return ordered[math.ceil(share * len(ordered) - 1e-6) - 1]
 
 
-def copy_of_engine(directory, name="engine"):
+def copy_of_engine(directory, name="engine", source=ENGINE):
     """A file of its own, so that a test can rename, strip or replace it."""
     path = pathlib.Path(directory) / name
-    shutil.copy2(ENGINE, path)
+    shutil.copy2(source, path)
     return path
 
 
@@ -282,6 +310,11 @@ class Case(unittest.TestCase):
     def engine(self, *arguments, record=True, **options):
         path = self.directory / f"record-{time.monotonic_ns()}.csv" if record else None
         engine = Engine("--data-dir", self.directory, *arguments, record=path, **options)
+        self.addCleanup(engine.kill)
+        return engine
+
+    def scripted(self, *words, **options):
+        engine = Scripted(*words, **options)
         self.addCleanup(engine.kill)
         return engine
 
@@ -316,12 +349,14 @@ class Case(unittest.TestCase):
         self.assertEqual(breakdown, dict(expected))
 
 
-def main():
-    """unittest's own main, but 77 when every test was skipped, each reason printed."""
-    program = unittest.main(exit=False, verbosity=2)
-    result = program.result
+def finish(result):
+    """Ends the program: 0 passed, 1 failed, 77 if every test was skipped; each reason is printed."""
     for test, reason in result.skipped:
         print(f"skipped: {test.id()}: {reason}")
     if not result.wasSuccessful():
         sys.exit(1)
     sys.exit(77 if result.testsRun and len(result.skipped) == result.testsRun else 0)
+
+
+def main():
+    finish(unittest.main(exit=False, verbosity=2).result)

@@ -6,7 +6,6 @@ the CPU too, which is ours to tell apart. The engine runs in the real-time class
 the machine's; waits that end by a timer have in any case a length that no scheduler can shorten, the one asked for."""
 
 import collections
-import os
 
 import harness
 
@@ -16,14 +15,6 @@ TIMED = {"sync", "ipc", "network", "poll", "sleep", "io_uring"}
 WAIT_MS = 5
 # Few queries at even distances, so that those of one event loop do not wait for each other on no thread.
 LOAD = ("--workload", "tiny", "--threads", 4, "--rate", 100, "--arrivals", "fixed", "--duration", 4)
-
-
-def real_time():
-    """Runs in the child: in front of whatever else the machine does, where that is allowed."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except OSError:
-        pass
 
 
 class Truth:
@@ -47,7 +38,7 @@ class Waits(harness.Case):
         """Returns the truth, our waits and the kinds that this machine can do."""
         share = 100 / len(kinds)
         faults = [word for kind in kinds for word in ("--fault", f"{kind}:{WAIT_MS}/{share}@0")]
-        engine = self.engine("--mode", mode, *LOAD, *faults, preexec_fn=real_time)
+        engine = self.engine("--mode", mode, *LOAD, *faults, preexec_fn=harness.real_time)
         watch = self.watch("--pid", engine.pid)
         engine.release()
         rows = engine.finish()
