@@ -33,7 +33,7 @@ void add_totals(FamilySet& set, const Labels& target, const QueryMetrics& metric
               total(metrics.abandoned_queries));
   set.gauge("queries_per_second", "Queries ended in the last interval, per second.", target,
             metrics.queries_per_second);
-  set.gauge("queries_per_second_five_minutes", "Queries per second over the last five minutes.", target,
+  set.gauge("queries_per_second_5m", "Queries per second over the last five minutes.", target,
             metrics.queries_per_second_5m);
   set.gauge("query_success_rate", "Share of the last interval's queries that succeeded, 0 to 1.", target,
             metrics.success_rate);
