@@ -19,8 +19,12 @@ struct here {
 	struct outrider_target *target;
 	struct task_state *state; /* may be NULL */
 	u32 target_index;
-	u32 tgid;
 };
+
+INLINE u32 this_process(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
 
 /* Drops what was in flight when the agent changed the probes: ends may have been missed. */
 INLINE void renew(struct here *h)
@@ -48,13 +52,12 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 	struct outrider_target_cell *cell;
 	struct outrider_process *process;
 
-	h->tgid = bpf_get_current_pid_tgid() >> 32;
 	h->state = bpf_task_storage_get(&tasks, task, 0, 0);
 	if (h->state) {
 		/* Only threads of watched processes have one, and an exec takes it away. */
 		h->target_index = h->state->target;
 	} else {
-		process = process_of(h->tgid);
+		process = process_of(this_process());
 		if (!process)
 			return false;
 		h->target_index = process->target;
@@ -84,9 +87,9 @@ INLINE u32 named_slot(struct here *h, const char *name, bool nested)
 {
 	struct outrider_type_key key = {};
 	struct cached_type *cached = 0;
-	u64 raw[4] = {};
+	u64 *raw = h->state ? h->state->raw_name : 0;
 
-	if (h->state && bpf_probe_read_user(raw, OUTRIDER_TYPE_NAME - 1, name) == 0) {
+	if (raw && bpf_probe_read_user(raw, OUTRIDER_TYPE_NAME - 1, name) == 0) {
 		cached = &h->state->types[((u64)name >> 4) & (TYPE_CACHE - 1)];
 		if (cached->name[0] == raw[0] && cached->name[1] == raw[1] && cached->name[2] == raw[2] &&
 		    cached->name[3] == raw[3] && cached->nested == nested && raw[0])
@@ -103,7 +106,7 @@ INLINE u32 named_slot(struct here *h, const char *name, bool nested)
 		return slot_for(&key, h->target);
 	cached->slot = slot_for(&key, h->target);
 	cached->nested = nested;
-	__builtin_memcpy(cached->name, raw, sizeof(raw));
+	__builtin_memcpy(cached->name, raw, sizeof(cached->name));
 	return cached->slot;
 }
 
@@ -170,7 +173,6 @@ INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duratio
 	} else {
 		parts[OUTRIDER_WAIT_UNATTRIBUTED] += duration - kernel_wall;
 	}
-	add64(&slot->timed, 1);
 	for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
 		if (parts[i])
 			add64(&slot->wait_ns[i], parts[i]);
@@ -178,14 +180,14 @@ INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duratio
 
 INLINE void start_detached(void *ctx, struct here *h, u64 id, u64 now)
 {
-	struct detached_key key = {.tgid = h->tgid, .id = id};
+	struct detached_key key = {.tgid = this_process(), .id = id};
 	struct detached_query q = {};
 
 	q.start_ns = now;
 	q.slot = type_slot(ctx, h, false);
 	q.target = h->target_index;
 	q.generation = h->target->generation;
-	leave_current(h->state, h->tgid, now);
+	leave_current(h->state, this_process(), now);
 	if (bpf_map_update_elem(&detached, &key, &q, BPF_NOEXIST)) {
 		count_loss(h->target_index, OUTRIDER_LOSS_INFLIGHT_FULL, 1);
 		return;
@@ -296,13 +298,13 @@ struct outcome {
 
 INLINE void end_detached(struct here *h, u64 id, const struct outcome *o, u64 now)
 {
-	struct detached_key key = {.tgid = h->tgid, .id = id};
+	struct detached_key key = {.tgid = this_process(), .id = id};
 	struct detached_query *q;
 	u64 parts[OUTRIDER_WAIT_CLASSES], sum = 0, wall, duration;
 	u32 slot, generation;
 
 	if (h->state && h->state->current == id)
-		leave_current(h->state, h->tgid, now);
+		leave_current(h->state, this_process(), now);
 	q = bpf_map_lookup_elem(&detached, &key);
 	if (!q) {
 		count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
@@ -377,11 +379,18 @@ INLINE u32 find_frame(struct task_state *st, u64 id)
 
 INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 depth)
 {
+	struct outrider_slot *slot;
+	u32 index;
+
 	if (!o->duration) {
 		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return;
 	}
-	count_query(type_slot(ctx, h, depth > 1), o->duration, o->failed, o->hits, o->misses);
+	index = type_slot(ctx, h, depth > 1);
+	slot = slot_of(index);
+	if (slot)
+		add64(&slot->untimed, 1);
+	count_query(index, o->duration, o->failed, o->hits, o->misses);
 }
 
 INLINE void end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 now)
@@ -420,7 +429,7 @@ int handle_query_end(void *ctx)
 	u64 now, id = 0, status = 0, depth = 0;
 	bool ok;
 
-	if (!locate(ctx, &h, OUTRIDER_RUN_END, false))
+	if (!locate(ctx, &h, OUTRIDER_RUN_END, true))
 		return 0;
 	ok = read_arg(ctx, h.site, 0, &id);
 	ok &= read_arg(ctx, h.site, 2, &status);
@@ -462,14 +471,23 @@ int handle_query_switch(void *ctx)
 	if (h.state->current == id)
 		return 0;
 	now = bpf_ktime_get_ns();
-	leave_current(h.state, h.tgid, now);
-	if (id && detached_of(h.tgid, id))
+	leave_current(h.state, this_process(), now);
+	if (id && detached_of(this_process(), id))
 		enter_current(h.state, id, now);
 	return 0;
 }
 
-/* The engine announces the text of a command, or, with an empty one, that it has become idle. A command of which
- * nothing ended in between has failed: such engines leave by longjmp. */
+/* The engine says that this site means nothing now. */
+INLINE bool is_void(void *ctx, const struct here *h)
+{
+	__u8 byte = 0;
+
+	return h->site->unless &&
+	       bpf_probe_read_user(&byte, sizeof(byte), (void *)(site_address(ctx) + h->site->unless)) == 0 && byte;
+}
+
+/* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing
+ * ended in between has failed: such engines leave by longjmp. A text without a command in it is not followed. */
 SEC("uprobe.multi")
 int handle_statement(void *ctx)
 {
@@ -488,8 +506,8 @@ int handle_statement(void *ctx)
 	known = sql_type((const char *)text, type);
 	if (known < 0)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
-	if (known > 0) {
-		if (h.state->depth)
+	if (text) {
+		if (known <= 0 || h.state->depth || is_void(ctx, &h))
 			return 0;
 		if (!h.state->pending_ns)
 			h.state->pending_ns = bpf_ktime_get_ns();

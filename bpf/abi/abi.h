@@ -64,7 +64,7 @@ struct outrider_slot {
 	__u64 duration_ns;  /* sum of wall times */
 	__u64 cache_hits;   /* guard-counted and probe-seen, not those of a nested query */
 	__u64 cache_misses;
-	__u64 timed;        /* of `queries`, those whose waits were followed (0 in light mode) */
+	__u64 untimed;      /* of `queries`, those whose waits were not followed (light mode) */
 	__u64 reserved;
 	__u64 wait_ns[OUTRIDER_WAIT_CLASSES];
 	__u64 max_ns[OUTRIDER_EPOCHS]; /* by interval epoch; cleared by the agent before its use */
@@ -87,24 +87,28 @@ struct outrider_target_cell {
 
 enum outrider_mode { OUTRIDER_MODE_FULL = 0, OUTRIDER_MODE_LIGHT };
 
-/* State of one target that cannot be sharded. */
+/* State of one target that cannot be sharded. What every probe reads, what every query writes and what the scan writes
+ * lie on cache lines of their own. */
 struct outrider_target {
+	__u32 mode;                     /* enum outrider_mode */
+	__u32 generation;               /* bumped by the agent when probes change: older frames are dropped */
+	__u32 other_slot;               /* where types go when the pool is empty; nested ones: the next slot */
+	__u32 max_types;
+	__u32 types;                    /* slots taken */
+	__u32 exe_device;               /* the target's binary: an exec of anything else leaves the target */
+	__u64 exe_inode;
+	__u64 pad0[4];
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */
-	__u32 mode;                     /* enum outrider_mode */
-	__u32 generation;               /* bumped by the agent when probes change: older frames are dropped */
-	__u32 other_slot;               /* where types go when the pool is empty */
-	__u32 types;                    /* slots taken */
-	__u32 max_types;
-	__u32 exe_device;               /* the target's binary: an exec of anything else leaves the target */
-	__u64 exe_inode;
+	__u64 pad1[2];
 	/* filled by the task iterator, cleared by the agent before each scan */
 	__u64 live_cpu_ns;
 	__u64 live_faults;
 	__u64 oldest_start_ns;          /* of the queries in flight on threads; 0: none */
 	__u32 live_threads;
 	__u32 live_in_flight;           /* outermost queries open on threads */
+	__u64 pad2[4];
 };
 
 struct outrider_type_key {
@@ -167,7 +171,7 @@ enum outrider_role {
 	OUTRIDER_ROLE_QUERY_START = 0, /* args: id, type, depth */
 	OUTRIDER_ROLE_QUERY_END,       /* args: id, type, status, duration_ns, depth, hits, misses */
 	OUTRIDER_ROLE_QUERY_SWITCH,    /* args: id */
-	OUTRIDER_ROLE_STATEMENT,       /* args: text (NULL or empty: the command is over) */
+	OUTRIDER_ROLE_STATEMENT,       /* args: text (NULL: the command is over) */
 	OUTRIDER_ROLE_STATEMENT_OK,    /* a step of the command ended well; no args */
 	OUTRIDER_ROLE_PHASE_START,     /* args: name */
 	OUTRIDER_ROLE_PHASE_END,       /* args: name */
@@ -198,6 +202,7 @@ struct outrider_site {
 	__u32 wait_shift; /* the bits of the word that tell the class: (word >> shift) & mask */
 	__u32 wait_mask;
 	__u8 wait_classes[OUTRIDER_WAIT_WORD_CLASSES]; /* by those bits: 1 + class; 0: the kernel knows better */
+	__s64 unless; /* distance to a byte of the engine; the site means nothing while that is not 0. 0: always means it */
 };
 
 #ifdef __cplusplus
@@ -206,10 +211,11 @@ struct outrider_site {
 #define OUTRIDER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "layout is part of the ABI")
 #endif
 OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 13 * 8 + 4 * 8 + 1121 * 4 + 4);
+OUTRIDER_ASSERT_SIZE(struct outrider_target, 3 * 64);
 OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
-OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16);
+OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16 + 8);
 
 #endif

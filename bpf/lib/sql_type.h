@@ -34,8 +34,8 @@ static long sql_callback(u32 i, struct sql_context *c)
 	}
 }
 
-/* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller). 1: a keyword or UNKNOWN; 0: the text is empty;
- * negative: it could not be read. */
+/* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller). 1: a keyword or UNKNOWN; 0: there is nothing in the
+ * text but white space, semicolons and comments; negative: it could not be read. */
 INLINE int sql_type(const char *text, char *name)
 {
 	struct sql_context c = {};
@@ -49,8 +49,12 @@ INLINE int sql_type(const char *text, char *name)
 	if (n <= 1)
 		return 0;
 	bpf_loop(SQL_TEXT_LOOKED_AT, sql_callback, &c, 0);
-	if (c.scan.length == 0)
+	if (c.scan.length == 0) {
+		/* The scan stopped at the text's own end, not where we cut it. */
+		if (c.scan.previous == 0 && n < SQL_TEXT_LOOKED_AT)
+			return 0;
 		__builtin_memcpy(c.name, "UNKNOWN", 8);
+	}
 	__builtin_memcpy(name, c.name, sizeof(c.name));
 	return 1;
 }

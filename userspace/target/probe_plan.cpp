@@ -79,7 +79,7 @@ class Planner {
   Planner(const ElfProbes& elf, const Profile& profile, const PlanOptions& options)
       : elf_(elf), profile_(profile), options_(options), any_(wildcard_providers(elf, profile)) {
     plan_.profile = profile.name;
-    plan_.waits_noted = profile.wait_word.has_value() && options.wait_word_address.has_value();
+    plan_.waits_noted = profile.wait_word && options.variables.contains(profile.wait_word->symbol);
   }
 
   void add(const ProfileProbe& wanted) {
@@ -174,15 +174,18 @@ class Planner {
     planned.offset = site.offset + planned.verdict.shift;
     planned.ref_ctr_offset = site.semaphore_offset;
     planned.spec = *spec;
-    if (plan_.waits_noted && wanted.role == OUTRIDER_ROLE_QUERY_START) {
-      note_waits(planned.spec, site.address + planned.verdict.shift);
-    }
+    read_variables(planned.spec, wanted, site.address + planned.verdict.shift);
     plan_.sites.push_back(std::move(planned));
   }
 
-  void note_waits(outrider_site& spec, std::uint64_t site_address) const {
+  /// Distances from the site, which hold wherever the file is loaded.
+  void read_variables(outrider_site& spec, const ProfileProbe& wanted, std::uint64_t site_address) const {
+    if (const auto found = options_.variables.find(wanted.unless); found != options_.variables.end()) {
+      spec.unless = static_cast<std::int64_t>(found->second - site_address);
+    }
+    if (!plan_.waits_noted || wanted.role != OUTRIDER_ROLE_QUERY_START) return;
     const WaitWord& word = *profile_.wait_word;
-    spec.wait_word = static_cast<std::int64_t>(*options_.wait_word_address - site_address);
+    spec.wait_word = static_cast<std::int64_t>(options_.variables.at(word.symbol) - site_address);
     spec.wait_shift = word.shift;
     spec.wait_mask = word.mask;
     if (word.indirect) spec.flags |= OUTRIDER_SITE_WAIT_WORD_POINTER;
@@ -236,10 +239,14 @@ Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, cons
 
 Result<ProbePlan> plan_file(int fd, const std::string& name, const ElfProbes& elf, const Profile& profile,
                             PlanOptions options) {
-  if (profile.wait_word) {
-    // Not finding it is no fault: the profile's wait probes stand in.
-    const auto address = find_data_symbol(fd, name, profile.wait_word->symbol);
-    if (address) options.wait_word_address = *address;
+  std::set<std::string> names;
+  if (profile.wait_word) names.insert(profile.wait_word->symbol);
+  for (const ProfileProbe& probe : profile.probes) {
+    if (!probe.unless.empty()) names.insert(probe.unless);
+  }
+  for (const std::string& variable : names) {
+    // Not finding one is no fault: the profile does without, its wait probes stand in for the wait word.
+    if (const auto address = find_data_symbol(fd, name, variable)) options.variables[variable] = *address;
   }
   return plan_probes(elf, profile, options);
 }

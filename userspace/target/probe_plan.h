@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -48,14 +48,14 @@ struct ProbePlan {
 struct PlanOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;  ///< the user insists
-  std::optional<std::uint64_t> wait_word_address{};  ///< as linked, of the profile's wait word; none: it is not there
+  std::map<std::string, std::uint64_t> variables{};  ///< addresses, as linked, of those that the profile reads
 };
 
 /// Errors: a required probe is not in the binary or at none of its sites usable; says which and what to do.
 Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, const PlanOptions& options);
 
-/// As plan_probes(), for the probes of an open file; finds the profile's wait word in its symbols. `name` is how messages
-/// call the file.
+/// As plan_probes(), for the probes of an open file; finds the variables that the profile reads in its symbols.
+/// `name` is how messages call the file.
 Result<ProbePlan> plan_file(int fd, const std::string& name, const ElfProbes& elf, const Profile& profile,
                             PlanOptions options);
 

@@ -43,6 +43,7 @@ struct ProfileProbe {
   bool required = false;
   std::uint32_t flags = 0;  ///< OUTRIDER_SITE_*
   std::uint32_t tag = 0;
+  std::string unless;                               ///< a variable; the probe means nothing while it is not zero
   std::string label;                                ///< constant name of a phase, may be empty
   std::array<ArgSource, OUTRIDER_MAX_ARGS> args{};  ///< in the role's order of abi.h
 

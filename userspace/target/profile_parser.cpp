@@ -202,6 +202,12 @@ void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   }
 }
 
+void read_unless(Reader& reader, const toml::table& table, ProfileProbe& probe) {
+  probe.unless = reader.text(table, "unless", false);
+  if (probe.unless.empty() || probe.role == OUTRIDER_ROLE_STATEMENT) return;
+  reader.fault(table.get("unless")->source(), "unless", "only for the role statement");
+}
+
 void read_phase(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   probe.label = reader.text(table, "phase", false);
   if (probe.label.empty()) return;
@@ -245,7 +251,7 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
 
 void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "outermost", "type_is_sql",
-                            "type_from_statement", "tag", "group", "required"});
+                            "type_from_statement", "tag", "group", "required", "unless"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);
@@ -257,6 +263,7 @@ void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   read_args(reader, table, probe);
   read_wait(reader, table, probe);
   read_flags(reader, table, probe);
+  read_unless(reader, table, probe);
   read_phase(reader, table, probe);
   require_fields(reader, table, probe, profile.threads);
   profile.probes.push_back(std::move(probe));
