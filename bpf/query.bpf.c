@@ -218,7 +218,7 @@ INLINE void drop_skipped(struct here *h, u64 stack, u64 depth)
 INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, u64 now)
 {
 	struct task_state *st = h->state;
-	bool nested = is_active(st);
+	bool nested = depth ? depth > 1 : is_active(st);
 	struct frame *f = frame_at(st, st->depth);
 
 	if (!f) {
@@ -226,7 +226,7 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 		count_loss(h->target_index, OUTRIDER_LOSS_TOO_DEEP, 1);
 		return;
 	}
-	if (nested) {
+	if (is_active(st)) {
 		account(st, OUTRIDER_WAIT_CPU, now);
 		__builtin_memcpy(f->base, st->acc, sizeof(st->acc));
 	} else {
@@ -239,6 +239,7 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 	f->hits = 0;
 	f->misses = 0;
 	f->reentered = 0;
+	f->nested = nested;
 	f->slot = type_slot(ctx, h, nested);
 	st->depth++;
 	if (!nested)
@@ -340,23 +341,23 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 	u64 parts[OUTRIDER_WAIT_CLASSES] = {};
 	u64 wall = now - f->start_ns;
 	u64 duration = o->duration ? o->duration : wall;
-	bool outermost;
+	bool last;
 
 	account(st, OUTRIDER_WAIT_CPU, now);
 	st->depth--;
-	outermost = !is_active(st);
-	if (outermost && !st->dirty) {
+	last = !is_active(st); /* its share of acc[] is all of it */
+	if (last && !st->dirty) {
 		parts[OUTRIDER_WAIT_CPU] = st->acc[OUTRIDER_WAIT_CPU]; /* it never left its CPU */
-	} else if (outermost) {
+	} else if (last) {
 		__builtin_memcpy(parts, st->acc, sizeof(parts));
 	} else {
 		for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
 			parts[i] = st->acc[i] - f->base[i];
 	}
-	if (outermost) {
+	if (!f->nested)
 		concurrency_down(h->target);
+	if (last)
 		st->probe_wait = 0;
-	}
 	count_waits(f->slot, parts, wall, duration);
 	count_query(f->slot, duration, o->failed, o->hits + f->hits, o->misses + f->misses);
 }

@@ -20,7 +20,7 @@ struct frame {
 	u32 slot;
 	u32 depth;       /* as the guard counts it; 0: unknown */
 	u32 reentered;   /* starts of the same tag inside, whose ends are not this frame's */
-	u32 pad;
+	u32 nested;      /* not counted in the totals */
 	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start; unused by the outermost, where it is zero */
 };
 
@@ -58,6 +58,9 @@ struct task_state {
 	/* commands of engines that report failures by silence (PostgreSQL) */
 	u64 pending_ns;   /* a command was announced and nothing of it has ended yet */
 	char pending_type[OUTRIDER_TYPE_NAME];
+	/* Names are read to here: the kernel checks a copy's destination, and for a program's stack, which lies in
+	 * vmalloc space, that takes as long as all the rest. */
+	u64 raw_name[4];
 	struct cached_type types[TYPE_CACHE];
 	u32 phase_depth;
 	struct phase_frame phases[OUTRIDER_PHASE_DEPTH];
@@ -130,7 +133,7 @@ INLINE void abandon_to(struct task_state *st, struct outrider_target *t, u32 dep
 		slot = slot_of(f->slot);
 		if (slot)
 			add64(&slot->abandoned, 1);
-		if (st->depth == 0 && !st->current)
+		if (!f->nested)
 			concurrency_down(t);
 	}
 	st->too_deep = 0;

@@ -136,6 +136,7 @@ TypeCounters CounterMaps::read_slot(const NamedSlot& named, std::uint32_t epoch)
   TypeCounters type;
   type.type = named.name;
   type.nested = named.nested;
+  std::uint64_t untimed = 0;
   for (unsigned shard = 0; shard < shards_; ++shard) {
     const outrider_slot& slot = slots_.as<outrider_slot>()[std::size_t{named.index} * shards_ + shard];
     type.queries += load(slot.queries);
@@ -144,11 +145,13 @@ TypeCounters CounterMaps::read_slot(const NamedSlot& named, std::uint32_t epoch)
     type.duration_ns += load(slot.duration_ns);
     type.cache_hits += load(slot.cache_hits);
     type.cache_misses += load(slot.cache_misses);
-    type.timed += load(slot.timed);
+    untimed += load(slot.untimed);
     for (std::size_t i = 0; i < OUTRIDER_WAIT_CLASSES; ++i) type.wait_ns[i] += load(slot.wait_ns[i]);
     type.interval_max_ns = std::max<std::uint64_t>(type.interval_max_ns, load(slot.max_ns[epoch % OUTRIDER_EPOCHS]));
     for (std::size_t i = 0; i < type.histogram.size(); ++i) type.histogram[i] += load(slot.histogram[i]);
   }
+  // The counters are read one after another while they grow.
+  type.timed = type.queries - std::min(type.queries, untimed);
   return type;
 }
 
