@@ -81,6 +81,7 @@ Snapshot make_snapshot(const std::string& target) {
   input.timestamp_ms = 1'700'000'000'000;
   input.current = &now;
   input.interval_seconds = 1;
+  input.queries_per_second_5m = 4;
   input.host.metrics.cpu_usage = 45;
   input.host.metrics.memory_usage = 0.95;
   input.target_resources.metrics.rss_mb = 2;
