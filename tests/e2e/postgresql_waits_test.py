@@ -79,13 +79,33 @@ class PostgresqlWaits(postgresql_server.Case):
         holder, waiter = self.session(), self.session()
         holder.query("SELECT pg_advisory_lock(7)")
         watch = self.watch_waits()
-        waits_for_it = threading.Thread(target=waiter.extended, args=("SELECT pg_advisory_lock(7)",))
-        waits_for_it.start()
+        waiting = threading.Thread(target=waiter.extended, args=("SELECT pg_advisory_lock(7)",))
+        waiting.start()
         time.sleep(1)
         holder.query("SELECT pg_advisory_unlock(7)")
-        waits_for_it.join(20)
+        waiting.join(20)
         summary = watch.stop_one()
         self.assertGreater(waits(summary)["lock"], 0.95)
+        self.check_whole(summary)
+
+    def test_without_the_note_lock_probes_tell_locks_and_nobody_sleeps(self):
+        """A binary whose variable cannot be found: the kernel sees both of them in epoll_wait."""
+        text = (harness.SOURCE / "usdt" / "profiles" / "postgresql.toml").read_text(encoding="utf-8")
+        profile = self.directory / "no_note.toml"
+        profile.write_text(text.replace('"my_wait_event_info"', '"nowhere_to_be_found"'), encoding="utf-8")
+        holder, waiter = self.session(), self.session()
+        holder.query("SELECT pg_advisory_lock(8)")
+        watch = self.watch_server("--profile", profile)
+        waiting = threading.Thread(target=waiter.query, args=("SELECT pg_advisory_lock(8)",))
+        waiting.start()
+        time.sleep(1)
+        holder.query("SELECT pg_advisory_unlock(8)")
+        waiting.join(20)
+        holder.query("SELECT pg_sleep(0.5)")
+        summary = watch.stop_one()
+        self.assertAlmostEqual(waits(summary)["lock"], 1, delta=0.1)
+        self.assertAlmostEqual(waits(summary)["poll"], 0.5, delta=0.05)
+        self.assertEqual(waits(summary)["sleep"], 0)
         self.check_whole(summary)
 
     def test_pg_sleep_is_a_sleep(self):
@@ -158,8 +178,8 @@ class PostgresqlWaits(postgresql_server.Case):
         self.server.query("CREATE INDEX big_key ON big (id)")
         self.server.query("VACUUM ANALYZE big")  # or the first scan would write hint bits
         self.server.query("CHECKPOINT")
-        self.scan_cold("SELECT sum(length(filler)) FROM big", "enable_indexscan = off")
-        # The kernel reads ahead of that one. It cannot of this one, and no device answers within 5 us:
+        # Through the index in an order of which the kernel cannot read ahead, as it does of a table from end to end (then
+        # there may be nothing to wait for). No device answers within 5 us.
         at_random = "SELECT sum(length(filler)) FROM generate_series(1, 2000) AS i JOIN big ON id = i * 7919 % 100000 + 1"
         self.assertGreater(self.scan_cold(at_random, "enable_hashjoin = off", "enable_mergejoin = off"), 2000 * 5e-6)
 
