@@ -91,12 +91,18 @@ Result<WatchOptions> make_options(const WatchArguments& arguments) {
   for (const std::string& name : arguments.names) options.targets.push_back({TargetSpec::Kind::kName, name});
   Result<std::chrono::milliseconds> interval = parse_duration(arguments.interval);
   if (!interval) return interval.error();
-  if (*interval < std::chrono::milliseconds(100)) return Error{"--interval: 100ms is the shortest", EINVAL};
+  if (*interval < std::chrono::milliseconds(100))
+    return Error{"--interval: 100ms is the shortest; give that or more", EINVAL};
   options.interval = *interval;
   if (!arguments.duration.empty()) {
     Result<std::chrono::milliseconds> duration = parse_duration(arguments.duration);
     if (!duration) return duration.error();
     options.duration = *duration;
+  }
+  if (!arguments.textfile.empty() && !arguments.textfile.ends_with(".prom")) {
+    return Error{fmt::format("--textfile {}: node_exporter reads only files that end in .prom; give such a name",
+                             arguments.textfile),
+                 EINVAL};
   }
   Result<std::optional<double>> budget = parse_budget(arguments.budget);
   if (!budget) return budget.error();
@@ -132,7 +138,8 @@ int watch(const WatchArguments& arguments) {
   }
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   const char* no_colour = std::getenv("NO_COLOR");
-  Table table(stdout, {.colour = terminal && (no_colour == nullptr || *no_colour == '\0'), .by_type = arguments.by_type});
+  Table table(stdout,
+              {.colour = terminal && (no_colour == nullptr || *no_colour == '\0'), .by_type = arguments.by_type});
   bool output_failed = false;
   bool textfile_failed = false;
   const auto sink = [&](const std::vector<Snapshot>& snapshots) {
@@ -172,19 +179,23 @@ Command add_watch_command(CLI::App& app) {
   auto arguments = std::make_shared<WatchArguments>();
   CLI::App* command = app.add_subcommand("watch", "Attach to running engines and say each interval what they do");
   auto* which = command->add_option_group("targets", "What to watch; each may be given several times, at least one");
-  which->add_option("--pid", arguments->pids, "A running process, and what it forks");
+  constexpr int kLargestPid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
+  which->add_option("--pid", arguments->pids, "A running process, and what it forks")
+      ->check(CLI::Range(1, kLargestPid));
   which->add_option("--exe", arguments->exes, "Every process that runs this file, now or later");
   which->add_option("--name", arguments->names, "Every process of this name, now or later");
   which->require_option(1, 0);
-  command->add_option("--profile", arguments->profile,
-                      "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)");
+  command->add_option(
+      "--profile", arguments->profile,
+      "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)");
   command->add_option("--interval", arguments->interval, "Time between two lines")->capture_default_str();
   command->add_option("--duration", arguments->duration, "Stop after this long (default: until Ctrl-C)");
   command->add_option("--mode", arguments->mode, "full: starts and ends; light: ends only; auto: inside the budget")
       ->check(CLI::IsMember({"auto", "full", "light"}))
       ->capture_default_str();
-  command->add_option("--max-overhead", arguments->budget,
-                      "What --mode auto may cost, in percent of the target's CPU, or off")
+  command
+      ->add_option("--max-overhead", arguments->budget,
+                   "What --mode auto may cost, in percent of the target's CPU, or off")
       ->capture_default_str();
   command->add_option("--format", arguments->format, "On stdout: a table, or a JSON object a line")
       ->check(CLI::IsMember({"table", "json"}))
@@ -195,16 +206,19 @@ Command add_watch_command(CLI::App& app) {
   command->add_option("--buckets", arguments->buckets, "Histogram buckets in the textfile: at most 40, or all (fine)")
       ->check(CLI::IsMember({"default", "fine"}))
       ->capture_default_str();
-  command->add_option("--uprobes", arguments->uprobes, "How to attach: many sites with one link where the kernel can, or perf events")
+  command
+      ->add_option("--uprobes", arguments->uprobes,
+                   "How to attach: many sites with one link where the kernel can, or perf events")
       ->check(CLI::IsMember({"auto", "perf"}))
       ->capture_default_str();
   command->add_flag("--allow-nop5", arguments->allow_nop5,
                     "Attach to 5-byte nops on kernels where that corrupts the target (dangerous)");
-  command->footer("Examples:\n"
-                  "  outrider watch --pid 4711\n"
-                  "  outrider watch --name postgres --by-type --max-overhead off\n"
-                  "  outrider watch --exe /usr/bin/engine --format json --duration 1m > engine.jsonl\n"
-                  "  outrider watch --pid 4711 --textfile /var/lib/prometheus/node-exporter/outrider.prom");
+  command->footer(
+      "Examples:\n"
+      "  outrider watch --pid 4711\n"
+      "  outrider watch --name postgres --by-type --max-overhead off\n"
+      "  outrider watch --exe /usr/bin/engine --format json --duration 1m > engine.jsonl\n"
+      "  outrider watch --pid 4711 --textfile /var/lib/prometheus/node-exporter/outrider.prom");
   return [arguments] { return watch(*arguments); };
 }
 

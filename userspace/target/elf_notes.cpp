@@ -211,7 +211,7 @@ Result<Machine> check_header(int fd, std::uint64_t file_size, std::string_view n
     return Error{fmt::format("{} is a 32-bit ELF file; only 64-bit engines can be watched", name)};
   }
   if (got < static_cast<ssize_t>(sizeof(header)) || header.e_ident[EI_CLASS] != ELFCLASS64) {
-    return Error{fmt::format("{} is a damaged ELF file: its header is cut off or wrong", name)};
+    return Error{fmt::format("{} is a damaged ELF file: its header is cut off or wrong; install it again", name)};
   }
   const bool known = header.e_machine == EM_X86_64 || header.e_machine == EM_AARCH64;
   if (!known || header.e_ident[EI_DATA] != ELFDATA2LSB) {
@@ -226,7 +226,7 @@ Result<Machine> check_header(int fd, std::uint64_t file_size, std::string_view n
   // allocate for each.
   if (header.e_shoff != 0 && (header.e_shnum == 0 || header.e_shentsize != sizeof(Elf64_Shdr) ||
                               header.e_shoff > file_size || file_size - header.e_shoff < sections)) {
-    return Error{fmt::format("{} is a damaged ELF file: its section table is cut off or wrong", name)};
+    return Error{fmt::format("{} is a damaged ELF file: its section table is cut off or wrong; install it again", name)};
   }
   return header.e_machine == EM_X86_64 ? Machine::kX86_64 : Machine::kAarch64;
 }
@@ -280,7 +280,7 @@ void read_section(Elf_Scn* section, const Layout& layout, ElfProbes& result) {
 Result<ElfProbes> read_probes(int fd, std::string_view name) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return Error::from_errno(errno, fmt::format("stat {}", name));
-  if (!S_ISREG(status.st_mode)) return Error{fmt::format("{} is not a regular file", name)};
+  if (!S_ISREG(status.st_mode)) return Error{fmt::format("{} is not a regular file; name the engine's own binary", name)};
   Layout layout;
   layout.fd = fd;
   layout.file_size = static_cast<std::uint64_t>(status.st_size);
@@ -291,7 +291,7 @@ Result<ElfProbes> read_probes(int fd, std::string_view name) {
   // Not by mmap: a file that shrinks while it is read would raise SIGBUS.
   const ElfHandle elf(elf_begin(fd, ELF_C_READ, nullptr));
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF) {
-    return Error{fmt::format("{} is a damaged ELF file: {}", name, elf_errmsg(-1))};
+    return Error{fmt::format("{} is a damaged ELF file: {}; install it again", name, elf_errmsg(-1))};
   }
   ElfProbes result;
   result.machine = *machine;

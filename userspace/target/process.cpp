@@ -199,7 +199,9 @@ Result<std::vector<Process>> find_by_exe(const std::string& path, const std::str
     if (readable && exists && status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino) return true;
     return readable && status.st_nlink == 0 && read_link(link) == absolute + std::string(kDeleted);
   });
-  if (found && found->empty() && !exists) return Error::from_errno(error, path);
+  if (found && found->empty() && !exists) {
+    return Error{fmt::format("{}: {}; give the path of the engine's binary", path, std::strerror(error)), error};
+  }
   return found;
 }
 
