@@ -2,8 +2,8 @@
  *
  * switch-out: the time since the last change was on-CPU; the thread is now on the run queue (preempted, or still
  * runnable) or blocked, and why is told by, in this order: the word in which the engine notes its waits; an open wait
- * probe of the engine; no system call: a page fault; io_uring_enter (it sets iowait even for the network); iowait: disk;
- * the system call.
+ * probe of the engine; no system call: a page fault; io_uring_enter (it sets iowait even for the network); iowait:
+ * disk; the system call.
  * waking: blocked ends, run-queue begins.  switch-in: run-queue ends.
  *
  * The two tracepoints race: a wake-up on another CPU can come before the switch-out hook has run. The class is written

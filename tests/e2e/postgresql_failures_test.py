@@ -1,5 +1,5 @@
-"""What PostgreSQL refuses is counted as failed, exactly, in every protocol; what it merely undoes is not. Each case is a
-few commands with the number of queries and failures that they are, taken between two settled snapshots of one watch."""
+"""What PostgreSQL refuses is counted as failed, exactly, in every protocol; what it merely undoes is not. Each case is
+a few commands with the number of queries and failures that they are, between two settled snapshots of one watch."""
 
 import os
 import signal

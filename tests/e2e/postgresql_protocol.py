@@ -81,7 +81,8 @@ class Session:
 
     def pipeline(self, statements):
         """Several statements before one Sync; the first error skips the rest."""
-        self._socket.sendall(b"".join(_parse("", sql) + _bind("", ()) + _execute() for sql in statements) + _message(b"S"))
+        messages = [_parse("", sql) + _bind("", ()) + _execute() for sql in statements]
+        self._socket.sendall(b"".join(messages) + _message(b"S"))
         return self.read_answer()
 
     def read_answer(self):

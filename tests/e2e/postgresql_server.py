@@ -1,5 +1,5 @@
-"""A private PostgreSQL for one test: a cluster of its own in a temporary directory, reached through a Unix socket there,
-run as the user `postgres`, ended with the test, and after a few minutes in any case."""
+"""A private PostgreSQL for one test: a cluster of its own in a temporary directory, reached through a Unix socket
+there, run as the user `postgres`, ended with the test, and after a few minutes in any case."""
 
 import glob
 import os

@@ -1,5 +1,5 @@
-"""What PostgreSQL's queries wait for: waits of known length land in their class, and the picture of a mixed load is that
-of pg_stat_activity, sampled beside it."""
+"""What PostgreSQL's queries wait for: waits of known length land in their class, and the picture of a mixed load is
+that of pg_stat_activity, sampled beside it."""
 
 import collections
 import os
@@ -174,13 +174,15 @@ class PostgresqlWaits(postgresql_server.Case):
         return got["disk"]
 
     def test_a_cold_scan_is_the_disk(self):
-        self.server.query("CREATE TABLE big AS SELECT id, repeat('x', 1000) AS filler FROM generate_series(1, 100000) AS id")
+        self.server.query(
+            "CREATE TABLE big AS SELECT id, repeat('x', 1000) AS filler FROM generate_series(1, 100000) AS id")
         self.server.query("CREATE INDEX big_key ON big (id)")
         self.server.query("VACUUM ANALYZE big")  # or the first scan would write hint bits
         self.server.query("CHECKPOINT")
-        # Through the index in an order of which the kernel cannot read ahead, as it does of a table from end to end (then
-        # there may be nothing to wait for). No device answers within 5 us.
-        at_random = "SELECT sum(length(filler)) FROM generate_series(1, 2000) AS i JOIN big ON id = i * 7919 % 100000 + 1"
+        # Through the index in an order of which the kernel cannot read ahead, as it does of a table from end to end
+        # (then there may be nothing to wait for). No device answers within 5 us.
+        at_random = """SELECT sum(length(filler)) FROM generate_series(1, 2000) AS i
+                       JOIN big ON id = i * 7919 % 100000 + 1"""
         self.assertGreater(self.scan_cold(at_random, "enable_hashjoin = off", "enable_mergejoin = off"), 2000 * 5e-6)
 
     def sample(self, seconds):

@@ -47,7 +47,7 @@ struct ProbePlan {
 
 struct PlanOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
-  bool allow_nop5 = false;  ///< the user insists
+  bool allow_nop5 = false;                           ///< the user insists
   std::map<std::string, std::uint64_t> variables{};  ///< addresses, as linked, of those that the profile reads
 };
 

@@ -284,7 +284,8 @@ void read_wait_classes(Reader& reader, const toml::table& table, WaitWord& word)
       reader.fault(key.source(), name, fmt::format("expected a number from 0 to {}", OUTRIDER_WAIT_WORD_CLASSES - 1));
       continue;
     }
-    if (const auto found = wait_class(reader, value, name)) word.classes[number] = static_cast<std::uint8_t>(*found + 1);
+    if (const auto found = wait_class(reader, value, name))
+      word.classes[number] = static_cast<std::uint8_t>(*found + 1);
   }
 }
 
@@ -299,7 +300,8 @@ void read_wait_word(Reader& reader, const toml::table& root, Profile& profile) {
   word.indirect = reader.flag(*table, "indirect");
   const toml::node* mask = table->get("mask");
   if (mask == nullptr) {
-    reader.fault(table->source(), "wait_word.mask", "missing; expected the bits that tell the class, such as 0xff000000");
+    reader.fault(table->source(), "wait_word.mask",
+                 "missing; expected the bits that tell the class, such as 0xff000000");
   } else {
     const auto bits = static_cast<std::uint32_t>(reader.integer(*mask, "wait_word.mask", 1, UINT32_MAX));
     word.shift = static_cast<std::uint32_t>(std::countr_zero(bits));
@@ -356,8 +358,8 @@ void read_probes(Reader& reader, const toml::table& root, Profile& profile) {
 Result<Profile> parse_profile(std::string_view text, const std::string& source) try {
   const toml::table root = toml::parse(text, source);
   Reader reader(source);
-  reader.known_keys(root,
-                    {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "detect", "probe", "wait_word"});
+  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "detect", "probe",
+                           "wait_word"});
   Profile profile;
   profile.source = source;
   profile.name = reader.text(root, "name", true);
