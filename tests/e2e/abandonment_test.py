@@ -1,5 +1,5 @@
-"""Queries that never end: frames skipped by longjmp, threads that exit in the middle, processes that are killed. Each is
-counted as abandoned, none stays in flight, the ended ones stay exact, and nothing piles up in the agent."""
+"""Queries that never end: frames skipped by longjmp, threads that exit in the middle, processes that are killed. Each
+is counted as abandoned, none stays in flight, the ended ones stay exact, and nothing piles up in the agent."""
 
 import pathlib
 import signal
