@@ -1,7 +1,7 @@
 // The victim of scripts/bench: runs queries that do nothing, or that block once, and says how long one took. Reads one
-// command a line on stdin, "KIND COUNT", and answers with nanoseconds a query. Kinds: bare (no guard), guard, prometheus
-// (an in-process histogram and counter by type instead), and each with "-block" for a query that waits for another
-// thread once. Ends at the end of stdin.
+// command a line on stdin, "KIND COUNT", and answers with nanoseconds a query. Kinds: bare (no guard), guard,
+// prometheus (an in-process histogram and counter by type instead), and each with "-block" for a query that waits for
+// another thread once. Ends at the end of stdin.
 #include <fcntl.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
@@ -106,7 +106,8 @@ std::map<std::string, std::function<void(long)>> kinds(const std::string& suffix
                const auto type = static_cast<std::size_t>(i) % kTypes.size();
                work(type);
                wait();
-               in_process.observe(type, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+               in_process.observe(type,
+                                  std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
              }
            }}};
 }

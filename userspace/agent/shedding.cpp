@@ -44,19 +44,24 @@ ProbePlanForInterval Shedder::plan() const {
 
 void Shedder::learn(const std::array<double, OUTRIDER_RUNS>& cost_ns, double target_cpu_ns) {
   const ProbePlanForInterval was = plan();
+  if (was.mode == ProbeMode::kPaused) return;
+  // A target that used no CPU ran no probe.
   const auto percent = [&](std::initializer_list<outrider_run> kinds) {
     double sum = 0;
     for (const outrider_run kind : kinds) sum += cost_ns[kind];
-    return 100 * sum / target_cpu_ns;
+    return target_cpu_ns > 0 ? 100 * sum / target_cpu_ns : 0;
   };
-  if (was.cache) shares_.cache = blend(shares_.cache, percent({OUTRIDER_RUN_CACHE, OUTRIDER_RUN_PHASE}));
-  if (was.mode != ProbeMode::kPaused) {
-    shares_.end = blend(shares_.end, percent({OUTRIDER_RUN_END, OUTRIDER_RUN_STATEMENT, OUTRIDER_RUN_WAIT}));
-  }
-  if (was.mode == ProbeMode::kFull) {
-    shares_.start = blend(shares_.start, percent({OUTRIDER_RUN_START, OUTRIDER_RUN_SWITCH, OUTRIDER_RUN_SCHED_SWITCH,
-                                                  OUTRIDER_RUN_SCHED_WAKING}));
-  }
+  const double end_before = shares_.end;
+  shares_.end = blend(shares_.end, percent({OUTRIDER_RUN_END, OUTRIDER_RUN_STATEMENT, OUTRIDER_RUN_WAIT}));
+  // What is not attached follows the load as far as the ends tell it; else it would look dear for ever and never
+  // come back.
+  const double load_change = end_before > 0 ? shares_.end / end_before : 1;
+  shares_.cache = was.cache ? blend(shares_.cache, percent({OUTRIDER_RUN_CACHE, OUTRIDER_RUN_PHASE}))
+                            : shares_.cache * load_change;
+  shares_.start = was.mode == ProbeMode::kFull
+                      ? blend(shares_.start, percent({OUTRIDER_RUN_START, OUTRIDER_RUN_SWITCH,
+                                                      OUTRIDER_RUN_SCHED_SWITCH, OUTRIDER_RUN_SCHED_WAKING}))
+                      : shares_.start * load_change;
 }
 
 double Shedder::expected(ShedLevel level) const {
@@ -92,14 +97,14 @@ std::string Shedder::change_to(ShedLevel level, double percent) {
   over_ = 0;
   inside_ = 0;
   interval_ = 0;
-  return less ? fmt::format("the probes cost {:.1f} % of the target's CPU, more than the budget of {:.1f} %: {}", percent,
-                            *options_.budget_percent, describe(level_, query_cycle_))
+  return less ? fmt::format("the probes cost {:.1f} % of the target's CPU, more than the budget of {:.1f} %: {}",
+                            percent, *options_.budget_percent, describe(level_, query_cycle_))
               : fmt::format("the load fell, the probes fit the budget of {:.1f} % again: {}", *options_.budget_percent,
                             describe(level_, query_cycle_));
 }
 
 std::optional<std::string> Shedder::observe(const std::array<double, OUTRIDER_RUNS>& cost_ns, double target_cpu_ns) {
-  if (target_cpu_ns > 0) learn(cost_ns, target_cpu_ns);
+  learn(cost_ns, target_cpu_ns);
   ++interval_;
   if (!options_.budget_percent || options_.fixed) return std::nullopt;
   const double budget = *options_.budget_percent;

@@ -44,11 +44,11 @@ class Shedder {
   /// Intervals in one cycle of the query probes' duty, one of which they are attached in.
   [[nodiscard]] unsigned query_cycle() const { return query_cycle_; }
 
-  static constexpr unsigned kCacheCycle = 8;      ///< intervals in one cycle of cache and phase probes
+  static constexpr unsigned kCacheCycle = 8;  ///< intervals in one cycle of cache and phase probes
   static constexpr unsigned kMaxQueryCycle = 30;
-  static constexpr unsigned kPatience = 2;        ///< intervals over budget before something is given up
-  static constexpr unsigned kRecovery = 10;       ///< intervals well inside it before something comes back
-  static constexpr double kRecoveryShare = 0.7;   ///< of the budget that the level above may be expected to cost
+  static constexpr unsigned kPatience = 2;       ///< intervals over budget before something is given up
+  static constexpr unsigned kRecovery = 10;      ///< intervals well inside it before something comes back
+  static constexpr double kRecoveryShare = 0.7;  ///< of the budget that the level above may be expected to cost
 
  private:
   struct Shares {  ///< percent of the target's CPU when attached all the time

@@ -24,7 +24,7 @@ struct TargetSpec {
 };
 
 struct AttachOptions {
-  std::vector<Profile> profiles;         ///< to choose from; one only if the user named it
+  std::vector<Profile> profiles;  ///< to choose from; one only if the user named it
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;
 };

@@ -50,7 +50,7 @@ struct Watched {
   TargetCounters previous;
   RunningTotals totals;
   ThroughputWindow throughput;
-  double cost_ns = 0;        ///< since attach
+  double cost_ns = 0;  ///< since attach
   double cpu_ns = 0;
   double attached_seconds = 0, cache_seconds = 0, seconds = 0;
   ResourceSummary resource_summary;
@@ -107,9 +107,10 @@ Status Watcher::add_targets() {
     if (!watch) return watch.error();
     const ShedOptions shed = shed_options(options_, watch->light_possible() || watch->profile().empty());
     if (options_.mode == WatchMode::kLight && !shed.may_go_light) {
-      return Error{fmt::format("{}: light mode needs an end probe that carries the duration; profile {} has none: use "
-                               "--mode auto or full",
-                               watch->label(), watch->profile())};
+      return Error{
+          fmt::format("{}: light mode needs an end probe that carries the duration; profile {} has none: use "
+                      "--mode auto or full",
+                      watch->label(), watch->profile())};
     }
     targets_.emplace_back(std::move(*watch), shed);
   }

@@ -22,7 +22,7 @@ struct WatchOptions {
   std::chrono::milliseconds interval{1000};
   std::optional<std::chrono::milliseconds> duration;  ///< none: until stopped
   WatchMode mode = WatchMode::kAuto;
-  std::optional<double> max_overhead_percent = 3;     ///< none: never shed
+  std::optional<double> max_overhead_percent = 3;  ///< none: never shed
 };
 
 /// Called with the snapshots of all targets, each interval and once with the summaries.

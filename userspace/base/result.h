@@ -22,7 +22,7 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as a return value
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor): reads as a return value
   Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor): as above
 
   explicit operator bool() const { return std::holds_alternative<T>(state_); }

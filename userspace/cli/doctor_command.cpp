@@ -59,7 +59,8 @@ void check_kernel(Report& report) {
   if (features.uprobe_multi) {
     report.good("uprobes", "many sites with one link (uprobe_multi)");
   } else {
-    report.note("uprobes", "perf events, one a site: attaching and detaching many takes longer, CAP_SYS_ADMIN is needed");
+    report.note("uprobes",
+                "perf events, one a site: attaching and detaching many takes longer, CAP_SYS_ADMIN is needed");
   }
   report.good("probe sites", describe(uprobe_generation()));
   struct stat ns {};
@@ -100,8 +101,8 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Rep
     reason = plan.error().message;
     return false;
   }
-  report.good("profile", fmt::format("{} ({}): {} sites in {}", profile.name, profile.description, plan->sites.size(),
-                                     file.path));
+  report.good("profile",
+              fmt::format("{} ({}): {} sites in {}", profile.name, profile.description, plan->sites.size(), file.path));
   for (const UnusableSite& site : plan->unusable) {
     report.note("left out", fmt::format("{}:{} at {:#x}: {}", site.provider, site.probe, site.offset, site.reason));
   }

@@ -18,7 +18,8 @@ void set_up_logging(const std::string& level) {
 
 int run(int argc, char** argv) {
   CLI::App app{
-      "Outrider watches a running query engine from outside: how many queries, how fast, how many failed, and what each "
+      "Outrider watches a running query engine from outside: how many queries, how fast, how many failed, and what "
+      "each "
       "type of query waited on. No restart, no recompilation, no credentials.",
       "outrider"};
   app.set_version_flag("--version", OUTRIDER_VERSION);
@@ -28,8 +29,9 @@ int run(int argc, char** argv) {
   app.add_option("--log-level", level, "What to say on stderr")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
-  app.footer("Exit codes: 0 done, 1 it could not be done (the message says what to do), 2 the command line is wrong.\n"
-             "Begin with:  outrider doctor --pid PID    then:  outrider watch --pid PID");
+  app.footer(
+      "Exit codes: 0 done, 1 it could not be done (the message says what to do), 2 the command line is wrong.\n"
+      "Begin with:  outrider doctor --pid PID    then:  outrider watch --pid PID");
   std::map<const CLI::App*, outrider::Command> commands;
   const auto add = [&](outrider::Command (*make)(CLI::App&)) {
     outrider::Command command = make(app);

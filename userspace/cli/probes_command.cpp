@@ -1,5 +1,5 @@
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <memory>
@@ -90,7 +90,8 @@ int probes(const ProbesArguments& arguments) {
   }
   for (const std::string& unreadable : files->unreadable) spdlog::warn("{}", unreadable);
   if (any) return EXIT_SUCCESS;
-  spdlog::error("there are no USDT probes: build the engine with outrider's probe header, or take a package with probes");
+  spdlog::error(
+      "there are no USDT probes: build the engine with outrider's probe header, or take a package with probes");
   return kExitFailure;
 }
 
@@ -100,7 +101,8 @@ Command add_probes_command(CLI::App& app) {
   auto arguments = std::make_shared<ProbesArguments>();
   CLI::App* command = app.add_subcommand("probes", "List what can be attached to, with arguments and instructions");
   auto* which = command->add_option_group("file", "Where to look");
-  which->add_option("--pid", arguments->pid, "The executable and libraries of this process")->check(CLI::PositiveNumber);
+  which->add_option("--pid", arguments->pid, "The executable and libraries of this process")
+      ->check(CLI::PositiveNumber);
   which->add_option("--exe", arguments->exe, "This file");
   which->require_option(1);
   return [arguments] { return probes(*arguments); };

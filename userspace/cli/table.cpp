@@ -58,24 +58,24 @@ std::string format_waits(const std::optional<WaitSeconds>& waits, std::size_t mo
 
 void Table::header(std::size_t label_width) {
   fmt::print(out_, "{:<8}  {:<{}}  {:>9} {:>8} {:>8} {:>8} {:>6} {:>5} {:>6} {:>6} {:>5} {:>6} {:>4}  {}\n", "time",
-             "target", label_width, "queries/s", "mean", "p95", "p99", "err %", "conc", "hit %", "CPU %", "cost %", "health",
-             "lost", "where the time goes");
+             "target", label_width, "queries/s", "mean", "p95", "p99", "err %", "conc", "hit %", "CPU %", "cost %",
+             "health", "lost", "where the time goes");
 }
 
 void Table::line(const Snapshot& s) {
   const QueryMetrics& q = s.query_metrics;
   const std::string cost = number_or_dash(s.overhead.percent_of_target_cpu, "{:.1f}");
-  fmt::print(out_, "{:<8}  {:<{}}  {:>9.0f} {} {:>8} {:>8} {} {:>5} {:>6} {:>6} {:>6} {:>6.0f} {}  {}\n",
-             format_timestamp(s.timestamp_ms).substr(11, 8), s.target, label_width_, q.queries_per_second,
-             coloured(fmt::format("{:>8}", seconds_or_dash(q.avg_response_time_seconds)), broken(s, "response"),
-                      options_.colour),
-             seconds_or_dash(q.p95_response_time_seconds), seconds_or_dash(q.p99_response_time_seconds),
-             coloured(fmt::format("{:>6}", number_or_dash(q.error_rate, "{:.2f}", 100)), broken(s, "error"),
-                      options_.colour),
-             number_or_dash(q.current_concurrent, "{:.0f}"), number_or_dash(s.cache_metrics.hit_rate, "{:.1f}", 100),
-             number_or_dash(s.target_metrics.cpu_usage, "{:.1f}"), cost, s.health_score,
-             coloured(fmt::format("{:>4}", lost(s)), lost(s) > 0, options_.colour),
-             s.overhead.mode == "full" ? format_waits(q.waits, 4) : "(" + s.overhead.mode + ")");
+  fmt::print(
+      out_, "{:<8}  {:<{}}  {:>9.0f} {} {:>8} {:>8} {} {:>5} {:>6} {:>6} {:>6} {:>6.0f} {}  {}\n",
+      format_timestamp(s.timestamp_ms).substr(11, 8), s.target, label_width_, q.queries_per_second,
+      coloured(fmt::format("{:>8}", seconds_or_dash(q.avg_response_time_seconds)), broken(s, "response"),
+               options_.colour),
+      seconds_or_dash(q.p95_response_time_seconds), seconds_or_dash(q.p99_response_time_seconds),
+      coloured(fmt::format("{:>6}", number_or_dash(q.error_rate, "{:.2f}", 100)), broken(s, "error"), options_.colour),
+      number_or_dash(q.current_concurrent, "{:.0f}"), number_or_dash(s.cache_metrics.hit_rate, "{:.1f}", 100),
+      number_or_dash(s.target_metrics.cpu_usage, "{:.1f}"), cost, s.health_score,
+      coloured(fmt::format("{:>4}", lost(s)), lost(s) > 0, options_.colour),
+      s.overhead.mode == "full" ? format_waits(q.waits, 4) : "(" + s.overhead.mode + ")");
 }
 
 void Table::type_lines(const Snapshot& s) {
@@ -97,8 +97,8 @@ void Table::summary(const Snapshot& s) {
   fmt::print(out_, "; mean {}, p50 {}, p95 {}, p99 {}, max {}\n", seconds_or_dash(q.avg_response_time_seconds),
              seconds_or_dash(q.p50_response_time_seconds), seconds_or_dash(q.p95_response_time_seconds),
              seconds_or_dash(q.p99_response_time_seconds), seconds_or_dash(q.max_response_time_seconds));
-  fmt::print(out_, "  {:<24} {:>10} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6}  {}\n", "type", "queries", "failed", "abandoned",
-             "mean", "p95", "p99", "hit %", "where the time goes");
+  fmt::print(out_, "  {:<24} {:>10} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6}  {}\n", "type", "queries", "failed",
+             "abandoned", "mean", "p95", "p99", "hit %", "where the time goes");
   for (const auto& [name, type] : q.query_type_breakdown) {
     if (type.count == 0 && type.abandoned == 0) continue;
     fmt::print(out_, "  {:<24} {:>10} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6}  {}\n", name, type.count, type.failed,
@@ -110,7 +110,8 @@ void Table::summary(const Snapshot& s) {
     fmt::print(out_, "  phases:");
     for (const auto& [name, phase] : q.phases) {
       if (phase.count == 0) continue;
-      fmt::print(out_, " {} {} x {}", name, phase.count, format_seconds(phase.seconds / static_cast<double>(phase.count)));
+      fmt::print(out_, " {} {} x {}", name, phase.count,
+                 format_seconds(phase.seconds / static_cast<double>(phase.count)));
     }
     fmt::print(out_, "\n");
   }
@@ -132,7 +133,8 @@ void Table::print(const std::vector<Snapshot>& snapshots) {
     }
     std::size_t width = std::max(label_width_, snapshot.target.size());
     if (options_.by_type) {
-      for (const auto& [name, type] : snapshot.query_metrics.query_type_breakdown) width = std::max(width, name.size() + 2);
+      for (const auto& [name, type] : snapshot.query_metrics.query_type_breakdown)
+        width = std::max(width, name.size() + 2);
     }
     if (width > label_width_) {
       label_width_ = width;

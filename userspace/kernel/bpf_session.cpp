@@ -308,9 +308,7 @@ Status BpfSession::next_interval() {
   return state_->scan();
 }
 
-TargetCounters BpfSession::read(std::uint32_t target) {
-  return state_->counters.read(target, state_->closed_epoch);
-}
+TargetCounters BpfSession::read(std::uint32_t target) { return state_->counters.read(target, state_->closed_epoch); }
 
 std::uint64_t BpfSession::map_bytes() const {
   std::uint64_t total = 0;

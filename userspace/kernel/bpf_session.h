@@ -19,8 +19,8 @@
 namespace outrider {
 
 struct SessionOptions {
-  bool use_uprobe_multi = true;                   ///< else perf events, one a site
-  unsigned max_types = OUTRIDER_MAX_SLOTS;        ///< slots, all targets together
+  bool use_uprobe_multi = true;             ///< else perf events, one a site
+  unsigned max_types = OUTRIDER_MAX_SLOTS;  ///< slots, all targets together
   unsigned max_types_per_target = 256;
 };
 

@@ -126,7 +126,8 @@ Status CounterMaps::refresh(std::uint32_t used, std::uint32_t used_phases) {
 void CounterMaps::clear_epoch(std::uint32_t epoch) {
   const std::uint32_t cell = epoch % OUTRIDER_EPOCHS;
   auto* slots = slots_.as<outrider_slot>();
-  for (std::size_t i = 0; i < std::size_t{used_} * shards_; ++i) __atomic_store_n(&slots[i].max_ns[cell], 0, __ATOMIC_RELAXED);
+  for (std::size_t i = 0; i < std::size_t{used_} * shards_; ++i)
+    __atomic_store_n(&slots[i].max_ns[cell], 0, __ATOMIC_RELAXED);
   for (std::uint32_t i = 0; i < OUTRIDER_MAX_TARGETS; ++i) {
     __atomic_store_n(&target(i).peak[cell], 0, __ATOMIC_RELAXED);
   }

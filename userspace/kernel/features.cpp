@@ -47,8 +47,7 @@ Features probe_features() {
   features.btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
   features.bpf_permitted = load_empty(BPF_PERF_EVENT).valid() || load_empty(static_cast<bpf_attach_type>(0)).valid();
   features.task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1;
-  features.attach_cookie =
-      libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, nullptr) == 1;
+  features.attach_cookie = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, nullptr) == 1;
   features.iterators = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, nullptr) == 1;
   features.uprobe_multi = has_uprobe_multi();
   features.perf_uprobe = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;

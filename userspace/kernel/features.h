@@ -10,8 +10,8 @@ namespace outrider {
 
 struct Features {
   std::string kernel_release;
-  bool btf = false;           ///< /sys/kernel/btf/vmlinux can be read
-  bool bpf_permitted = false; ///< a program may be loaded
+  bool btf = false;            ///< /sys/kernel/btf/vmlinux can be read
+  bool bpf_permitted = false;  ///< a program may be loaded
   bool task_storage = false;
   bool attach_cookie = false;
   bool iterators = false;

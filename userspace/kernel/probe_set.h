@@ -23,7 +23,7 @@ struct ProbeSite {
   std::uint64_t offset = 0;          ///< in the file
   std::uint64_t ref_ctr_offset = 0;  ///< of the semaphore, in the file; 0: none
   outrider_site spec{};
-  std::string name;                  ///< for messages
+  std::string name;  ///< for messages
 };
 
 struct LinkDeleter {
