@@ -56,8 +56,8 @@ void Shedder::learn(const std::array<double, OUTRIDER_RUNS>& cost_ns, double tar
   // What is not attached follows the load as far as the ends tell it; else it would look dear for ever and never
   // come back.
   const double load_change = end_before > 0 ? shares_.end / end_before : 1;
-  shares_.cache = was.cache ? blend(shares_.cache, percent({OUTRIDER_RUN_CACHE, OUTRIDER_RUN_PHASE}))
-                            : shares_.cache * load_change;
+  shares_.cache =
+      was.cache ? blend(shares_.cache, percent({OUTRIDER_RUN_CACHE, OUTRIDER_RUN_PHASE})) : shares_.cache * load_change;
   shares_.start = was.mode == ProbeMode::kFull
                       ? blend(shares_.start, percent({OUTRIDER_RUN_START, OUTRIDER_RUN_SWITCH,
                                                       OUTRIDER_RUN_SCHED_SWITCH, OUTRIDER_RUN_SCHED_WAKING}))
