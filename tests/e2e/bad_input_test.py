@@ -146,7 +146,8 @@ class BadInput(harness.Case):
                            "--profile", "nosuch")
         self.watch_refused(2, r"/no/such\.toml: No such file", "--pid", 1, "--profile", "/no/such.toml")
         # A profile for another engine: what it needs is not there.
-        self.watch_refused(1, r"'postgresql' does not fit.*postgresql:query__start.*choose another", "--exe", harness.ENGINE, "--profile", "postgresql")
+        self.watch_refused(1, r"'postgresql' does not fit.*postgresql:query__start.*choose another", "--exe",
+                           harness.ENGINE, "--profile", "postgresql")
 
     def test_textfiles_that_cannot_be_written(self):
         self.watch_refused(1, r"directory /no/such/place: No such file", "--pid", 1, "--textfile",
