@@ -75,6 +75,7 @@ class Watcher {
   Snapshot summarise(Watched& target) const;
   void finish(const SnapshotSink& sink);
   [[nodiscard]] bool all_over() const;
+  [[nodiscard]] bool unpriced_work() const;
 
   WatchOptions options_;
   std::unique_ptr<BpfSession> session_;  // at a fixed address: targets and attachments point to it
@@ -203,6 +204,16 @@ bool Watcher::all_over() const {
   return std::all_of(targets_.begin(), targets_.end(), [](const Watched& target) { return target.watch.over(); });
 }
 
+// Programs that have run but in no sample yet: the load began after the first ones, or the regular ones met pauses.
+bool Watcher::unpriced_work() const {
+  for (std::size_t what = 0; what < prices_.program_ns.size(); ++what) {
+    if (what == OUTRIDER_RUN_SHARED_TRAP || prices_.program_ns[what] > 0) continue;
+    const auto ran = [what](const Watched& target) { return target.previous.runs[what] > 0; };
+    if (std::any_of(targets_.begin(), targets_.end(), ran)) return true;
+  }
+  return false;
+}
+
 Status Watcher::tick(const SnapshotSink& sink, bool last) {
   if (Status status = session_->next_interval(); !status) return status;
   const auto now_time = Clock::now();
@@ -232,7 +243,7 @@ Status Watcher::tick(const SnapshotSink& sink, bool last) {
   }
   refresh_targets();
   ++interval_;
-  if (interval_ < kPriceFirst || interval_ % kPriceCycle == 0) {
+  if (interval_ < kPriceFirst || interval_ % kPriceCycle == 0 || unpriced_work()) {
     sample_begin_ = {};
     for (const Watched& target : targets_) {
       for (std::size_t i = 0; i < sample_begin_.size(); ++i) sample_begin_[i] += target.previous.runs[i];
