@@ -53,24 +53,30 @@ std::multimap<pid_t, pid_t> children_by_parent() {
   return children;
 }
 
-}  // namespace
-
-Result<std::vector<Process>> TargetWatch::find() const {
-  switch (spec_.kind) {
+Result<std::vector<Process>> find_processes(const TargetSpec& spec) {
+  switch (spec.kind) {
     case TargetSpec::Kind::kExe:
-      return find_by_exe(spec_.value);
+      return find_by_exe(spec.value);
     case TargetSpec::Kind::kName:
-      return find_by_name(spec_.value);
+      return find_by_name(spec.value);
     case TargetSpec::Kind::kPid:
       break;
   }
-  Result<pid_t> pid = parse_pid(spec_.value);
+  Result<pid_t> pid = parse_pid(spec.value);
   if (!pid) return pid.error();
   Result<Process> process = open_process(*pid);
   if (!process) return process.error();
   std::vector<Process> found;
   found.push_back(std::move(*process));
   return found;
+}
+
+}  // namespace
+
+Status check_target(const TargetSpec& spec) {
+  Result<std::vector<Process>> found = find_processes(spec);
+  if (!found) return found.error();
+  return Ok{};
 }
 
 void TargetWatch::describe_plan(const ProbePlan& plan) const {
@@ -168,7 +174,7 @@ Status TargetWatch::prepare_path() {
 Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachments, const TargetSpec& spec,
                                       const AttachOptions& options) {
   TargetWatch watch(session, attachments, spec, options);
-  Result<std::vector<Process>> found = watch.find();
+  Result<std::vector<Process>> found = find_processes(spec);
   if (!found) return found.error();
   switch (spec.kind) {
     case TargetSpec::Kind::kPid:
@@ -220,7 +226,7 @@ bool TargetWatch::over() const {
 std::vector<std::string> TargetWatch::refresh() {
   std::vector<std::string> changes;
   if (spec_.kind == TargetSpec::Kind::kPid) return changes;
-  Result<std::vector<Process>> found = find();
+  Result<std::vector<Process>> found = find_processes(spec_);
   if (!found) return {found.error().message};
   const std::vector<pid_t> known = processes();
   for (Process& process : *found) {

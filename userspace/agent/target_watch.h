@@ -29,6 +29,9 @@ struct AttachOptions {
   bool allow_nop5 = false;
 };
 
+/// Whether what the user named is there at all, before anything is loaded.
+Status check_target(const TargetSpec& spec);
+
 class TargetWatch {
  public:
   /// Finds what there is to find and prepares the probes. A pid must run; a path must exist; for a name nothing need
@@ -54,7 +57,6 @@ class TargetWatch {
   TargetWatch(BpfSession& session, Attachments& attachments, TargetSpec spec, AttachOptions options)
       : session_(&session), attachments_(&attachments), spec_(std::move(spec)), options_(std::move(options)) {}
 
-  Result<std::vector<Process>> find() const;
   Status adopt(Process process);
   Status adopt_children(pid_t parent);
   Status prepare_file(const FileKey& key, std::vector<ProbeFile> files);

@@ -289,6 +289,9 @@ Status Watcher::run(const SnapshotSink& sink, const WaitUntil& wait) {
 Status run_watch(const WatchOptions& options, const SnapshotSink& sink, const WaitUntil& wait) {
   const Features features = probe_features();
   if (Status status = check_features(features); !status) return status;
+  for (const TargetSpec& target : options.targets) {
+    if (Status status = check_target(target); !status) return status;
+  }
   SessionOptions session_options;
   session_options.use_uprobe_multi = options.use_uprobe_multi && features.uprobe_multi;
   Result<BpfSession> session = BpfSession::make(session_options);

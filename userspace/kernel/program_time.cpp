@@ -34,8 +34,8 @@ void ProgramTime::end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& act
   statistics_.reset();
   const auto end = usage();
   for (std::size_t what = 0; what < end.size(); ++what) {
-    const double runs = static_cast<double>(end[what].runs - begin_[what].runs);
-    const double time = static_cast<double>(end[what].nanoseconds - begin_[what].nanoseconds);
+    const auto runs = static_cast<double>(end[what].runs - begin_[what].runs);
+    const auto time = static_cast<double>(end[what].nanoseconds - begin_[what].nanoseconds);
     if (runs == 0) continue;
     const bool hook = what == OUTRIDER_RUN_SCHED_SWITCH || what == OUTRIDER_RUN_SCHED_WAKING;
     if (!hook) {
@@ -57,7 +57,7 @@ void ProgramTime::measure_idle() {
   statistics_.reset();
   const auto end = usage();
   for (const outrider_run what : {OUTRIDER_RUN_SCHED_SWITCH, OUTRIDER_RUN_SCHED_WAKING}) {
-    const double runs = static_cast<double>(end[what].runs - begin[what].runs);
+    const auto runs = static_cast<double>(end[what].runs - begin[what].runs);
     if (runs > 0) idle_[what] = static_cast<double>(end[what].nanoseconds - begin[what].nanoseconds) / runs;
   }
 }

@@ -19,7 +19,9 @@ struct FileKey {
   std::uint32_t device = 0;
   std::uint64_t inode = 0;
   friend bool operator==(const FileKey&, const FileKey&) = default;
-  friend auto operator<=>(const FileKey&, const FileKey&) = default;
+  friend bool operator<(const FileKey& a, const FileKey& b) {
+    return a.device != b.device ? a.device < b.device : a.inode < b.inode;
+  }
 };
 
 /// One process. Owns a pidfd, so that the PID cannot come to mean another process unnoticed, and its open executable.
