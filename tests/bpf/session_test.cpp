@@ -1,0 +1,336 @@
+// The BPF programs, loaded and attached to this very program: the verifier takes them, and what they count of queries
+// in exact places is exact, in the corners too: no slot left, no table entry left, too deep, no start, no end.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "outrider/query.hpp"
+#include "userspace/kernel/bpf_session.h"
+#include "userspace/kernel/features.h"
+#include "userspace/target/probe_plan.h"
+#include "userspace/target/process.h"
+#include "userspace/target/uprobe_generation.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::size_t kInFlightLimit = 16384;  // of the table of detached queries
+
+unsigned number(ProbeGroup group) { return static_cast<unsigned>(group); }
+
+/// This process under watch. Parameter: uprobe_multi, or a perf event a site.
+class Session : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (const Status can = check_features(probe_features()); !can) GTEST_SKIP() << can.error().message;
+  }
+
+  void open(SessionOptions options = {}) {
+    options.use_uprobe_multi = GetParam();
+    Result<BpfSession> made = BpfSession::make(options);
+    ASSERT_TRUE(made) << made.error().message;
+    session_ = std::make_unique<BpfSession>(std::move(*made));
+    const Result<std::uint32_t> target = session_->add_target();
+    ASSERT_TRUE(target) << target.error().message;
+    target_ = *target;
+    Result<Process> self = open_process(getpid());
+    ASSERT_TRUE(self) << self.error().message;
+    self_ = std::move(*self);
+    session_->set_executable(target_, self_.exe_key.device, self_.exe_key.inode);
+    ASSERT_TRUE(session_->watch_process(getpid(), target_));
+    ASSERT_NO_FATAL_FAILURE(plan());
+  }
+
+  void plan() {
+    const Result<ElfProbes> elf = read_probes(self_.exe.get(), "session_test");
+    ASSERT_TRUE(elf) << elf.error().message;
+    const Result<std::vector<Profile>> profiles = builtin_profiles();
+    ASSERT_TRUE(profiles);
+    const Result<std::size_t> picked = pick_profile(*elf, *profiles);
+    ASSERT_TRUE(picked) << picked.error().message;
+    const Result<ProbePlan> plan =
+        plan_probes(*elf, (*profiles)[*picked], {.generation = uprobe_generation(), .allow_nop5 = false});
+    ASSERT_TRUE(plan) << plan.error().message;
+    std::vector<ProbeSite> sites;
+    for (const PlannedSite& site : plan->sites) {
+      sites.push_back({.role = site.role,
+                       .group = number(site.group),
+                       .offset = site.offset,
+                       .ref_ctr_offset = site.ref_ctr_offset,
+                       .spec = site.spec,
+                       .name = site.probe});
+    }
+    Result<ProbeSet> probes = session_->make_probes(self_.exe_fd_path(), sites);
+    ASSERT_TRUE(probes) << probes.error().message;
+    probes_ = std::move(*probes);
+  }
+
+  void attach(std::initializer_list<ProbeGroup> groups) {
+    for (const ProbeGroup group : groups) {
+      const Status status = probes_.attach(number(group));
+      ASSERT_TRUE(status) << status.error().message;
+    }
+    ASSERT_TRUE(session_->next_interval());
+  }
+  void attach_all() { attach({ProbeGroup::kQuery, ProbeGroup::kStart, ProbeGroup::kPhase, ProbeGroup::kCache}); }
+
+  TargetCounters counters() {
+    EXPECT_TRUE(session_->next_interval());
+    return session_->read(target_);
+  }
+
+  BpfSession& session() { return *session_; }
+
+  std::unique_ptr<BpfSession> session_;
+  std::uint32_t target_ = 0;
+  Process self_;
+  ProbeSet probes_;
+};
+
+TypeCounters type_of(const TargetCounters& counters, const std::string& name, bool nested = false) {
+  const auto found = std::find_if(counters.types.begin(), counters.types.end(),
+                                  [&](const TypeCounters& type) { return type.type == name && type.nested == nested; });
+  return found == counters.types.end() ? TypeCounters{} : *found;
+}
+
+std::uint64_t all_losses(const TargetCounters& counters) {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t loss : counters.losses) sum += loss;
+  return sum;
+}
+
+void run_queries(const char* type, int count) {
+  for (int i = 0; i < count; ++i) const outrider::Query query(type);
+}
+
+void nest(int depth) {
+  if (depth == 0) return;
+  const outrider::Query query("nested");
+  nest(depth - 1);
+}
+
+TEST_P(Session, CountsQueriesFailuresAndCacheAccesses) {
+  open();
+  attach_all();
+  run_queries("plain", 7);
+  for (int i = 0; i < 3; ++i) {
+    outrider::Query query("failing");
+    query.hit(2);
+    query.miss();
+    query.fail();
+  }
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "plain").queries, 7U);
+  const TypeCounters failing = type_of(now, "failing");
+  EXPECT_EQ(failing.queries, 3U);
+  EXPECT_EQ(failing.failed, 3U);
+  EXPECT_EQ(failing.cache_hits, 6U);
+  EXPECT_EQ(failing.cache_misses, 3U);
+  EXPECT_EQ(failing.timed, 3U);
+  EXPECT_EQ(all_losses(now), 0U);
+  EXPECT_EQ(now.interval_peak, 1U);
+  EXPECT_EQ(now.runs[OUTRIDER_RUN_START], 10U);
+  EXPECT_EQ(now.runs[OUTRIDER_RUN_END], 10U);
+}
+
+TEST_P(Session, TypesBeyondTheLimitFallUnderOther) {
+  constexpr unsigned kLimit = 4;
+  open({.max_types_per_target = kLimit});
+  attach_all();
+  constexpr int kTypes = 10;
+  constexpr int kEach = 5;
+  for (int i = 0; i < kTypes; ++i) run_queries(("type" + std::to_string(i)).c_str(), kEach);
+  const TargetCounters now = counters();
+  std::uint64_t named = 0;
+  std::uint64_t types = 0;
+  for (const TypeCounters& type : now.types) {
+    if (type.type == "other" || type.queries == 0) continue;
+    EXPECT_EQ(type.queries, 5U) << type.type;
+    named += type.queries;
+    ++types;
+  }
+  EXPECT_EQ(types, kLimit);
+  EXPECT_EQ(type_of(now, "other").queries, kTypes * kEach - named);
+  EXPECT_GT(now.losses[OUTRIDER_LOSS_TYPES_FULL], 0U);
+}
+
+TEST_P(Session, DepthIsBoundedAndWhatLiesDeeperIsCounted) {
+  open();
+  attach_all();
+  nest(OUTRIDER_MAX_DEPTH + 3);
+  run_queries("after", 2);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "nested").queries, 1U);
+  EXPECT_EQ(type_of(now, "nested", true).queries, OUTRIDER_MAX_DEPTH - 1U);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_TOO_DEEP], 3U);
+  EXPECT_EQ(all_losses(now), 3U);
+  EXPECT_EQ(type_of(now, "after").queries, 2U);
+  EXPECT_EQ(now.concurrent, 0);
+}
+
+TEST_P(Session, AnEndWithoutItsStartIsALossAndNoQuery) {
+  open();
+  attach({ProbeGroup::kQuery});
+  {
+    const outrider::Query query("begun before");
+    attach({ProbeGroup::kStart});
+  }
+  run_queries("seen", 1);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "begun before").queries, 0U);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], 1U);
+  EXPECT_EQ(type_of(now, "seen").queries, 1U);
+  EXPECT_EQ(now.concurrent, 0);
+}
+
+TEST_P(Session, LightModeNeedsNoStart) {
+  open();
+  session().set_mode(target_, OUTRIDER_MODE_LIGHT);
+  attach({ProbeGroup::kQuery});
+  run_queries("light", 4);
+  nest(3);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "light").queries, 4U);
+  EXPECT_EQ(type_of(now, "light").timed, 0U);
+  EXPECT_EQ(type_of(now, "nested").queries, 1U);
+  EXPECT_EQ(type_of(now, "nested", true).queries, 2U);
+  EXPECT_EQ(now.runs[OUTRIDER_RUN_START], 0U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, AChangeOfModeDropsWhatIsInFlightAndLeavesNoGhost) {
+  open();
+  attach_all();
+  {
+    const outrider::Query query("cut");
+    EXPECT_EQ(counters().concurrent, 1);
+    session().set_mode(target_, OUTRIDER_MODE_LIGHT);
+    session().set_mode(target_, OUTRIDER_MODE_FULL);
+    EXPECT_EQ(counters().concurrent, 0);
+  }
+  run_queries("whole", 3);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "cut").queries, 0U);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END] + now.losses[OUTRIDER_LOSS_DISCARDED], 1U);
+  EXPECT_EQ(type_of(now, "whole").queries, 3U);
+  EXPECT_EQ(now.concurrent, 0);
+  EXPECT_EQ(now.oldest_start_ns, 0U);
+}
+
+TEST_P(Session, QueriesInFlightBeyondTheTableAreCountedAsLost) {
+  constexpr std::size_t kBeyond = 5;
+  open();
+  attach_all();
+  {
+    std::deque<outrider::DetachedQuery> queries;
+    for (std::size_t i = 0; i < kInFlightLimit + kBeyond; ++i) {
+      queries.emplace_back("detached");
+      queries.back().release();
+    }
+    const TargetCounters now = counters();
+    EXPECT_EQ(now.concurrent, static_cast<std::int64_t>(kInFlightLimit));
+    EXPECT_EQ(now.losses[OUTRIDER_LOSS_INFLIGHT_FULL], kBeyond);
+    EXPECT_GT(now.oldest_start_ns, 0U);
+    while (!queries.empty()) {
+      queries.front().end();
+      queries.pop_front();
+    }
+  }
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "detached").queries, kInFlightLimit);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], kBeyond);
+  EXPECT_EQ(now.concurrent, 0);
+  EXPECT_EQ(now.oldest_start_ns, 0U);
+}
+
+TEST_P(Session, PhasesAndCacheProbes) {
+  open();
+  attach_all();
+  for (int i = 0; i < 3; ++i) {
+    const outrider::Phase phase("parse");
+    outrider::cache_hit("results");
+  }
+  {
+    const outrider::Query query("inside");
+    outrider::cache_miss("results");
+  }
+  const TargetCounters now = counters();
+  ASSERT_TRUE(now.phases.contains("parse"));
+  EXPECT_EQ(now.phases.at("parse").count, 3U);
+  EXPECT_EQ(now.cache_hits, 3U);
+  EXPECT_EQ(type_of(now, "inside").cache_misses, 1U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, AThreadThatEndsInAQueryHasAbandonedIt) {
+  open();
+  attach_all();
+  std::thread([] {
+    alignas(outrider::Query) static unsigned char place[sizeof(outrider::Query)];
+    ::new (static_cast<void*>(place)) outrider::Query("left");  // its destructor must not run
+  }).join();
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "left").queries, 0U);
+  EXPECT_EQ(type_of(now, "left").abandoned, 1U);
+  EXPECT_EQ(now.concurrent, 0);
+}
+
+TEST_P(Session, AForkIsFollowedUntilItBecomesAnotherProgram) {
+  open();
+  attach_all();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    run_queries("in the child", 2);
+    char byte = 0;
+    close(ends[1]);
+    static_cast<void>(!read(ends[0], &byte, 1));
+    execl("/bin/sleep", "sleep", "30", nullptr);
+    _exit(1);
+  }
+  const auto followed = [&] {
+    const std::vector<pid_t> all = session().processes(target_);
+    return std::find(all.begin(), all.end(), child) != all.end();
+  };
+  EXPECT_TRUE(followed());
+  close(ends[0]);
+  close(ends[1]);  // which wakes the child
+  for (int i = 0; i < 500 && followed(); ++i) usleep(10'000);
+  EXPECT_FALSE(followed());
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "in the child").queries, 2U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, DetachedProbesAreNotHit) {
+  open();
+  attach_all();
+  run_queries("seen", 1);
+  probes_ = ProbeSet();
+  run_queries("unseen", 5);
+  EXPECT_EQ(outrider_query__end_semaphore, 0);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "seen").queries, 1U);
+  EXPECT_EQ(type_of(now, "unseen").queries, 0U);
+}
+
+std::vector<bool> ways_to_attach() {
+  if (probe_features().uprobe_multi) return {true, false};
+  return {false};
+}
+
+INSTANTIATE_TEST_SUITE_P(Uprobes, Session, testing::ValuesIn(ways_to_attach()),
+                         [](const auto& test) { return test.param ? "multi" : "perf"; });
+
+}  // namespace
+}  // namespace outrider
