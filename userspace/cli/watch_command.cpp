@@ -119,58 +119,82 @@ Result<WatchOptions> make_options(const WatchArguments& arguments) {
   return options;
 }
 
-int watch(const WatchArguments& arguments) {
-  Result<WatchOptions> options = make_options(arguments);
-  if (!options) {
-    spdlog::error("{}", options.error().message);
-    return kExitUsage;
-  }
-  const StopSignals stop;  // before the first probe: a Ctrl-C from here on is seen
-  std::optional<TextfileWriter> textfile;
-  const PrometheusOptions prometheus{.fine_buckets = arguments.buckets == "fine"};
-  if (!arguments.textfile.empty()) {
-    Result<TextfileWriter> made = TextfileWriter::make(arguments.textfile);
-    if (!made) {
-      spdlog::error("{}", made.error().message);
-      return kExitFailure;
-    }
-    textfile.emplace(std::move(*made));
-  }
-  const bool terminal = isatty(STDOUT_FILENO) == 1;
+bool wants_colour() {
   const char* no_colour = std::getenv("NO_COLOR");
-  Table table(stdout,
-              {.colour = terminal && (no_colour == nullptr || *no_colour == '\0'), .by_type = arguments.by_type});
-  bool output_failed = false;
-  bool textfile_failed = false;
-  const auto sink = [&](const std::vector<Snapshot>& snapshots) {
-    if (arguments.format == "json") {
+  return isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+}
+
+/// Where the snapshots go: stdout, and the textfile if there is one. A fault of one does not stop the other.
+class Output {
+ public:
+  static Result<Output> make(const WatchArguments& arguments) {
+    Output output(arguments);
+    if (arguments.textfile.empty()) return output;
+    Result<TextfileWriter> made = TextfileWriter::make(arguments.textfile);
+    if (!made) return made.error();
+    output.textfile_.emplace(std::move(*made));
+    return output;
+  }
+
+  void write(const std::vector<Snapshot>& snapshots) {
+    if (json_) {
       for (const Snapshot& snapshot : snapshots) fmt::print(stdout, "{}\n", to_json_line(snapshot));
       std::fflush(stdout);
     } else {
-      table.print(snapshots);
+      table_.print(snapshots);
     }
-    output_failed |= std::ferror(stdout) != 0;
-    if (!textfile || snapshots.empty() || snapshots.front().summary) return;
-    if (Status status = textfile->write(prometheus_text(snapshots, prometheus)); !status) {
-      if (!textfile_failed) spdlog::error("{}", status.error().message);
-      textfile_failed = true;
-    } else if (textfile_failed) {
-      spdlog::info("{} is written again", arguments.textfile);
-      textfile_failed = false;
-    }
-  };
+    if (std::ferror(stdout) != 0 && stdout_error_ == 0) stdout_error_ = errno;
+    if (textfile_ && !snapshots.empty() && !snapshots.front().summary) write_textfile(snapshots);
+  }
+
+  [[nodiscard]] bool stdout_failed() const { return stdout_error_ != 0; }
+  [[nodiscard]] int stdout_error() const { return stdout_error_; }
+  [[nodiscard]] bool textfile_failed() const { return textfile_failed_; }
+
+ private:
+  explicit Output(const WatchArguments& arguments)
+      : json_(arguments.format == "json"),
+        table_(stdout, {.colour = wants_colour(), .by_type = arguments.by_type}),
+        path_(arguments.textfile) {
+    prometheus_.fine_buckets = arguments.buckets == "fine";
+  }
+
+  // Said once when it begins to fail and once when it works again, not each second.
+  void write_textfile(const std::vector<Snapshot>& snapshots) {
+    const Status status = textfile_->write(prometheus_text(snapshots, prometheus_));
+    if (!status && !textfile_failed_) spdlog::error("{}", status.error().message);
+    if (status && textfile_failed_) spdlog::info("{} is written again", path_);
+    textfile_failed_ = !status;
+  }
+
+  bool json_;
+  Table table_;
+  std::string path_;
+  PrometheusOptions prometheus_;
+  std::optional<TextfileWriter> textfile_;
+  int stdout_error_ = 0;
+  bool textfile_failed_ = false;
+};
+
+int fail(const Error& error, int code) {
+  spdlog::error("{}", error.message);
+  return code;
+}
+
+int watch(const WatchArguments& arguments) {
+  Result<WatchOptions> options = make_options(arguments);
+  if (!options) return fail(options.error(), kExitUsage);
+  const StopSignals stop;  // before the first probe: a Ctrl-C from here on is seen
+  Result<Output> output = Output::make(arguments);
+  if (!output) return fail(output.error(), kExitFailure);
+  const auto sink = [&](const std::vector<Snapshot>& snapshots) { output->write(snapshots); };
   const auto wait = [&](std::chrono::steady_clock::time_point deadline) {
-    return output_failed || stop.wait_until(deadline);
+    return output->stdout_failed() || stop.wait_until(deadline);
   };
-  if (Status status = run_watch(*options, sink, wait); !status) {
-    spdlog::error("{}", status.error().message);
-    return kExitFailure;
-  }
-  if (output_failed) {
-    spdlog::error("stdout cannot be written: {}", std::strerror(errno));
-    return kExitFailure;
-  }
-  return textfile_failed ? kExitFailure : EXIT_SUCCESS;
+  if (Status status = run_watch(*options, sink, wait); !status) return fail(status.error(), kExitFailure);
+  if (output->stdout_failed())
+    return fail(Error::from_errno(output->stdout_error(), "stdout cannot be written"), kExitFailure);
+  return output->textfile_failed() ? kExitFailure : EXIT_SUCCESS;
 }
 
 }  // namespace
