@@ -55,12 +55,8 @@ Status Attachments::want(const FileKey& key, std::uint32_t target, const std::se
 void Attachments::release(std::uint32_t target) {
   for (auto file = files_.begin(); file != files_.end();) {
     file->second.wanted.erase(target);
-    if (file->second.wanted.empty()) {
-      file = files_.erase(file);
-      continue;
-    }
-    (void)apply(file->second);  // only detaches
-    ++file;
+    (void)apply(file->second);  // only detaches, in the right order: that of the destructor is another
+    file = file->second.wanted.empty() ? files_.erase(file) : std::next(file);
   }
 }
 
