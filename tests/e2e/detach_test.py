@@ -1,0 +1,24 @@
+"""Letting go of an engine in the middle of its load: what was in flight then is neither abandoned nor invented."""
+
+import time
+
+import harness
+
+
+class Detach(harness.Case):
+    def test_a_watch_that_ends_in_the_middle_of_a_load_abandons_nothing(self):
+        for mode in ("full", "light"):
+            with self.subTest(mode):
+                engine = self.engine("--threads", 4, "--rate", 0, "--duration", 20, "--fault", "sleep:1/20@0", record=False)
+                watch = self.watch("--pid", engine.pid, "--mode", mode)
+                engine.release()
+                time.sleep(2)
+                summary = watch.stop_one()
+                engine.kill()
+                self.assertGreater(summary["query_metrics"]["total_queries"], 1000)
+                self.assertEqual(summary["query_metrics"]["abandoned_queries"], 0)
+                self.assertEqual(harness.losses(summary), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
