@@ -1,5 +1,5 @@
 """--mode auto keeps to its budget by its own account: it sheds in order and says so, goes on reporting, marks what it
-estimates, and takes everything back when the probes have become cheap. Judged by what it reports, never by the clock."""
+estimates, and takes everything back when the probes have become cheap. Judged by what it reports, not by the clock."""
 
 import re
 
@@ -30,8 +30,8 @@ class OverheadBudget(harness.Case):
 
     def test_it_sheds_in_order_stays_inside_and_comes_back(self):
         # Microseconds a query at first; after 7 s few, of milliseconds each: cheap to watch again.
-        engine = self.engine("--rate", 20_000, "--arrivals", "fixed", "--threads", 2, "--workload", "tiny", "--duration",
-                             18, "--fault", "drop:99.5@7", "--fault", "spin:4@7", record=False,
+        engine = self.engine("--rate", 20_000, "--arrivals", "fixed", "--threads", 2, "--workload", "tiny",
+                             "--duration", 18, "--fault", "drop:99.5@7", "--fault", "spin:4@7", record=False,
                              preexec_fn=harness.real_time)
         watch = self.watch("--pid", engine.pid, "--interval", "100ms", "--mode", "auto", budget=f"{BUDGET}%")
         engine.release()
