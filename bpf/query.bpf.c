@@ -33,7 +33,7 @@ INLINE void renew(struct here *h)
 
 	if (st->target == h->target_index && st->generation == h->target->generation)
 		return;
-	/* Ends with an id are counted when they come, as unmatched; detached queries at theirs. */
+	/* Ends that carry a duration are counted when they come. */
 	if (st->depth && h->site->tag)
 		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, st->depth);
 	st->target = h->target_index;
@@ -297,7 +297,33 @@ struct outcome {
 	u64 hits, misses;
 };
 
-INLINE void end_detached(struct here *h, u64 id, const struct outcome *o, u64 now)
+INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 depth)
+{
+	struct outrider_slot *slot;
+	u32 index;
+
+	if (!o->duration) {
+		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		return;
+	}
+	index = type_slot(ctx, h, depth > 1);
+	slot = slot_of(index);
+	if (slot)
+		add64(&slot->untimed, 1);
+	count_query(index, o->duration, o->failed, o->hits, o->misses);
+}
+
+/* Nothing is known of the query's start. One that began before its start was probed is counted by what its end says;
+ * any other (a fork's child ends what its parent began) is a loss. */
+INLINE void end_without_start(void *ctx, struct here *h, const struct outcome *o, u64 depth, u64 now)
+{
+	if (o->duration && now - o->duration < h->target->counts_from_ns)
+		end_light(ctx, h, o, depth);
+	else
+		count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+}
+
+INLINE void end_detached(void *ctx, struct here *h, u64 id, const struct outcome *o, u64 now)
 {
 	struct detached_key key = {.tgid = this_process(), .id = id};
 	struct detached_query *q;
@@ -308,7 +334,7 @@ INLINE void end_detached(struct here *h, u64 id, const struct outcome *o, u64 no
 		leave_current(h->state, this_process(), now);
 	q = bpf_map_lookup_elem(&detached, &key);
 	if (!q) {
-		count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+		end_without_start(ctx, h, o, 1, now);
 		return;
 	}
 	wall = now - q->start_ns;
@@ -320,7 +346,7 @@ INLINE void end_detached(struct here *h, u64 id, const struct outcome *o, u64 no
 	}
 	bpf_map_delete_elem(&detached, &key);
 	if (generation != h->target->generation) {
-		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, 1);
+		end_without_start(ctx, h, o, 1, now);
 		return;
 	}
 	duration = o->duration ? o->duration : wall;
@@ -378,39 +404,21 @@ INLINE u32 find_frame(struct task_state *st, u64 id)
 	return OUTRIDER_MAX_DEPTH;
 }
 
-INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 depth)
-{
-	struct outrider_slot *slot;
-	u32 index;
-
-	if (!o->duration) {
-		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
-		return;
-	}
-	index = type_slot(ctx, h, depth > 1);
-	slot = slot_of(index);
-	if (slot)
-		add64(&slot->untimed, 1);
-	count_query(index, o->duration, o->failed, o->hits, o->misses);
-}
-
-INLINE void end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 now)
+INLINE void end_on_thread(void *ctx, struct here *h, u64 id, const struct outcome *o, u64 depth, u64 now)
 {
 	struct task_state *st = h->state;
 	struct frame *f;
 	u32 at;
 
-	if (!st) {
-		count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
-		return;
-	}
+	if (!st)
+		return; /* no memory for one: counted */
 	at = find_frame(st, id);
 	f = frame_at(st, at);
 	if (!f) {
 		if (st->too_deep)
 			st->too_deep--;
 		else if (!h->site->tag) /* a tagged end without its start closes what another start opened */
-			count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+			end_without_start(ctx, h, o, depth, now);
 		return;
 	}
 	if (f->reentered) {
@@ -449,9 +457,9 @@ int handle_query_end(void *ctx)
 	if (!id)
 		id = h.site->tag;
 	if (id & OUTRIDER_DETACHED_BIT)
-		end_detached(&h, id, &o, now);
+		end_detached(ctx, &h, id, &o, now);
 	else
-		end_on_thread(&h, id, &o, now);
+		end_on_thread(ctx, &h, id, &o, depth, now);
 	return 0;
 }
 

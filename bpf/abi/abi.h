@@ -97,7 +97,8 @@ struct outrider_target {
 	__u32 types;                    /* slots taken */
 	__u32 exe_device;               /* the target's binary: an exec of anything else leaves the target */
 	__u64 exe_inode;
-	__u64 pad0[4];
+	__u64 counts_from_ns;           /* both ends of a query are probed since then; all ones: not yet, or no more */
+	__u64 pad0[3];
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */

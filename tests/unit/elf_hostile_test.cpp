@@ -34,7 +34,7 @@ void check(int fd, std::size_t size) {
 
 std::string sample() {
   std::string notes;
-  for (unsigned i = 0; i < 8; ++i) {
+  for (std::uint64_t i = 0; i < 8; ++i) {
     notes += stapsdt_note({.address = kTextAddress + i, .semaphore = kDataAddress + i * 2});
   }
   return build_elf({.notes = notes, .code = std::string(32, '\x90')});
@@ -62,8 +62,7 @@ void mutate(const std::string& file, const std::vector<std::pair<std::size_t, st
       const auto& [begin, length] = places[random() % places.size()];
       const std::size_t at = begin + random() % length;
       std::uint64_t value = random() % 2 != 0 ? nasty[random() % std::size(nasty)] : random();
-      const std::size_t width =
-          std::min<std::size_t>({std::size_t{1} << random() % 4, file.size() - at, sizeof(value)});
+      const auto width = std::min<std::size_t>({std::size_t{1} << random() % 4, file.size() - at, sizeof(value)});
       ASSERT_EQ(pwrite(fd.get(), &value, width, static_cast<off_t>(at)), static_cast<ssize_t>(width));
       touched.push_back(at);
     }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <setjmp.h>
 
+#include <array>
 #include <optional>
 #include <outrider/query.hpp>
 #include <set>
@@ -323,9 +324,9 @@ TEST(UsdtGuard, DroppedDetachedQueryFailed) {
 
 TEST(UsdtGuard, IdsAreUniqueAcrossThreads) {
   TrapWatcher watcher;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t)
-    threads.emplace_back([] {
+  std::array<std::thread, 4> threads;
+  for (auto& thread : threads)
+    thread = std::thread([] {
       for (int i = 0; i < 50; ++i) Query query{"factual"};
     });
   for (auto& thread : threads) thread.join();

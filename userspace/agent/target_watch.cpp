@@ -206,6 +206,7 @@ Status TargetWatch::apply(const ProbePlanForInterval& plan) {
   applied_ = plan;
   any_applied_ = true;
   if (same) return Ok{};
+  session_->set_complete(index_, false);
   // A query that began before the change may end unseen, or end without its start.
   if (mode_changed || plan.mode == ProbeMode::kLight) {
     session_->set_mode(index_, plan.mode == ProbeMode::kLight ? OUTRIDER_MODE_LIGHT : OUTRIDER_MODE_FULL);
@@ -214,7 +215,13 @@ Status TargetWatch::apply(const ProbePlanForInterval& plan) {
     if (Status status = attachments_->want(file, index_, groups_for(plan)); !status) return status;
     for (const std::string& skipped : attachments_->skipped(file)) spdlog::warn("{}: left out: {}", label_, skipped);
   }
+  session_->set_complete(index_, plan.mode == ProbeMode::kFull);
   return Ok{};
+}
+
+void TargetWatch::release() {
+  session_->set_complete(index_, false);
+  attachments_->release(index_);
 }
 
 bool TargetWatch::over() const {

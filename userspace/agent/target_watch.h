@@ -50,6 +50,9 @@ class TargetWatch {
   /// Attaches and detaches so that the target is probed as `plan` says.
   Status apply(const ProbePlanForInterval& plan);
 
+  /// Detaches for good; the target's counters stay readable.
+  void release();
+
   /// Looks for processes that were started or replaced since. Returns sentences on what changed.
   std::vector<std::string> refresh();
 

@@ -255,7 +255,7 @@ Status Watcher::tick(const SnapshotSink& sink, bool last) {
 
 // Detaches first, then reads once more: what ended in between is counted.
 void Watcher::finish(const SnapshotSink& sink) {
-  for (Watched& target : targets_) attachments_->release(target.watch.index());
+  for (Watched& target : targets_) target.watch.release();
   if (Status status = tick(sink, true); !status) spdlog::error("{}", status.error().message);
   std::vector<Snapshot> summaries;
   summaries.reserve(targets_.size());

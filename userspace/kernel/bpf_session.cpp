@@ -187,6 +187,7 @@ Result<std::uint32_t> BpfSession::add_target() {
   target.other_slot = other;
   target.max_types = state_->options.max_types_per_target;
   target.generation = 1;
+  target.counts_from_ns = UINT64_MAX;
   ++state_->targets;
   return index;
 }
@@ -263,6 +264,11 @@ void BpfSession::discard_in_flight(std::uint32_t target) {
   __atomic_add_fetch(&state.generation, 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&state.concurrent, 0, __ATOMIC_SEQ_CST);
   __atomic_store_n(&state.detached, 0, __ATOMIC_SEQ_CST);
+}
+
+void BpfSession::set_complete(std::uint32_t target, bool complete) {
+  __atomic_store_n(&state_->counters.target(target).counts_from_ns, complete ? monotonic_ns() : UINT64_MAX,
+                   __ATOMIC_SEQ_CST);
 }
 
 void BpfSession::set_mode(std::uint32_t target, outrider_mode mode) {

@@ -56,6 +56,10 @@ class BpfSession {
   void set_mode(std::uint32_t target, outrider_mode mode);
   void discard_in_flight(std::uint32_t target);
 
+  /// From now on, or no more, are both ends of the target's queries probed. A query that ends without its start having
+  /// been seen is counted by its end if it began before, and is a loss if not.
+  void set_complete(std::uint32_t target, bool complete);
+
   /// Closes the interval: maxima and peaks are collected anew from here on. Then walks the tasks.
   Status next_interval();
 

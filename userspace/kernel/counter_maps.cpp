@@ -13,12 +13,6 @@
 namespace outrider {
 namespace {
 
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 // The kernel side changes counters while they are read.
 template <typename T>
 T load(const T& cell) {
@@ -46,6 +40,12 @@ void for_each_entry(int map, Visit visit) {
 std::string bounded(const char* text, std::size_t size) { return {text, strnlen(text, size)}; }
 
 }  // namespace
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 Result<MapMemory> MapMemory::make(int map_fd, std::size_t size) {
   MapMemory memory;

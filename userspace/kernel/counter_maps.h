@@ -13,6 +13,9 @@
 
 namespace outrider {
 
+/// Nanoseconds of CLOCK_MONOTONIC, the clock of all the kernel side's times.
+std::uint64_t monotonic_ns();
+
 /// A mapping of the first `size` bytes of an mmap-able map.
 class MapMemory {
  public:

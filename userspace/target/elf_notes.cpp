@@ -226,7 +226,8 @@ Result<Machine> check_header(int fd, std::uint64_t file_size, std::string_view n
   // allocate for each.
   if (header.e_shoff != 0 && (header.e_shnum == 0 || header.e_shentsize != sizeof(Elf64_Shdr) ||
                               header.e_shoff > file_size || file_size - header.e_shoff < sections)) {
-    return Error{fmt::format("{} is a damaged ELF file: its section table is cut off or wrong; install it again", name)};
+    return Error{
+        fmt::format("{} is a damaged ELF file: its section table is cut off or wrong; install it again", name)};
   }
   return header.e_machine == EM_X86_64 ? Machine::kX86_64 : Machine::kAarch64;
 }
@@ -280,7 +281,8 @@ void read_section(Elf_Scn* section, const Layout& layout, ElfProbes& result) {
 Result<ElfProbes> read_probes(int fd, std::string_view name) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return Error::from_errno(errno, fmt::format("stat {}", name));
-  if (!S_ISREG(status.st_mode)) return Error{fmt::format("{} is not a regular file; name the engine's own binary", name)};
+  if (!S_ISREG(status.st_mode))
+    return Error{fmt::format("{} is not a regular file; name the engine's own binary", name)};
   Layout layout;
   layout.fd = fd;
   layout.file_size = static_cast<std::uint64_t>(status.st_size);
