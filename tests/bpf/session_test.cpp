@@ -78,7 +78,10 @@ class Session : public testing::TestWithParam<bool> {
     }
     ASSERT_TRUE(session_->next_interval());
   }
-  void attach_all() { attach({ProbeGroup::kQuery, ProbeGroup::kStart, ProbeGroup::kPhase, ProbeGroup::kCache}); }
+  void attach_all() {
+    attach({ProbeGroup::kQuery, ProbeGroup::kStart, ProbeGroup::kPhase, ProbeGroup::kCache});
+    session().set_complete(target_, true);
+  }
 
   TargetCounters counters() {
     EXPECT_TRUE(session_->next_interval());
@@ -174,19 +177,32 @@ TEST_P(Session, DepthIsBoundedAndWhatLiesDeeperIsCounted) {
   EXPECT_EQ(now.concurrent, 0);
 }
 
-TEST_P(Session, AnEndWithoutItsStartIsALossAndNoQuery) {
+TEST_P(Session, AQueryThatBeganBeforeTheStartProbeIsCountedByItsEnd) {
   open();
   attach({ProbeGroup::kQuery});
   {
     const outrider::Query query("begun before");
     attach({ProbeGroup::kStart});
+    session().set_complete(target_, true);
   }
   run_queries("seen", 1);
   const TargetCounters now = counters();
-  EXPECT_EQ(type_of(now, "begun before").queries, 0U);
-  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], 1U);
+  EXPECT_EQ(type_of(now, "begun before").queries, 1U);
+  EXPECT_EQ(type_of(now, "begun before").timed, 0U);
+  EXPECT_EQ(all_losses(now), 0U);
   EXPECT_EQ(type_of(now, "seen").queries, 1U);
+  EXPECT_EQ(type_of(now, "seen").timed, 1U);
   EXPECT_EQ(now.concurrent, 0);
+}
+
+TEST_P(Session, AnEndWhoseStartShouldHaveBeenSeenIsALossAndNoQuery) {
+  open();
+  attach({ProbeGroup::kQuery});
+  session().set_complete(target_, true);  // a lie: the start probes are not there
+  run_queries("half", 1);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "half").queries, 0U);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], 1U);
 }
 
 TEST_P(Session, LightModeNeedsNoStart) {
@@ -204,20 +220,22 @@ TEST_P(Session, LightModeNeedsNoStart) {
   EXPECT_EQ(all_losses(now), 0U);
 }
 
-TEST_P(Session, AChangeOfModeDropsWhatIsInFlightAndLeavesNoGhost) {
+TEST_P(Session, AChangeOfModeCountsWhatIsInFlightByItsEndAndLeavesNoGhost) {
   open();
   attach_all();
   {
     const outrider::Query query("cut");
     EXPECT_EQ(counters().concurrent, 1);
+    session().set_complete(target_, false);
     session().set_mode(target_, OUTRIDER_MODE_LIGHT);
     session().set_mode(target_, OUTRIDER_MODE_FULL);
+    session().set_complete(target_, true);
     EXPECT_EQ(counters().concurrent, 0);
   }
   run_queries("whole", 3);
   const TargetCounters now = counters();
-  EXPECT_EQ(type_of(now, "cut").queries, 0U);
-  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END] + now.losses[OUTRIDER_LOSS_DISCARDED], 1U);
+  EXPECT_EQ(type_of(now, "cut").queries, 1U);
+  EXPECT_EQ(all_losses(now), 0U);
   EXPECT_EQ(type_of(now, "whole").queries, 3U);
   EXPECT_EQ(now.concurrent, 0);
   EXPECT_EQ(now.oldest_start_ns, 0U);

@@ -8,9 +8,10 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
+
+#include "userspace/target/proc_reader.h"
 
 namespace outrider {
 namespace {
@@ -35,20 +36,13 @@ std::set<ProbeGroup> groups_for(const ProbePlanForInterval& plan) {
 // Parent of every process, from one look at /proc.
 std::multimap<pid_t, pid_t> children_by_parent() {
   std::multimap<pid_t, pid_t> children;
+  const ProcReader proc;
   std::error_code ignored;  // processes vanish while we look
   for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
     const std::string name = entry.path().filename();
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{}) continue;
-    std::ifstream stat(entry.path() / "stat");
-    std::string line;
-    if (!std::getline(stat, line)) continue;
-    const std::size_t after_name = line.rfind(')');
-    if (after_name == std::string::npos || after_name + 4 >= line.size()) continue;
-    pid_t parent = 0;
-    const char* begin = line.data() + after_name + 4;  // ") S PARENT"
-    std::from_chars(begin, line.data() + line.size(), parent);
-    children.emplace(parent, pid);
+    if (const auto stat = proc.stat(pid)) children.emplace(static_cast<pid_t>(stat->parent), pid);
   }
   return children;
 }
@@ -133,12 +127,20 @@ Status TargetWatch::adopt(Process process) {
       return status;
     }
   }
-  if (Status status = session_->watch_process(process.pid, index_); !status) return status;
+  if (Status status = enter_process(process.pid); !status) return status;
   const pid_t pid = process.pid;
   if (spec_.kind == TargetSpec::Kind::kPid) {
     pidfd_ = std::move(process.pidfd);
     return adopt_children(pid);
   }
+  return Ok{};
+}
+
+// The kernel's exit hook takes a process off the list. If it ran before the process was entered, it is for us to do.
+Status TargetWatch::enter_process(pid_t pid) {
+  if (Status status = session_->watch_process(pid, index_); !status) return status;
+  const auto stat = ProcReader().stat(pid);
+  if (!stat || (stat->exiting && stat->threads <= 1)) session_->forget_process(pid);
   return Ok{};
 }
 
@@ -150,7 +152,7 @@ Status TargetWatch::adopt_children(pid_t parent) {
     Result<Process> process = open_process(child->second);
     if (!process) continue;  // gone again
     if (std::find(executables_.begin(), executables_.end(), process->exe_key) == executables_.end()) continue;
-    if (Status status = session_->watch_process(process->pid, index_); !status) return status;
+    if (Status status = enter_process(process->pid); !status) return status;
     if (Status status = adopt_children(process->pid); !status) return status;
   }
   return Ok{};

@@ -62,6 +62,7 @@ class TargetWatch {
 
   Status adopt(Process process);
   Status adopt_children(pid_t parent);
+  Status enter_process(pid_t pid);
   Status prepare_file(const FileKey& key, std::vector<ProbeFile> files);
   Status prepare_path();
   void describe_plan(const ProbePlan& plan) const;

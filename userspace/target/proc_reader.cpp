@@ -56,6 +56,9 @@ std::optional<std::string> ProcReader::read(pid_t pid, const std::string& file) 
   return read(std::to_string(pid) + "/" + file);
 }
 
+// PF_EXITING of the kernel's task flags: set before the exit hooks run.
+constexpr std::uint64_t kExitingFlag = 0x4;
+
 std::optional<ProcessStat> ProcReader::stat(pid_t pid) const {
   const auto text = read(pid, "stat");
   if (!text) return std::nullopt;
@@ -68,6 +71,8 @@ std::optional<ProcessStat> ProcReader::stat(pid_t pid) const {
   stat.comm = text->substr(open + 1, close - open - 1);
   stat.state = words[0][0];
   // proc(5) counts from 1 and the name is its field 2: field n is word n - 3 here.
+  stat.parent = number_at(words, 1);
+  stat.exiting = (number_at(words, 6) & kExitingFlag) != 0;
   stat.minor_faults = number_at(words, 7);
   stat.major_faults = number_at(words, 9);
   stat.user_ticks = number_at(words, 11);

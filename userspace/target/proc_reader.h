@@ -18,6 +18,8 @@ namespace outrider {
 struct ProcessStat {
   std::string comm;
   char state = 0;
+  std::uint64_t parent = 0;
+  bool exiting = false;  ///< the first thread has begun to exit; others may live on
   std::uint64_t minor_faults = 0, major_faults = 0;
   std::uint64_t user_ticks = 0, system_ticks = 0;
   std::uint64_t threads = 0;
