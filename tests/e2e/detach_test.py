@@ -9,7 +9,8 @@ class Detach(harness.Case):
     def test_a_watch_that_ends_in_the_middle_of_a_load_abandons_nothing(self):
         for mode in ("full", "light"):
             with self.subTest(mode):
-                engine = self.engine("--threads", 4, "--rate", 0, "--duration", 20, "--fault", "sleep:1/20@0", record=False)
+                engine = self.engine("--threads", 4, "--rate", 0, "--duration", 20, "--fault", "sleep:1/20@0",
+                                     record=False)
                 watch = self.watch("--pid", engine.pid, "--mode", mode)
                 engine.release()
                 time.sleep(2)

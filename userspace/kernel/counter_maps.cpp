@@ -167,7 +167,9 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   counters.cpu_ns = state.live_cpu_ns;
   counters.faults = state.live_faults;
   for (const NamedSlot& named : named_) {
-    if (named.target == index) counters.types.push_back(read_slot(named, epoch));
+    if (named.target != index) continue;
+    TypeCounters type = read_slot(named, epoch);
+    if (type.queries > 0 || type.abandoned > 0) counters.types.push_back(std::move(type));
   }
   for (unsigned shard = 0; shard < OUTRIDER_MAX_SHARDS; ++shard) {
     const outrider_target_cell& cell =
