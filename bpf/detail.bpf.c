@@ -1,0 +1,93 @@
+/* What happens inside queries: cache look-ups, waits that the engine names, phases. And the probe that does nothing. */
+#include "lib/here.h"
+#include "lib/phases.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("uprobe.multi")
+int handle_cache(void *ctx)
+{
+	struct outrider_target_cell *cell;
+	struct frame *f = 0;
+	struct here h;
+	u64 hit = 0;
+
+	if (!locate(ctx, &h, OUTRIDER_RUN_CACHE, false))
+		return 0;
+	if (!read_arg(ctx, h.site, 0, &hit)) {
+		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		return 0;
+	}
+	if (h.state && h.state->depth)
+		f = frame_at(h.state, h.state->depth - 1);
+	if (f) {
+		if (hit)
+			f->hits++;
+		else
+			f->misses++;
+		return 0;
+	}
+	cell = cell_of(h.target_index);
+	if (cell)
+		add64(hit ? &cell->cache_hits : &cell->cache_misses, 1);
+	return 0;
+}
+
+SEC("uprobe.multi")
+int handle_wait_start(void *ctx)
+{
+	struct here h;
+	u64 cls = 0;
+
+	if (locate(ctx, &h, OUTRIDER_RUN_WAIT, false) && h.state && read_arg(ctx, h.site, 0, &cls))
+		h.state->probe_wait = cls + 1;
+	return 0;
+}
+
+SEC("uprobe.multi")
+int handle_wait_end(void *ctx)
+{
+	struct here h;
+
+	if (locate(ctx, &h, OUTRIDER_RUN_WAIT, false) && h.state)
+		h.state->probe_wait = 0;
+	return 0;
+}
+
+SEC("uprobe.multi")
+int handle_phase_start(void *ctx)
+{
+	struct here h;
+
+	if (locate(ctx, &h, OUTRIDER_RUN_PHASE, true) && h.state)
+		phase_push(h.state, stack_pointer(ctx), bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("uprobe.multi")
+int handle_phase_end(void *ctx)
+{
+	struct outrider_phase_key key = {};
+	struct here h;
+	u64 name = 0;
+
+	if (!locate(ctx, &h, OUTRIDER_RUN_PHASE, false) || !h.state)
+		return 0;
+	key.target = h.target_index;
+	if (h.site->name[0]) {
+		__builtin_memcpy(key.name, h.site->name, sizeof(key.name));
+	} else if (!read_arg(ctx, h.site, 0, &name) ||
+		   bpf_probe_read_user_str(key.name, sizeof(key.name), (const char *)name) <= 1) {
+		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		return 0;
+	}
+	phase_pop(h.state, &key, stack_pointer(ctx), bpf_ktime_get_ns());
+	return 0;
+}
+
+/* For the agent's own measurement of what a trap costs here. */
+SEC("uprobe.multi")
+int handle_nothing(void *ctx)
+{
+	return 0;
+}

@@ -1,0 +1,138 @@
+/* A query that has ended: which type it was of, and how it is counted. */
+#ifndef OUTRIDER_BPF_ENDED_H
+#define OUTRIDER_BPF_ENDED_H
+
+#include "here.h"
+#include "sql_type.h"
+
+/* By the name in the target's memory. */
+INLINE u32 named_slot(struct here *h, const char *name, bool nested)
+{
+	struct outrider_type_key key = {};
+	struct cached_type *cached = 0;
+	u64 *raw = h->state ? h->state->raw_name : 0;
+
+	if (raw && bpf_probe_read_user(raw, OUTRIDER_TYPE_NAME - 1, name) == 0) {
+		cached = &h->state->types[((u64)name >> 4) & (TYPE_CACHE - 1)];
+		if (cached->name[0] == raw[0] && cached->name[1] == raw[1] && cached->name[2] == raw[2] &&
+		    cached->name[3] == raw[3] && cached->nested == nested && raw[0])
+			return cached->slot;
+	}
+	key.target = h->target_index;
+	key.nested = nested;
+	if (bpf_probe_read_user_str(key.name, sizeof(key.name), name) <= 1) {
+		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		__builtin_memcpy(key.name, "UNKNOWN", 8);
+		return slot_for(&key, h->target);
+	}
+	if (!cached)
+		return slot_for(&key, h->target);
+	cached->slot = slot_for(&key, h->target);
+	cached->nested = nested;
+	__builtin_memcpy(cached->name, raw, sizeof(cached->name));
+	return cached->slot;
+}
+
+INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
+{
+	struct outrider_type_key key = {};
+	u64 type = 0;
+	bool known = false;
+
+	if (!(h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT)) {
+		if (!read_arg(ctx, h->site, 1, &type) || !type)
+			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		else if (!(h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL))
+			return named_slot(h, (const char *)type, nested);
+		else
+			known = sql_type((const char *)type, key.name) > 0;
+	} else if (h->state) {
+		__builtin_memcpy(key.name, h->state->pending_type, sizeof(key.name));
+		known = key.name[0];
+	}
+	if (!known)
+		__builtin_memcpy(key.name, "UNKNOWN", 8);
+	key.target = h->target_index;
+	key.nested = nested;
+	return slot_for(&key, h->target);
+}
+
+INLINE void count_query(u32 slot_index, u64 duration, bool failed, u64 hits, u64 misses)
+{
+	struct outrider_slot *slot = slot_of(slot_index);
+	u32 bucket = outrider_hist_index(duration);
+
+	if (!slot)
+		return;
+	add64(&slot->queries, 1);
+	add64(&slot->duration_ns, duration);
+	if (failed)
+		add64(&slot->failed, 1);
+	if (hits)
+		add64(&slot->cache_hits, hits);
+	if (misses)
+		add64(&slot->cache_misses, misses);
+	if (bucket < OUTRIDER_HIST_BUCKETS)
+		__sync_fetch_and_add(&slot->histogram[bucket], 1);
+	raise_to(&slot->max_ns[epoch & (OUTRIDER_EPOCHS - 1)], duration);
+}
+
+/* Adds a query's parts, which sum to the kernel's wall time, so that they sum to `duration`: what lies between the
+ * guard's clock and ours is our own traps, spent on the CPU. */
+INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duration)
+{
+	struct outrider_slot *slot = slot_of(slot_index);
+
+	if (!slot)
+		return;
+	if (kernel_wall >= duration) {
+		u64 extra = kernel_wall - duration;
+		u64 cut = extra < parts[OUTRIDER_WAIT_CPU] ? extra : parts[OUTRIDER_WAIT_CPU];
+
+		parts[OUTRIDER_WAIT_CPU] -= cut;
+		extra -= cut;
+		cut = extra < parts[OUTRIDER_WAIT_RUN_QUEUE] ? extra : parts[OUTRIDER_WAIT_RUN_QUEUE];
+		parts[OUTRIDER_WAIT_RUN_QUEUE] -= cut;
+	} else {
+		parts[OUTRIDER_WAIT_UNATTRIBUTED] += duration - kernel_wall;
+	}
+	for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
+		if (parts[i])
+			add64(&slot->wait_ns[i], parts[i]);
+}
+
+struct outcome {
+	u64 duration; /* 0: not handed over by the probe */
+	bool failed;
+	u64 hits, misses;
+};
+
+/* The top frame ends. */
+INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, u64 now)
+{
+	struct task_state *st = h->state;
+	u64 parts[OUTRIDER_WAIT_CLASSES] = {};
+	u64 wall = now - f->start_ns;
+	u64 duration = o->duration ? o->duration : wall;
+	bool last;
+
+	account(st, OUTRIDER_WAIT_CPU, now);
+	st->depth--;
+	last = !is_active(st); /* its share of acc[] is all of it */
+	if (last && !st->dirty) {
+		parts[OUTRIDER_WAIT_CPU] = st->acc[OUTRIDER_WAIT_CPU]; /* it never left its CPU */
+	} else if (last) {
+		__builtin_memcpy(parts, st->acc, sizeof(parts));
+	} else {
+		for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
+			parts[i] = st->acc[i] - f->base[i];
+	}
+	if (!f->nested)
+		concurrency_down(h->target);
+	if (last)
+		st->probe_wait = 0;
+	count_waits(f->slot, parts, wall, duration);
+	count_query(f->slot, duration, o->failed, o->hits + f->hits, o->misses + f->misses);
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* Where a probe program is: its site, the target and the thread. The first thing that every handler asks. */
+#ifndef OUTRIDER_BPF_HERE_H
+#define OUTRIDER_BPF_HERE_H
+
+#include "args.h"
+#include "task_state.h"
+
+/* All that a handler needs to know of where it is. */
+struct here {
+	const struct outrider_site *site;
+	struct outrider_target *target;
+	struct task_state *state; /* may be NULL */
+	u32 target_index;
+};
+
+INLINE u32 this_process(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* Drops what was in flight when the agent changed the probes: ends may have been missed. */
+INLINE void renew(struct here *h)
+{
+	struct task_state *st = h->state;
+
+	if (st->target == h->target_index && st->generation == h->target->generation)
+		return;
+	/* Ends that carry a duration are counted when they come. */
+	if (st->depth && h->site->tag)
+		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, st->depth);
+	st->target = h->target_index;
+	st->generation = h->target->generation;
+	st->depth = 0;
+	st->too_deep = 0;
+	st->current = 0;
+	st->pending_ns = 0;
+	st->phase_depth = 0;
+}
+
+/* False: the process is not watched. `create`: make a state for a thread that has none. */
+INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct outrider_target_cell *cell;
+	struct outrider_process *process;
+
+	h->state = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (h->state) {
+		/* Only threads of watched processes have one, and an exec takes it away. */
+		h->target_index = h->state->target;
+	} else {
+		process = process_of(this_process());
+		if (!process)
+			return false;
+		h->target_index = process->target;
+	}
+	h->target = target_of(h->target_index);
+	h->site = site_of(ctx);
+	cell = cell_of(h->target_index);
+	if (!h->target || !h->site)
+		return false;
+	if (cell) {
+		add64(&cell->runs[run], 1);
+		if (h->site->flags & OUTRIDER_SITE_SHARES_TRAP)
+			add64(&cell->runs[OUTRIDER_RUN_SHARED_TRAP], 1);
+	}
+	if (!h->state && create) {
+		h->state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!h->state)
+			count_loss(h->target_index, OUTRIDER_LOSS_TASK_STORAGE, 1);
+	}
+	if (h->state)
+		renew(h);
+	return true;
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* Engines that tell a failure by silence (PostgreSQL): they announce the text of each command, leave a failed one by
+ * longjmp, and announce no text when they have become idle. */
+#include "lib/ended.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* The engine says that this site means nothing now. */
+INLINE bool is_void(void *ctx, const struct here *h)
+{
+	__u8 byte = 0;
+
+	return h->site->unless &&
+	       bpf_probe_read_user(&byte, sizeof(byte), (void *)(site_address(ctx) + h->site->unless)) == 0 && byte;
+}
+
+/* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing
+ * ended in between has failed: such engines leave by longjmp. A text without a command in it is not followed. */
+SEC("uprobe.multi")
+int handle_statement(void *ctx)
+{
+	char type[OUTRIDER_TYPE_NAME] = {};
+	struct outcome o = {.failed = true};
+	struct here h;
+	u64 text = 0;
+	int known;
+
+	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, true) || !h.state)
+		return 0;
+	if (!read_arg(ctx, h.site, 0, &text)) {
+		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		return 0;
+	}
+	known = sql_type((const char *)text, type);
+	if (known < 0)
+		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+	if (text) {
+		if (known <= 0 || h.state->depth || is_void(ctx, &h))
+			return 0;
+		if (!h.state->pending_ns)
+			h.state->pending_ns = bpf_ktime_get_ns();
+		__builtin_memcpy(h.state->pending_type, type, sizeof(type));
+		return 0;
+	}
+	if (h.state->depth) {
+		u64 now = bpf_ktime_get_ns();
+
+		abandon_to(h.state, h.target, 1);
+		end_frame(&h, &h.state->frames[0], &o, now);
+	} else if (h.state->pending_ns) {
+		struct outrider_type_key key = {};
+		u64 parts[OUTRIDER_WAIT_CLASSES] = {};
+		u32 slot;
+
+		key.target = h.target_index;
+		__builtin_memcpy(key.name, h.state->pending_type, sizeof(key.name));
+		slot = slot_for(&key, h.target);
+		o.duration = bpf_ktime_get_ns() - h.state->pending_ns;
+		count_waits(slot, parts, 0, o.duration);
+		count_query(slot, o.duration, true, 0, 0);
+	}
+	h.state->pending_ns = 0;
+	return 0;
+}
+
+SEC("uprobe.multi")
+int handle_statement_ok(void *ctx)
+{
+	struct here h;
+
+	if (locate(ctx, &h, OUTRIDER_RUN_STATEMENT, false) && h.state)
+		h.state->pending_ns = 0;
+	return 0;
+}
