@@ -159,7 +159,7 @@ TEST_P(Session, TypesBeyondTheLimitFallUnderOther) {
     ++types;
   }
   EXPECT_EQ(types, kLimit);
-  EXPECT_EQ(type_of(now, "other").queries, kTypes * kEach - named);
+  EXPECT_EQ(type_of(now, "other").queries, std::uint64_t{kTypes} * kEach - named);
   EXPECT_GT(now.losses[OUTRIDER_LOSS_TYPES_FULL], 0U);
 }
 

@@ -46,6 +46,7 @@ void nest(int depth) {
 void together(int count) {
   std::barrier all_began(count);
   std::vector<std::jthread> threads;
+  threads.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     threads.emplace_back([&all_began] {
       const outrider::Query query("together");
