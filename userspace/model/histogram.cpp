@@ -88,7 +88,7 @@ std::optional<double> percentile_ns(const HistogramCells& cells, double q) {
 }
 
 std::vector<std::uint32_t> le_bounds(std::size_t max_bounds) {
-  const std::vector<std::uint32_t> all = standard_bounds();
+  std::vector<std::uint32_t> all = standard_bounds();
   if (max_bounds >= all.size()) return all;
   std::vector<std::uint32_t> thinned;
   for (std::size_t i = 1; i <= max_bounds; ++i) thinned.push_back(all[i * all.size() / max_bounds - 1]);

@@ -217,7 +217,7 @@ std::string Builder::reason_without_start() const {
 }
 
 std::string Builder::not_followed() const {
-  const std::string no_start = reason_without_start();
+  std::string no_start = reason_without_start();
   if (!no_start.empty()) return no_start;
   return input_.query_share <= 0 ? reason_without_queries() : "no query was followed from its start";
 }

@@ -22,10 +22,10 @@ constexpr std::int64_t kMaxArgumentNumber = 64;
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
+  for (const char letter : a) {
     std::size_t diagonal = row[0]++;
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      const std::size_t changed = diagonal + (letter == b[j] ? 0 : 1);
       diagonal = row[j + 1];
       row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
     }
@@ -330,7 +330,7 @@ void read_threads(Reader& reader, const toml::table& root, Profile& profile) {
   const std::string word = reader.text(root, "threads", false);
   if (word == "id") profile.threads = QueryKey::kId;
   if (word.empty() || word == "id" || word == "task") return;
-  reader.fault(root.get("threads")->source(), "threads", "expected \"task\" or \"id\"");
+  reader.fault(root.get("threads")->source(), "threads", R"(expected "task" or "id")");
 }
 
 void read_probes(Reader& reader, const toml::table& root, Profile& profile) {

@@ -105,7 +105,7 @@ struct Operand {
         value = static_cast<std::uint32_t>(value);
         break;
       case -1:
-        value = static_cast<std::int8_t>(value);
+        value = std::int64_t{static_cast<std::int8_t>(value)};
         break;
       case -2:
         value = static_cast<std::int16_t>(value);
