@@ -14,7 +14,8 @@ INLINE bool is_void(void *ctx, const struct here *h)
 }
 
 /* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing
- * ended in between has failed: such engines leave by longjmp. A text without a command in it is not followed. */
+ * ended in between has failed: such engines leave by longjmp. A text without a command in it is not followed, and one that
+ * was announced before all probes were there may have ended unseen: nothing is said of it. */
 SEC("uprobe.multi")
 int handle_statement(void *ctx)
 {
@@ -36,7 +37,7 @@ int handle_statement(void *ctx)
 	if (text) {
 		if (known <= 0 || h.state->depth || is_void(ctx, &h))
 			return 0;
-		if (!h.state->pending_ns)
+		if (h.state->pending_ns <= h.target->counts_from_ns)
 			h.state->pending_ns = bpf_ktime_get_ns();
 		__builtin_memcpy(h.state->pending_type, type, sizeof(type));
 		return 0;
@@ -46,7 +47,7 @@ int handle_statement(void *ctx)
 
 		abandon_to(h.state, h.target, 1);
 		end_frame(&h, &h.state->frames[0], &o, now);
-	} else if (h.state->pending_ns) {
+	} else if (h.state->pending_ns > h.target->counts_from_ns) {
 		struct outrider_type_key key = {};
 		u64 parts[OUTRIDER_WAIT_CLASSES] = {};
 		u32 slot;

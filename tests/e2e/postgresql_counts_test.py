@@ -5,6 +5,7 @@ The watch lasts from before pgbench starts until its last backend is gone, and t
 meanwhile; pg_stat_statements knows one call more, the reset at its beginning."""
 
 import pathlib
+import threading
 
 import harness
 import postgresql_server
@@ -124,6 +125,23 @@ class PostgresqlCounts(postgresql_server.Case):
     def test_every_connection_is_followed(self):
         """A backend is forked for each transaction."""
         self.check(self.SELECT_ONLY, "--select-only", "--connect", "--transactions", 50)
+
+    def test_an_attach_under_load_invents_no_failure(self):
+        """Commands in flight while the probes come one after the other are half seen: none may look like one that
+        never ended."""
+        load = threading.Thread(target=self.server.pgbench,
+                                args=("--no-vacuum", "--select-only", "--client", CLIENTS, "--time", 8))
+        load.start()
+        self.addCleanup(load.join)
+        attaches = queries = 0
+        while load.is_alive() and attaches < 12:
+            summary = self.watch_server("--duration", "100ms").end()
+            for line in summary.values():
+                self.assertEqual(postgresql_server.counters(line)[1:3], (0, 0), line["query_metrics"])
+                queries += line["query_metrics"]["total_queries"]
+            attaches += 1
+        self.assertGreaterEqual(attaches, 5)
+        self.assertGreater(queries, 1000)
 
 
 if __name__ == "__main__":

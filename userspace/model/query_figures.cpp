@@ -1,7 +1,9 @@
 #include "userspace/model/query_figures.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 namespace outrider {
 namespace {
@@ -38,13 +40,10 @@ std::optional<double> max_seconds(const TypeFigures& figures) {
 std::optional<WaitSeconds> wait_seconds(const TypeFigures& figures) {
   if (figures.queries > 0 && figures.timed == 0) return std::nullopt;
   WaitSeconds waits{};
-  double covered = 0;
-  for (std::size_t i = 0; i < waits.size(); ++i) {
-    waits[i] = seconds(static_cast<double>(figures.wait_ns[i]));
-    covered += waits[i];
-  }
-  const double rest = seconds(static_cast<double>(figures.duration_ns)) - covered;
-  if (rest > 0) waits[OUTRIDER_WAIT_UNATTRIBUTED] += rest;
+  std::array<std::uint64_t, OUTRIDER_WAIT_CLASSES> ns = figures.wait_ns;
+  const std::uint64_t covered = std::accumulate(ns.begin(), ns.end(), std::uint64_t{0});
+  if (figures.duration_ns > covered) ns[OUTRIDER_WAIT_UNATTRIBUTED] += figures.duration_ns - covered;
+  for (std::size_t i = 0; i < waits.size(); ++i) waits[i] = seconds(static_cast<double>(ns[i]));
   return waits;
 }
 
