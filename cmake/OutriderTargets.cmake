@@ -1,8 +1,8 @@
 # Flags that every target of the project shares, and one function per kind of target.
 
 add_library(outrider_flags INTERFACE)
-target_compile_options(outrider_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
-                                                $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>)
+target_compile_options(outrider_flags INTERFACE -Wall -Wextra -Wshadow
+                                                $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast -Wnon-virtual-dtor>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(outrider_flags INTERFACE -Wno-c99-extensions)
 endif()

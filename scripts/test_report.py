@@ -66,6 +66,7 @@ FEATURES = {
     "uprobe_multi": (r"\buprobe_multi\b", lambda: btf_has(b"bpf_uprobe_multi_link_attach")),
     "optimised_uprobe": (r"\boptimi[sz]ed[_ ]uprobe|\bnop10\b", lambda: system_call_errno(SYS_UPROBE) == errno.EPROTO),
     "tracefs": (r"\btracefs\b", lambda: os.path.exists("/sys/kernel/tracing/events")),
+    "mount_namespace": (r"\bmount[_ ]namespace", lambda: runs("unshare", "--mount", "true")),
     "io_uring": (r"\bio_uring\b", has_io_uring),
     "two_cpus": (r"\b(two|2) (cpus|processors)\b|\btwo_cpus\b", lambda: len(os.sched_getaffinity(0)) >= 2),
     "cgroup": (r"\bcgroup", has_quota),
@@ -132,6 +133,8 @@ def read_results(path):
         elif case.get("status") == "run":
             passed += 1
             skips += [(f"{name} {inner}", reason) for inner, reason in googletest_skips(output)]
+            skips += [(name, line.removeprefix("skipped: ")) for line in output.splitlines()
+                      if line.startswith("skipped: ")]
         else:
             failed.append(name)
     return passed, failed, skips
