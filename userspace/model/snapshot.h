@@ -41,6 +41,7 @@ struct PhaseMetrics {
   double seconds = 0;             ///< in the interval, summed
   std::uint64_t total_count = 0;  ///< since attach
   double total_seconds = 0;       ///< since attach, summed
+  bool probed = true;             ///< false: nobody looked in this interval, `count` and `seconds` mean nothing
 };
 
 struct QueryMetrics {
@@ -95,6 +96,13 @@ struct HealthDeduction {
   double penalty = 0;
 };
 
+/// Whether the target serves, and for what share of the time that the agent saw it did; see availability.h.
+struct Availability {
+  std::string state;                                     ///< up, stalled, down, unknown
+  std::optional<double> ratio_1h, ratio_24h, ratio_30d;  ///< 0..1 of the time that is known
+  std::optional<double> error_budget_left;               ///< 0..1 of the down time that 30 days allow
+};
+
 struct Overhead {
   std::optional<double> ns_per_query;
   std::optional<double> percent_of_target_cpu;
@@ -119,6 +127,7 @@ struct Snapshot {
   CacheMetrics cache_metrics;
   double health_score = 100;
   std::vector<HealthDeduction> health_deductions;
+  std::optional<Availability> availability;  ///< none where nobody keeps it, as in `outrider watch`
   Overhead overhead;
   Losses losses;
 };

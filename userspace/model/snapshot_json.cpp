@@ -53,7 +53,8 @@ Json query_json(const QueryMetrics& metrics) {
   for (const auto& [name, type] : metrics.query_type_breakdown) types[valid_utf8(name)] = type_json(type);
   Json& phases = json["phases"] = Json::object();
   for (const auto& [name, phase] : metrics.phases) {
-    phases[valid_utf8(name)] = {{"count", phase.count}, {"seconds", phase.seconds}};
+    Json& figures = phases[valid_utf8(name)] = {{"count", nullptr}, {"seconds", nullptr}};
+    if (phase.probed) figures = {{"count", phase.count}, {"seconds", phase.seconds}};
   }
   return json;
 }
@@ -73,6 +74,14 @@ Json deductions_json(const std::vector<HealthDeduction>& deductions) {
                     {"penalty", deduction.penalty}});
   }
   return json;
+}
+
+Json availability_json(const Availability& availability) {
+  return {{"state", availability.state},
+          {"ratio_1h", nullable(availability.ratio_1h)},
+          {"ratio_24h", nullable(availability.ratio_24h)},
+          {"ratio_30d", nullable(availability.ratio_30d)},
+          {"error_budget_left", nullable(availability.error_budget_left)}};
 }
 
 Json losses_json(const Losses& losses) {
@@ -108,6 +117,7 @@ nlohmann::ordered_json to_json(const Snapshot& snapshot) {
                            {"sampled_share", snapshot.cache_metrics.sampled_share}};
   json["health_score"] = snapshot.health_score;
   json["health_deductions"] = deductions_json(snapshot.health_deductions);
+  if (snapshot.availability) json["availability"] = availability_json(*snapshot.availability);
   json["overhead"] = {{"ns_per_query", nullable(snapshot.overhead.ns_per_query)},
                       {"percent_of_target_cpu", nullable(snapshot.overhead.percent_of_target_cpu)},
                       {"mode", snapshot.overhead.mode},
