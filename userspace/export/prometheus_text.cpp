@@ -137,6 +137,38 @@ void add_target(FamilySet& set, const Labels& target, const ResourceMetrics& met
   set.gauge("target_uptime_seconds", "Age of the target's oldest process.", target, metrics.uptime_seconds);
 }
 
+void add_availability(FamilySet& set, const Labels& target, const Availability& availability) {
+  for (const char* state : {"up", "stalled", "down", "unknown"}) {
+    Labels labels = target;
+    labels.emplace_back("state", state);
+    set.gauge("target_state", "1 for the state that the target is in: up, stalled, down or unknown.", labels,
+              availability.state == state ? 1 : 0);
+  }
+  const std::pair<const char*, std::optional<double>> windows[] = {
+      {"1h", availability.ratio_1h}, {"24h", availability.ratio_24h}, {"30d", availability.ratio_30d}};
+  for (const auto& [window, ratio] : windows) {
+    Labels labels = target;
+    labels.emplace_back("window", window);
+    set.gauge("target_availability_ratio", "Share of the known time in which the target was up, 0 to 1.", labels,
+              ratio);
+  }
+  set.gauge("target_error_budget_left_ratio", "Share of 30 days' allowed down time that is not used up, 0 to 1.",
+            target, availability.error_budget_left);
+}
+
+// The configuration's labels behind ours; one of a name that we use ourselves would make a series with two of it.
+Labels target_labels(const std::string& name, const Snapshot& snapshot, const PrometheusOptions& options) {
+  static const std::set<std::string> kOurs = {"target", "type", "class",  "phase", "percentile", "reason",
+                                              "rule",   "mode", "window", "state", "le"};
+  Labels labels{{"target", name}};
+  const auto own = options.target_labels.find(snapshot.target);
+  if (own == options.target_labels.end()) return labels;
+  for (const auto& [label, value] : own->second) {
+    if (kOurs.count(label) == 0) labels.emplace_back(label, value);
+  }
+  return labels;
+}
+
 void add_self(FamilySet& set, const Labels& target, const Snapshot& snapshot) {
   set.gauge("health_score", "Health from 0 to 100.", target, snapshot.health_score);
   for (const HealthDeduction& deduction : snapshot.health_deductions) {
@@ -174,12 +206,13 @@ std::vector<prometheus::MetricFamily> prometheus_families(const std::vector<Snap
   for (const Snapshot& snapshot : snapshots) {
     std::string name = snapshot.target;
     for (int i = 2; !names.insert(name).second; ++i) name = snapshot.target + "#" + std::to_string(i);
-    const Labels target{{"target", name}};
+    const Labels target = target_labels(name, snapshot, options);
     add_totals(set, target, snapshot.query_metrics);
     add_latency(set, target, snapshot.query_metrics);
     add_types(set, target, snapshot.query_metrics, options);
     add_cache(set, target, snapshot.cache_metrics);
     add_target(set, target, snapshot.target_metrics, snapshot.interval_seconds);
+    if (snapshot.availability) add_availability(set, target, *snapshot.availability);
     add_self(set, target, snapshot);
   }
   const auto newest = std::max_element(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
