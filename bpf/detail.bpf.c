@@ -60,7 +60,7 @@ int handle_phase_start(void *ctx)
 	struct here h;
 
 	if (locate(ctx, &h, OUTRIDER_RUN_PHASE, true) && h.state)
-		phase_push(h.state, stack_pointer(ctx), bpf_ktime_get_ns());
+		phase_push(h.state, h.target, stack_pointer(ctx), bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -81,7 +81,7 @@ int handle_phase_end(void *ctx)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return 0;
 	}
-	phase_pop(h.state, &key, stack_pointer(ctx), bpf_ktime_get_ns());
+	phase_pop(h.state, h.target, &key, bpf_ktime_get_ns());
 	return 0;
 }
 

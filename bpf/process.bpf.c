@@ -15,7 +15,7 @@ int BPF_PROG(handle_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (child->tgid == parent->tgid)
 		return 0; /* a thread */
-	process = process_of(parent->tgid);
+	process = living_process(parent->tgid);
 	if (!process)
 		return 0;
 	copy = *process;
@@ -55,8 +55,9 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	struct outrider_process *process, joined = {};
 	struct outrider_exe_key key = {};
 	struct outrider_target_cell *cell;
-	u32 tgid = p->tgid, *target;
 	struct outrider_target *t;
+	struct outrider_exe *exe;
+	u32 tgid = p->tgid;
 
 	if (st) {
 		close_queries(p, st);
@@ -64,7 +65,8 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	}
 	key.inode = BPF_CORE_READ(inode, i_ino);
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	process = process_of(tgid);
+	process = living_process(tgid);
+	exe = bpf_map_lookup_elem(&exes, &key);
 	if (process) {
 		u32 was = process->target;
 
@@ -76,12 +78,17 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 			drop_detached_of(tgid, t);
 			return 0;
 		}
+		/* What it used as a part of the target stays the target's. */
+		if (cell && (!exe || exe->target != was)) {
+			add64(&cell->exited_cpu_ns, p->se.sum_exec_runtime);
+			add64(&cell->exited_faults, p->min_flt + p->maj_flt);
+		}
 		leave_target(tgid, was);
 	}
-	target = bpf_map_lookup_elem(&exes, &key);
-	if (!target)
+	if (!exe)
 		return 0;
-	joined.target = *target;
+	joined.target = exe->target;
+	joined.files = exe->files;
 	if (bpf_map_update_elem(&processes, &tgid, &joined, BPF_ANY))
 		count_loss(joined.target, OUTRIDER_LOSS_TARGETS_FULL, 1);
 	return 0;
@@ -93,21 +100,29 @@ int BPF_PROG(handle_exit, struct task_struct *p)
 	struct task_state *st = bpf_task_storage_get(&tasks, p, 0, 0);
 	struct outrider_target_cell *cell;
 	struct outrider_process *process;
-	u32 target;
+	struct outrider_target *t;
 
 	if (st)
 		close_queries(p, st);
 	process = process_of(p->tgid);
 	if (!process)
 		return 0;
-	target = process->target;
-	cell = cell_of(target);
+	cell = cell_of(process->target);
 	if (cell) {
 		add64(&cell->exited_cpu_ns, p->se.sum_exec_runtime);
 		add64(&cell->exited_faults, p->min_flt + p->maj_flt);
 	}
-	if (p->signal->live.counter == 0)
-		leave_target(p->tgid, target);
+	if (p->signal->live.counter > 0)
+		return 0;
+	if (p->signal->nr_threads <= 1) {
+		leave_target(p->tgid, process->target);
+		return 0;
+	}
+	/* Threads that exit together all see that they are the last; what each has used still belongs to the target. */
+	t = target_of(process->target);
+	if (t && !process->ended)
+		drop_detached_of(p->tgid, t);
+	process->ended = 1;
 	return 0;
 }
 
@@ -115,7 +130,11 @@ static long detached_oldest(void *map, struct detached_key *key, struct detached
 {
 	struct outrider_target *t = target_of(q->target);
 
-	if (t && q->generation == t->generation && (!t->oldest_start_ns || q->start_ns < t->oldest_start_ns))
+	if (!t || q->generation != t->generation) { /* dropped when the probes changed; nothing will look for it */
+		bpf_map_delete_elem(map, key);
+		return 0;
+	}
+	if (!t->oldest_start_ns || q->start_ns < t->oldest_start_ns)
 		t->oldest_start_ns = q->start_ns;
 	return 0;
 }
@@ -142,7 +161,7 @@ int scan_tasks(struct bpf_iter__task *ctx)
 		bpf_for_each_map_elem(&detached, detached_oldest, 0, 0);
 		return 0;
 	}
-	process = process_of(task->tgid);
+	process = living_process(task->tgid);
 	if (!process || task->flags & PF_EXITING)
 		return 0;
 	t = target_of(process->target);

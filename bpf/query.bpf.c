@@ -59,7 +59,8 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 		count_loss(h->target_index, OUTRIDER_LOSS_TOO_DEEP, 1);
 		return;
 	}
-	if (is_active(st)) {
+	f->based = is_active(st);
+	if (f->based) {
 		account(st, OUTRIDER_WAIT_CPU, now);
 		__builtin_memcpy(f->base, st->acc, sizeof(st->acc));
 	} else {

@@ -18,6 +18,7 @@
 #define OUTRIDER_TYPE_NAME 28        /* bytes of a phase's name; a type's has one less */
 #define OUTRIDER_MAX_ARGS 7          /* arguments that a role can ask of a site */
 #define OUTRIDER_EPOCHS 4            /* interval cells: current epoch and three before it */
+#define OUTRIDER_MAX_FILES 64        /* probed at a time: one bit each */
 #define OUTRIDER_MAX_PHASES 256      /* (target, phase name) pairs, all targets together */
 #define OUTRIDER_PHASE_DEPTH 4
 #define OUTRIDER_DETACHED_BIT (1ULL << 63) /* in a query id: may change threads, keyed by (process, id) */
@@ -85,7 +86,8 @@ struct outrider_target_cell {
 	__u64 runs[OUTRIDER_RUNS];
 };
 
-enum outrider_mode { OUTRIDER_MODE_FULL = 0, OUTRIDER_MODE_LIGHT };
+/* OFF: probes that are attached for another target's sake count for nothing but their cost. */
+enum outrider_mode { OUTRIDER_MODE_FULL = 0, OUTRIDER_MODE_LIGHT, OUTRIDER_MODE_OFF };
 
 /* State of one target that cannot be sharded. What every probe reads, what every query writes and what the scan writes
  * lie on cache lines of their own. */
@@ -98,7 +100,8 @@ struct outrider_target {
 	__u32 exe_device;               /* the target's binary: an exec of anything else leaves the target */
 	__u64 exe_inode;
 	__u64 counts_from_ns;           /* both ends of a query are probed since then; all ones: not yet, or no more */
-	__u64 pad0[3];
+	__u64 phases_from_ns;           /* the same for phases */
+	__u64 pad0[2];
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */
@@ -132,7 +135,8 @@ struct outrider_phase_cell {
 /* A process that belongs to a target. */
 struct outrider_process {
 	__u32 target;
-	__u32 pad;
+	__u32 ended; /* its last thread is exiting: kept until the interval's end, for the threads that exit with it */
+	__u64 files; /* the probed files it has mapped, by bit */
 };
 
 /* A binary whose new processes join a target at exec. */
@@ -140,6 +144,13 @@ struct outrider_exe_key {
 	__u64 inode;
 	__u32 device; /* kernel encoding: major << 20 | minor */
 	__u32 pad;
+};
+
+/* What such a process joins as. */
+struct outrider_exe {
+	__u32 target;
+	__u32 pad;
+	__u64 files; /* as in struct outrider_process */
 };
 
 /* Where a site keeps one argument. */
@@ -204,6 +215,10 @@ struct outrider_site {
 	__u32 wait_mask;
 	__u8 wait_classes[OUTRIDER_WAIT_WORD_CLASSES]; /* by those bits: 1 + class; 0: the kernel knows better */
 	__s64 unless; /* distance to a byte of the engine; the site means nothing while that is not 0. 0: always means it */
+	/* Two overlay mounts of one image show one file as two, and probes on either fire for both. A process's own file
+	 * is the one that counts. */
+	__u64 file;   /* bit of the file that the site is in */
+	__u64 twins;  /* bits of the files that may be the same one; 0: none */
 };
 
 #ifdef __cplusplus
@@ -217,6 +232,8 @@ OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
-OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16 + 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16 + 8 + 2 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_process, 16);
+OUTRIDER_ASSERT_SIZE(struct outrider_exe, 16);
 
 #endif

@@ -75,6 +75,7 @@ struct mm_struct {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
 };
 
 struct sched_entity {

@@ -118,10 +118,10 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 
 	account(st, OUTRIDER_WAIT_CPU, now);
 	st->depth--;
-	last = !is_active(st); /* its share of acc[] is all of it */
-	if (last && !st->dirty) {
+	last = !is_active(st);
+	if (last && !f->based && !st->dirty) {
 		parts[OUTRIDER_WAIT_CPU] = st->acc[OUTRIDER_WAIT_CPU]; /* it never left its CPU */
-	} else if (last) {
+	} else if (last && !f->based) {
 		__builtin_memcpy(parts, st->acc, sizeof(parts));
 	} else {
 		for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)

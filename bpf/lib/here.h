@@ -37,7 +37,20 @@ INLINE void renew(struct here *h)
 	st->phase_depth = 0;
 }
 
-/* False: the process is not watched. `create`: make a state for a thread that has none. */
+/* Whether this hit is of the probe on the file that the process has mapped, not on the same file under another name. */
+INLINE bool in_own_file(const struct outrider_site *site)
+{
+	struct outrider_process *process;
+
+	if (!site->twins)
+		return true;
+	process = process_of(this_process());
+	if (!process || !(process->files & site->twins))
+		return site->file == (site->twins & -site->twins); /* unknown: one of them */
+	return process->files & site->file;
+}
+
+/* False: the process is not watched, or the hit is not to be counted. `create`: make a state for a thread that has none. */
 INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -49,7 +62,7 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 		/* Only threads of watched processes have one, and an exec takes it away. */
 		h->target_index = h->state->target;
 	} else {
-		process = process_of(this_process());
+		process = living_process(this_process());
 		if (!process)
 			return false;
 		h->target_index = process->target;
@@ -64,6 +77,8 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 		if (h->site->flags & OUTRIDER_SITE_SHARES_TRAP)
 			add64(&cell->runs[OUTRIDER_RUN_SHARED_TRAP], 1);
 	}
+	if (h->target->mode == OUTRIDER_MODE_OFF || !in_own_file(h->site))
+		return false;
 	if (!h->state && create) {
 		h->state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (!h->state)

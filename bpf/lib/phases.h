@@ -28,13 +28,25 @@ INLINE struct phase_frame *phase_at(struct task_state *st, u32 i)
 	return &st->phases[i & (OUTRIDER_PHASE_DEPTH - 1)];
 }
 
+/* Phases that began before both their ends were probed may have ended unseen; those below began earlier still. */
+INLINE struct phase_frame *open_phase(struct task_state *st, const struct outrider_target *t)
+{
+	struct phase_frame *f = st->phase_depth ? phase_at(st, st->phase_depth - 1) : 0;
+
+	if (f && f->start_ns < t->phases_from_ns) {
+		st->phase_depth = 0;
+		return 0;
+	}
+	return f;
+}
+
 /* Phases whose stack has been popped (an error left them by longjmp) are forgotten first. */
-INLINE void phase_push(struct task_state *st, u64 stack, u64 now)
+INLINE void phase_push(struct task_state *st, const struct outrider_target *t, u64 stack, u64 now)
 {
 	struct phase_frame *f;
 
 	for (int i = 0; i < OUTRIDER_PHASE_DEPTH; i++) {
-		f = st->phase_depth ? phase_at(st, st->phase_depth - 1) : 0;
+		f = open_phase(st, t);
 		if (!f || f->stack >= stack)
 			break;
 		st->phase_depth--;
@@ -58,13 +70,13 @@ INLINE u32 *phase_allot(struct outrider_phase_key *key)
 	return bpf_map_lookup_elem(&phase_types, key);
 }
 
-INLINE void phase_pop(struct task_state *st, struct outrider_phase_key *key, u64 stack, u64 now)
+INLINE void phase_pop(struct task_state *st, const struct outrider_target *t, struct outrider_phase_key *key, u64 now)
 {
 	struct outrider_phase_cell *cell;
 	struct phase_frame *f;
 	u32 *index, at;
 
-	f = st->phase_depth ? phase_at(st, st->phase_depth - 1) : 0;
+	f = open_phase(st, t);
 	if (!f)
 		return;
 	st->phase_depth--;

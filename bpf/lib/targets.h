@@ -17,7 +17,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
 	__type(key, struct outrider_exe_key);
-	__type(value, __u32);
+	__type(value, struct outrider_exe);
 } exes __weak SEC(".maps");
 
 struct {
@@ -39,6 +39,13 @@ struct {
 INLINE struct outrider_process *process_of(u32 tgid)
 {
 	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+INLINE struct outrider_process *living_process(u32 tgid)
+{
+	struct outrider_process *process = process_of(tgid);
+
+	return process && !process->ended ? process : 0;
 }
 
 INLINE struct outrider_target *target_of(u32 index)

@@ -21,7 +21,8 @@ struct frame {
 	u32 depth;       /* as the guard counts it; 0: unknown */
 	u32 reentered;   /* starts of the same tag inside, whose ends are not this frame's */
 	u32 nested;      /* not counted in the totals */
-	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start; unused by the outermost, where it is zero */
+	u32 based;       /* the thread was active when it began: base[] is set */
+	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start */
 };
 
 struct phase_frame {

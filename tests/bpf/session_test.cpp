@@ -47,7 +47,8 @@ class Session : public testing::TestWithParam<bool> {
     ASSERT_NO_FATAL_FAILURE(plan());
   }
 
-  void plan() {
+  // `file`: bit of the file that the probes are said to be in.
+  void plan(std::uint64_t file = 0) {
     const Result<ElfProbes> elf = read_probes(self_.exe.get(), "session_test");
     ASSERT_TRUE(elf) << elf.error().message;
     const Result<std::vector<Profile>> profiles = builtin_profiles();
@@ -65,6 +66,7 @@ class Session : public testing::TestWithParam<bool> {
                        .ref_ctr_offset = site.ref_ctr_offset,
                        .spec = site.spec,
                        .name = site.probe});
+      sites.back().spec.file = file;
     }
     Result<ProbeSet> probes = session_->make_probes(self_.exe_fd_path(), sites);
     ASSERT_TRUE(probes) << probes.error().message;
@@ -81,6 +83,7 @@ class Session : public testing::TestWithParam<bool> {
   void attach_all() {
     attach({ProbeGroup::kQuery, ProbeGroup::kStart, ProbeGroup::kPhase, ProbeGroup::kCache});
     session().set_complete(target_, true);
+    session().set_phases_complete(target_, true);
   }
 
   TargetCounters counters() {
@@ -284,6 +287,54 @@ TEST_P(Session, PhasesAndCacheProbes) {
   EXPECT_EQ(now.cache_hits, 3U);
   EXPECT_EQ(type_of(now, "inside").cache_misses, 1U);
   EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, PhasesThatWereOpenWhenTheirProbesWentAreForgotten) {
+  open();
+  attach_all();
+  {
+    const outrider::Phase phase("cut");
+    session().set_phases_complete(target_, false);
+    probes_.detach(number(ProbeGroup::kPhase));
+    attach({ProbeGroup::kPhase});
+    session().set_phases_complete(target_, true);
+  }
+  for (int i = 0; i < 2; ++i) const outrider::Phase phase("whole");
+  const TargetCounters now = counters();
+  EXPECT_FALSE(now.phases.contains("cut"));
+  ASSERT_TRUE(now.phases.contains("whole"));
+  EXPECT_EQ(now.phases.at("whole").count, 2U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, ATargetThatIsOffCountsNothingButItsCost) {
+  open();
+  attach_all();
+  session().set_mode(target_, OUTRIDER_MODE_OFF);
+  run_queries("unseen", 5);
+  TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "unseen").queries, 0U);
+  EXPECT_EQ(now.runs[OUTRIDER_RUN_END], 5U);
+  session().set_mode(target_, OUTRIDER_MODE_FULL);
+  run_queries("seen", 4);
+  now = counters();
+  EXPECT_EQ(type_of(now, "seen").queries, 4U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, AHitCountsOnlyForTheFileThatTheProcessHasMapped) {
+  constexpr std::uint64_t kOwn = 2;
+  constexpr std::uint64_t kOther = 4;
+  for (const std::uint64_t file : {kOwn, kOther}) {
+    open();
+    ASSERT_NO_FATAL_FAILURE(plan(file));
+    attach_all();
+    ASSERT_TRUE(session().watch_process(getpid(), target_, kOwn));
+    ASSERT_TRUE(session().set_twins(probes_, kOwn | kOther));
+    run_queries("twin", 6);
+    EXPECT_EQ(type_of(counters(), "twin").queries, file == kOwn ? 6U : 0U);
+    probes_ = ProbeSet();
+  }
 }
 
 TEST_P(Session, AThreadThatEndsInAQueryHasAbandonedIt) {

@@ -22,4 +22,5 @@ class Detach(harness.Case):
 
 
 if __name__ == "__main__":
+    harness.require_kernel()
     harness.main()

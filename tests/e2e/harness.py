@@ -43,7 +43,10 @@ def require_kernel():
         skip("loading BPF programs needs root")
     done = subprocess.run([OUTRIDER, "doctor"], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     if done.returncode != 0:
-        skip(f"outrider doctor says that this machine cannot:\n{done.stdout}{done.stderr}")
+        # On one line: that is all of a skip that the report keeps.
+        lines = done.stdout.splitlines() + done.stderr.splitlines()
+        said = [line for line in lines if line.startswith("NO ")] or lines
+        skip("outrider doctor says that this machine cannot: " + "; ".join(" ".join(line.split()) for line in said))
 
 
 def wait_until(condition, seconds, what):
@@ -61,8 +64,8 @@ class Child:
 
     def __init__(self, command, **options):
         self.command = [str(word) for word in command]
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, errors="replace", **options)
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        errors="replace", **{"stdin": subprocess.DEVNULL, **options})
         self.pid = self.process.pid
         self.out, self.err = [], []
         self._readers = [threading.Thread(target=self._collect, args=pair, daemon=True)

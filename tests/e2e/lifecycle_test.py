@@ -53,6 +53,9 @@ class Targets(harness.Case):
         self.assert_counts_equal(rows, by_path.stop_one())
 
     def test_a_binary_upgraded_while_it_is_watched(self):
+        """What this does not show: the new file is found by the agent's next look at the processes, so the queries of
+        the new engine's first REFRESH_SECONDS, at worst, are not counted and in no loss counter. The new engine is
+        held back for three times that long, since this test is about what comes after it."""
         binary = harness.copy_of_engine(self.directory)
         engine = self.engine(*LOAD, binary=binary)
         watch = self.watch("--exe", binary)

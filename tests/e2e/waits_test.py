@@ -3,7 +3,15 @@ its own class, whether the query blocks its thread, hops to another one, is nest
 
 The record's planted time is what the query spent off the CPU, so it holds the run-queue time between the wake-up and
 the CPU too, which is ours to tell apart. The engine runs in the real-time class, so that this share is its own and not
-the machine's; waits that end by a timer have in any case a length that no scheduler can shorten, the one asked for."""
+the machine's.
+
+A class is held to two lower bounds. One is planted time without our run-queue time; it would pass if everything were
+booked as run queue. The other owes nothing to us: a wait that ends by a timer lasts as long as was asked for, whatever
+the scheduler does; of the others this share of the planted time must be in the class (SURELY). The share is not 1
+because a wake-up has to bring an idle (virtual) processor back, which is run-queue time for us and which no counter of
+the kernel's tells apart; it weighs the more the shorter the wait. Lock waits take milliseconds, reads and page faults a
+tenth of one. The least of 20 figures each, with and without a compiler beside the test: lock 0.99, disk 0.93, page
+fault 0.82 (0.73 was seen in other runs)."""
 
 import collections
 
@@ -12,6 +20,7 @@ import harness
 CLASS_OF = {"lock": "lock", "disk": "disk", "cond": "sync", "pipe": "ipc", "socket": "network", "poll": "poll",
             "sleep": "sleep", "fault": "page_fault", "io_uring": "io_uring", "spin": "cpu"}
 TIMED = {"sync", "ipc", "network", "poll", "sleep", "io_uring"}
+SURELY = {"lock": 0.95, "disk": 0.85, "page_fault": 0.6}
 WAIT_MS = 5
 # Few queries at even distances, so that those of one event loop do not wait for each other on no thread.
 LOAD = ("--workload", "tiny", "--threads", 4, "--rate", 100, "--arrivals", "fixed", "--duration", 4)
@@ -24,13 +33,15 @@ class Truth:
         rows = [row for row in rows if row.type != "lookup"]
         self.wall = sum(row.end_ns - row.start_ns for row in rows) / 1e9
         self.planted = collections.Counter()
-        self.at_least = collections.Counter()  # without what a wait lasted beyond its timer
+        self.at_least = collections.Counter()  # a bound that owes nothing to what we say
         for row in rows:
             if not row.wait_class:
                 continue
             self.planted[row.wait_class] += row.wait_ns / 1e9
             if row.wait_class in TIMED:
-                self.at_least[row.wait_class] += min(row.wait_ns, WAIT_MS * 1_000_000) / 1e9
+                self.at_least[row.wait_class] += 0.95 * min(row.wait_ns, WAIT_MS * 1_000_000) / 1e9
+        for wait_class, share in SURELY.items():
+            self.at_least[wait_class] = share * self.planted[wait_class]
 
 
 class Waits(harness.Case):
@@ -62,7 +73,8 @@ class Waits(harness.Case):
             self.assertGreaterEqual(found, 0.95 * planted, say)
             self.assertLessEqual(found, planted + 0.15 * truth.wall, say)
             return
-        self.assertGreaterEqual(found, 0.95 * max(truth.at_least[wait_class], planted - waits["run_queue"]), say)
+        self.assertGreater(truth.at_least[wait_class], 0, say)
+        self.assertGreaterEqual(found, max(truth.at_least[wait_class], 0.95 * (planted - waits["run_queue"])), say)
         self.assertLessEqual(found, 1.02 * planted + 0.002, say)
 
     def check(self, mode):
@@ -98,6 +110,7 @@ class Waits(harness.Case):
                     continue
                 wait_class = CLASS_OF[kind]
                 self.assert_found(wait_class, truth, waits)
+                self.assertLessEqual(waits["run_queue"], 0.6 * truth.planted[wait_class], waits)
                 stray = sum(waits[name] for name in waits if name not in (wait_class, "cpu", "run_queue"))
                 self.assertLessEqual(stray, 0.01 * truth.wall, waits)
 

@@ -58,9 +58,8 @@ def main():
             check_perf(victim, directory)
             checked.append("perf")
         print("seven probes listed by: " + ", ".join(checked))
-        missing = {"gdb", "perf"} - set(checked)
-        if missing:
-            print("not installed: " + ", ".join(sorted(missing)))
+        for tool in sorted({"gdb", "perf"} - set(checked)):
+            print(f"skipped: {tool} is not installed, so nobody asked it for the probes")
 
 
 if __name__ == "__main__":

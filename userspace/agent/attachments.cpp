@@ -1,8 +1,14 @@
 #include "userspace/agent/attachments.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
+#include <filesystem>
 
 namespace outrider {
 namespace {
@@ -13,9 +19,53 @@ constexpr ProbeGroup kAttachOrder[] = {ProbeGroup::kQuery, ProbeGroup::kWait, Pr
 
 unsigned number(ProbeGroup group) { return static_cast<unsigned>(group); }
 
+bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+// Two mounts of one file agree on these; a copy that keeps its times does too, which costs a look-up a hit, no figure.
+bool may_be_same(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim);
+}
+
+// Whoever opens the file to write waits until the lease is given back. Not every file system has them: false.
+Result<bool> take_lease(const Fd& fd) {
+  if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) == 0) return true;
+  if (errno == EAGAIN) return Error{"the file is open for writing; its probes can be attached once it is whole", EAGAIN};
+  spdlog::debug("no lease on a file: {}; that it is rewritten will be found by its times", std::strerror(errno));
+  return false;
+}
+
 }  // namespace
 
+std::uint64_t Attachments::bit(const FileKey& key) const {
+  const auto found = files_.find(key);
+  return found == files_.end() ? 0 : found->second.bit;
+}
+
+// Every file's sites know the bits of all that may be the same file.
+Status Attachments::mark_twins() {
+  for (auto& [key, file] : files_) {
+    std::uint64_t twins = 0;
+    for (const auto& [other_key, other] : files_) {
+      if (may_be_same(file.content, other.content)) twins |= other.bit;
+    }
+    if (Status status = session_->set_twins(file.probes, std::has_single_bit(twins) ? 0 : twins); !status) {
+      return status;
+    }
+  }
+  return Ok{};
+}
+
 Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
+  std::uint64_t taken = 0;
+  for (const auto& [other_key, other] : files_) taken |= other.bit;
+  if (~taken == 0) return Error{fmt::format("more than {} probed files; run a second agent", OUTRIDER_MAX_FILES), ENOSPC};
+  File file;
+  file.bit = std::uint64_t{1} << std::countr_one(taken);
+  signal(SIGIO, SIG_IGN);  // sent when a lease is about to be broken; sweep() asks instead
+  Result<bool> leased = take_lease(fd);
+  if (!leased) return leased.error();
+  file.leased = *leased;
+  if (fstat(fd.get(), &file.content) != 0) return Error::from_errno(errno, "stat a file to probe");
   std::vector<ProbeSite> sites;
   sites.reserve(plan.sites.size());
   for (const PlannedSite& planned : plan.sites) {
@@ -26,10 +76,37 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
                      .spec = planned.spec,
                      .name = fmt::format("{}:{} at {:#x}", planned.provider, planned.probe, planned.offset)});
   }
-  Result<ProbeSet> probes = session_->make_probes(fmt::format("/proc/self/fd/{}", fd.get()), sites);
+  for (ProbeSite& site : sites) site.spec.file = file.bit;
+  const std::string path = fmt::format("/proc/self/fd/{}", fd.get());
+  Result<ProbeSet> probes = session_->make_probes(path, sites);
   if (!probes) return probes.error();
-  files_.insert_or_assign(key, File{std::move(fd), std::move(*probes), {}});
-  return Ok{};
+  std::error_code unnamed;
+  file.path = std::filesystem::read_symlink(path, unnamed).string();
+  file.fd = std::move(fd);
+  file.probes = std::move(*probes);
+  files_.insert_or_assign(key, std::move(file));
+  return mark_twins();
+}
+
+std::vector<Attachments::Gone> Attachments::sweep(std::uint64_t in_use) {
+  std::vector<Gone> gone;
+  for (auto at = files_.begin(); at != files_.end();) {
+    File& file = at->second;
+    struct stat now {};
+    const bool seen = fstat(file.fd.get(), &now) == 0;
+    const bool broken = file.leased && fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK;
+    const bool rewritten = broken || (seen && !may_be_same(now, file.content));
+    const bool replaced = seen && now.st_nlink == 0 && (in_use & file.bit) == 0;
+    if (!rewritten && !replaced) {
+      ++at;
+      continue;
+    }
+    file.wanted.clear();
+    (void)apply(file);  // only detaches, in the right order: that of the destructor is another
+    gone.push_back({at->first, file.bit, file.path, rewritten});
+    at = files_.erase(at);
+  }
+  return gone;
 }
 
 Status Attachments::apply(File& file) {
@@ -40,7 +117,9 @@ Status Attachments::apply(File& file) {
   }
   for (const ProbeGroup group : kAttachOrder) {
     if (!wanted.contains(group)) continue;
-    if (Status status = file.probes.attach(number(group)); !status) return status;
+    const bool needed = group == ProbeGroup::kQuery || group == ProbeGroup::kStart;
+    // What the others would tell is missing then, and skipped() says why.
+    if (Status status = file.probes.attach(number(group)); !status && needed) return status;
   }
   return Ok{};
 }
@@ -55,7 +134,7 @@ Status Attachments::want(const FileKey& key, std::uint32_t target, const std::se
 void Attachments::release(std::uint32_t target) {
   for (auto file = files_.begin(); file != files_.end();) {
     file->second.wanted.erase(target);
-    (void)apply(file->second);  // only detaches, in the right order: that of the destructor is another
+    (void)apply(file->second);  // as above
     file = file->second.wanted.empty() ? files_.erase(file) : std::next(file);
   }
 }

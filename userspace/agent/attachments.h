@@ -2,6 +2,8 @@
 // group of them is attached while any target wants it. Not thread-safe.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <map>
 #include <set>
@@ -21,15 +23,29 @@ class Attachments {
   explicit Attachments(BpfSession& session) : session_(&session) {}
 
   [[nodiscard]] bool has(const FileKey& file) const { return files_.contains(file); }
+  /// As in outrider_process::files; 0: not prepared.
+  [[nodiscard]] std::uint64_t bit(const FileKey& file) const;
 
   /// Takes over `fd` and prepares its probes; nothing is attached until a target wants a group.
   Status add(const FileKey& file, Fd fd, const ProbePlan& plan);
 
-  /// `target` wants exactly these groups of `file`. The error is that of a group that could not be attached.
+  /// `target` wants exactly these groups of `file`. The error is that of query probes that could not be attached.
   Status want(const FileKey& file, std::uint32_t target, const std::set<ProbeGroup>& groups);
 
   /// Detaches what only `target` wanted and forgets files that nobody wants.
   void release(std::uint32_t target);
+
+  struct Gone {
+    FileKey key;
+    std::uint64_t bit = 0;
+    std::string path;
+    bool rewritten = false;  ///< else: replaced by another file, and nothing runs it any more
+  };
+  /// Detaches and forgets files whose content somebody is about to change in place, for the kernel would go on to put
+  /// breakpoints where instructions used to begin; and files that were removed and that none of `in_use` is. The
+  /// writer waits until this has been called (a file lease), for /proc/sys/fs/lease-break-time at the longest: call
+  /// it every second.
+  std::vector<Gone> sweep(std::uint64_t in_use);
 
   /// Sites that the kernel refused, with reasons.
   [[nodiscard]] std::vector<std::string> skipped(const FileKey& file) const;
@@ -37,10 +53,15 @@ class Attachments {
  private:
   struct File {
     Fd fd;  ///< keeps "/proc/self/fd/N" valid
+    std::string path;
+    std::uint64_t bit = 0;
+    struct stat content {};  ///< when it was planned
+    bool leased = false;
     ProbeSet probes;
     std::map<std::uint32_t, std::set<ProbeGroup>> wanted;
   };
   Status apply(File& file);
+  Status mark_twins();
 
   BpfSession* session_;
   std::map<FileKey, File> files_;

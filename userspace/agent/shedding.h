@@ -27,11 +27,15 @@ struct ShedOptions {
 struct ProbePlanForInterval {
   ProbeMode mode = ProbeMode::kFull;  ///< kPaused: no query probes
   bool cache = true;                  ///< cache and phase probes attached
+  friend bool operator==(const ProbePlanForInterval&, const ProbePlanForInterval&) = default;
 };
 
 class Shedder {
  public:
   explicit Shedder(const ShedOptions& options);
+
+  /// An engine whose ends carry no duration has appeared, or none has.
+  void set_may_go_light(bool may) { options_.may_go_light = may; }
 
   /// What to attach for the next interval.
   [[nodiscard]] ProbePlanForInterval plan() const;

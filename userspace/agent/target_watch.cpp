@@ -16,6 +16,8 @@
 namespace outrider {
 namespace {
 
+constexpr std::chrono::seconds kLongestPause{60};
+
 Result<pid_t> parse_pid(const std::string& text) {
   pid_t pid = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
@@ -31,6 +33,18 @@ std::set<ProbeGroup> groups_for(const ProbePlanForInterval& plan) {
   if (plan.mode == ProbeMode::kFull) groups.insert({ProbeGroup::kStart, ProbeGroup::kWait});
   if (plan.cache) groups.insert({ProbeGroup::kCache, ProbeGroup::kPhase});
   return groups;
+}
+
+outrider_mode bpf_mode(ProbeMode mode) {
+  switch (mode) {
+    case ProbeMode::kFull:
+      return OUTRIDER_MODE_FULL;
+    case ProbeMode::kLight:
+      return OUTRIDER_MODE_LIGHT;
+    case ProbeMode::kPaused:
+      break;
+  }
+  return OUTRIDER_MODE_OFF;
 }
 
 // Parent of every process, from one look at /proc.
@@ -73,8 +87,16 @@ Status check_target(const TargetSpec& spec) {
   return Ok{};
 }
 
-void TargetWatch::describe_plan(const ProbePlan& plan) const {
-  spdlog::info("{}: profile {}, {} probe sites{}", label_, plan.profile, plan.sites.size(),
+bool TargetWatch::light_possible() const {
+  return !files_.empty() && std::all_of(files_.begin(), files_.end(), [](const auto& file) { return file.second; });
+}
+
+void TargetWatch::say_once(const std::string& message) {
+  if (said_.insert(message).second) spdlog::warn("{}: {}", label_, message);
+}
+
+void TargetWatch::describe_plan(const ProbePlan& plan, const std::string& path) const {
+  spdlog::info("{}: {}: profile {}, {} probe sites{}", label_, path, plan.profile, plan.sites.size(),
                plan.waits_noted ? ", waits as the engine notes them" : "");
   for (const UnusableSite& site : plan.unusable) {
     spdlog::warn("{}: {}:{} at {:#x} is left out: {}", label_, site.provider, site.probe, site.offset, site.reason);
@@ -84,76 +106,131 @@ void TargetWatch::describe_plan(const ProbePlan& plan) const {
   if (stepped > 0) spdlog::warn("{}: {} sites must be single-stepped, which costs microseconds a hit", label_, stepped);
 }
 
-// The first file whose probes a profile fits: the executable, else one of its libraries.
-Status TargetWatch::prepare_file(const FileKey& key, std::vector<ProbeFile> files) {
+// Probes the file as the rest of the target is probed now.
+Status TargetWatch::want(const FileKey& file) {
+  if (!applied_) return Ok{};
+  // Light mode means nothing to it; the next plan will not be light.
+  if (applied_->mode == ProbeMode::kLight && !files_.at(file)) return Ok{};
+  // Its queries in flight end without their starts having been seen.
+  session_->set_complete(index_, false);
+  session_->set_phases_complete(index_, false);
+  Status status = attachments_->want(file, index_, groups_for(*applied_));
+  session_->set_complete(index_, applied_->mode == ProbeMode::kFull);
+  session_->set_phases_complete(index_, applied_->cache);
+  return status;
+}
+
+Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile) {
+  if (files_.contains(file.key)) return Ok{};
+  Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile,
+                                     {.generation = options_.generation, .allow_nop5 = options_.allow_nop5});
+  if (!plan) return plan.error();
+  if (options_.light_only && !plan->light_possible) {
+    return Error{fmt::format("light mode needs an end probe that carries the duration; profile {} has none: use "
+                             "--mode auto or full",
+                             plan->profile),
+                 EINVAL};
+  }
+  if (!attachments_->has(file.key)) {
+    describe_plan(*plan, file.path);
+    if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
+  }
+  profile_ = plan->profile;
+  files_.emplace(file.key, plan->light_possible);
+  return want(file.key);
+}
+
+// Every file that the target's profile fits: the executable, its libraries. The first one that any fits decides which.
+Result<std::uint64_t> TargetWatch::prepare_files(std::vector<ProbeFile> files) {
   std::optional<Error> first;
+  std::uint64_t bits = 0;
   for (ProbeFile& file : files) {
-    const bool named = options_.profiles.size() == 1;
-    Result<std::size_t> picked = named ? Result<std::size_t>(0) : pick_profile(file.probes, options_.profiles);
-    Result<ProbePlan> plan = picked ? plan_file(file.fd.get(), file.path, file.probes, options_.profiles[*picked],
-                                                {.generation = options_.generation, .allow_nop5 = options_.allow_nop5})
-                                    : Result<ProbePlan>(picked.error());
-    if (!plan) {
-      if (!first) first = plan.error();
+    Result<std::size_t> picked = 0;
+    if (options_.profiles.size() > 1) picked = pick_profile(file.probes, options_.profiles);
+    if (picked && !profile_.empty() && options_.profiles[*picked].name != profile_) {
+      say_once(fmt::format("{} has probes of profile {} too, which are left alone; `--profile {}` would watch them "
+                           "instead",
+                           file.path, options_.profiles[*picked].name, options_.profiles[*picked].name));
       continue;
     }
-    describe_plan(*plan);
-    profile_ = plan->profile;
-    light_possible_ = plan->light_possible;
-    if (!attachments_->has(file.key)) {
-      if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
-    }
-    files_.push_back(file.key);
-    executables_.push_back(key);
-    return any_applied_ ? attachments_->want(file.key, index_, groups_for(applied_)) : Status(Ok{});
+    Status status = picked ? prepare_file(file, options_.profiles[*picked]) : Status(picked.error());
+    if (status) bits |= attachments_->bit(file.key);
+    if (!status && !first) first = status.error();
   }
-  return first ? *first : Error{"no file to probe"};
+  if (bits == 0) return first ? *first : Error{"no file to probe"};
+  return bits;
+}
+
+std::uint64_t TargetWatch::files_of(const FileKey& exe) const {
+  const auto found = executables_.find(exe);
+  return found == executables_.end() ? 0 : found->second.files;
+}
+
+// Which probed files the process has mapped, by bit; files not seen before are prepared.
+Result<std::uint64_t> TargetWatch::examine(const Process& process) {
+  const auto other = session_->target_of(process.pid);
+  const auto owner = session_->target_of(process.exe_key.device, process.exe_key.inode);
+  if ((other && *other != index_) || (!other && owner && *owner != index_)) {
+    return Error{fmt::format("process {} ({}) is watched already as part of another target; name it once", process.pid,
+                             process.exe_path),
+                 EEXIST};
+  }
+  const auto known = executables_.find(process.exe_key);
+  if (known != executables_.end() && known->second.own) return known->second.files;
+  Result<ProbeFiles> files = probe_files(process);
+  if (!files) return files.error();
+  for (const std::string& unreadable : files->unreadable) spdlog::debug("{}: {}", label_, unreadable);
+  Result<std::uint64_t> bits = prepare_files(std::move(files->files));
+  if (!bits) {
+    return Error{fmt::format("process {} ({}): {}", process.pid, process.exe_path, bits.error().message),
+                 bits.error().code};
+  }
+  executables_[process.exe_key] = {.files = *bits, .own = files_.contains(process.exe_key)};
+  return bits;
 }
 
 Status TargetWatch::adopt(Process process) {
-  const bool known = std::find(executables_.begin(), executables_.end(), process.exe_key) != executables_.end();
-  if (!known) {
-    Result<ProbeFiles> files = probe_files(process);
-    if (!files) return files.error();
-    for (const std::string& unreadable : files->unreadable) spdlog::debug("{}: {}", label_, unreadable);
-    if (Status status = prepare_file(process.exe_key, std::move(files->files)); !status) {
-      return Error{fmt::format("process {} ({}): {}", process.pid, process.exe_path, status.error().message),
-                   status.error().code};
-    }
+  Result<std::uint64_t> files = examine(process);
+  if (!files) {
+    refuse(process);
+    return files.error();
   }
-  session_->set_executable(index_, process.exe_key.device, process.exe_key.inode);
-  if (spec_.kind != TargetSpec::Kind::kPid) {
-    if (Status status = session_->watch_executable(process.exe_key.device, process.exe_key.inode, index_); !status) {
-      return status;
-    }
+  const FileKey exe = process.exe_key;
+  const bool follow = spec_.kind != TargetSpec::Kind::kPid;
+  session_->set_executable(index_, exe.device, exe.inode);
+  if (follow) {
+    if (Status status = session_->watch_executable(exe.device, exe.inode, index_, *files); !status) return status;
   }
-  if (Status status = enter_process(process.pid); !status) return status;
-  const pid_t pid = process.pid;
-  if (spec_.kind == TargetSpec::Kind::kPid) {
-    pidfd_ = std::move(process.pidfd);
-    return adopt_children(pid);
-  }
-  return Ok{};
+  if (Status status = enter_process(process.pid, *files); !status) return status;
+  if (follow) return Ok{};
+  pidfd_ = std::move(process.pidfd);
+  return adopt_children(process.pid);
 }
 
 // The kernel's exit hook takes a process off the list. If it ran before the process was entered, it is for us to do.
-Status TargetWatch::enter_process(pid_t pid) {
-  if (Status status = session_->watch_process(pid, index_); !status) return status;
+Status TargetWatch::enter_process(pid_t pid, std::uint64_t files) {
+  if (Status status = session_->watch_process(pid, index_, files); !status) return status;
   const auto stat = ProcReader().stat(pid);
   if (!stat || (stat->exiting && stat->threads <= 1)) session_->forget_process(pid);
+  examined_.insert(pid);
   return Ok{};
 }
 
 // Forks of the process before we came; those after are followed in the kernel. Only those that run the same file.
 Status TargetWatch::adopt_children(pid_t parent) {
   const auto children = children_by_parent();
-  const auto [begin, end] = children.equal_range(parent);
-  for (auto child = begin; child != end; ++child) {
-    Result<Process> process = open_process(child->second);
-    if (!process) continue;  // gone again
-    if (std::find(executables_.begin(), executables_.end(), process->exe_key) == executables_.end()) continue;
-    if (Status status = enter_process(process->pid); !status) return status;
-    if (Status status = adopt_children(process->pid); !status) return status;
+  std::vector<pid_t> parents{parent};
+  while (!parents.empty()) {
+    const auto [begin, end] = children.equal_range(parents.back());
+    parents.pop_back();
+    for (auto child = begin; child != end; ++child) {
+      Result<Process> process = open_process(child->second);
+      if (!process) continue;  // gone again
+      if (!executables_.contains(process->exe_key)) continue;
+      if (const auto other = session_->target_of(process->pid); other && *other != index_) continue;  // named itself
+      if (Status status = enter_process(process->pid, files_of(process->exe_key)); !status) return status;
+      parents.push_back(process->pid);
+    }
   }
   return Ok{};
 }
@@ -164,13 +241,20 @@ Status TargetWatch::prepare_path() {
   if (!fd.valid()) return Error::from_errno(errno, "open " + spec_.value);
   Result<FileKey> key = file_key(fd);
   if (!key) return key.error();
+  if (*key == path_key_) return Ok{};
+  if (const auto other = session_->target_of(key->device, key->inode); other && *other != index_) {
+    return Error{fmt::format("{} is watched already as another target; name it once", spec_.value), EEXIST};
+  }
   Result<ElfProbes> probes = read_probes(fd.get(), spec_.value);
   if (!probes) return probes.error();
   std::vector<ProbeFile> files;
   files.push_back({.fd = std::move(fd), .path = spec_.value, .key = *key, .probes = std::move(*probes)});
-  if (Status status = prepare_file(*key, std::move(files)); !status) return status;
+  Result<std::uint64_t> bits = prepare_files(std::move(files));
+  if (!bits) return bits.error();
+  path_key_ = *key;
+  executables_[*key] = {.files = *bits, .own = true};
   session_->set_executable(index_, key->device, key->inode);
-  return session_->watch_executable(key->device, key->inode, index_);
+  return session_->watch_executable(key->device, key->inode, index_, *bits);
 }
 
 Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachments, const TargetSpec& spec,
@@ -189,6 +273,7 @@ Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachme
       watch.label_ = spec.value;
       break;
   }
+  watch.named_ = watch.label_;
   Result<std::uint32_t> index = session.add_target();
   if (!index) return index.error();
   watch.index_ = *index;
@@ -196,29 +281,39 @@ Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachme
     if (Status status = watch.prepare_path(); !status) return status.error();
   }
   if (found->empty()) spdlog::info("{}: nothing runs yet, waiting for it to start", watch.label_);
+  std::optional<Error> refused;
   for (Process& process : *found) {
-    if (Status status = watch.adopt(std::move(process)); !status) return status.error();
+    Status status = watch.adopt(std::move(process));
+    if (status) continue;
+    if (spec.kind != TargetSpec::Kind::kName) return status.error();
+    // A script that starts the engine may bear its name.
+    watch.say_once(status.error().message);
+    refused = status.error();
   }
+  if (refused && watch.executables_.empty()) return *refused;
   return watch;
 }
 
 Status TargetWatch::apply(const ProbePlanForInterval& plan) {
-  const bool same = any_applied_ && plan.mode == applied_.mode && plan.cache == applied_.cache;
-  const bool mode_changed = any_applied_ && plan.mode != applied_.mode;
+  if (settled_ && applied_ == plan) return Ok{};
+  const bool mode = !applied_ || plan.mode != applied_->mode;
+  const bool phases = !applied_ || plan.cache != applied_->cache;
   applied_ = plan;
-  any_applied_ = true;
-  if (same) return Ok{};
-  session_->set_complete(index_, false);
-  // A query that began before the change may end unseen, or end without its start.
-  if (mode_changed || plan.mode == ProbeMode::kLight) {
-    session_->set_mode(index_, plan.mode == ProbeMode::kLight ? OUTRIDER_MODE_LIGHT : OUTRIDER_MODE_FULL);
+  // A query or a phase that began before the change may end unseen, or end without its start.
+  if (mode) {
+    session_->set_complete(index_, false);
+    session_->set_mode(index_, bpf_mode(plan.mode));
   }
-  for (const FileKey& file : files_) {
-    if (Status status = attachments_->want(file, index_, groups_for(plan)); !status) return status;
-    for (const std::string& skipped : attachments_->skipped(file)) spdlog::warn("{}: left out: {}", label_, skipped);
+  if (phases) session_->set_phases_complete(index_, false);
+  Status status = Ok{};
+  for (const auto& [file, light] : files_) {
+    if (Status one = attachments_->want(file, index_, groups_for(plan)); !one && status) status = one;
+    for (const std::string& skipped : attachments_->skipped(file)) say_once("left out: " + skipped);
   }
-  session_->set_complete(index_, plan.mode == ProbeMode::kFull);
-  return Ok{};
+  if (mode) session_->set_complete(index_, plan.mode == ProbeMode::kFull);
+  if (phases) session_->set_phases_complete(index_, plan.cache);
+  settled_ = static_cast<bool>(status);
+  return status;
 }
 
 void TargetWatch::release() {
@@ -226,29 +321,90 @@ void TargetWatch::release() {
   attachments_->release(index_);
 }
 
-bool TargetWatch::over() const {
-  if (spec_.kind != TargetSpec::Kind::kPid || !pidfd_.valid()) return false;
+bool TargetWatch::over() const { return spec_.kind == TargetSpec::Kind::kPid && processes().empty(); }
+
+std::string TargetWatch::why_over() const {
   pollfd ended{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-  return poll(&ended, 1, 0) == 1 && processes().empty();
+  if (pidfd_.valid() && poll(&ended, 1, 0) == 0) {
+    return fmt::format(
+        "process {} now runs another program; `outrider doctor --pid {}` says whether that can be watched", spec_.value,
+        spec_.value);
+  }
+  return "the watched process is gone; --exe or --name instead of --pid would follow it over a restart";
+}
+
+bool TargetWatch::refused(const Process& process) const {
+  const auto found = refused_.find(process.pid);
+  return found != refused_.end() && found->second.start_ticks == process.start_ticks &&
+         found->second.exe == process.exe_key && Clock::now() < found->second.next_try;
+}
+
+void TargetWatch::refuse(const Process& process) {
+  Refusal& refusal = refused_[process.pid];
+  const bool again = refusal.start_ticks == process.start_ticks && refusal.exe == process.exe_key;
+  const auto pause = again ? std::min(2 * refusal.pause, kLongestPause) : Refusal{}.pause;
+  refusal = {process.start_ticks, process.exe_key, Clock::now() + pause, pause};
+}
+
+// The file at the path may have been replaced by another since: its probes are to be there before it is started.
+void TargetWatch::look_at_path(std::vector<std::string>& changes) {
+  const auto in_library = [](const auto& exe) { return !exe.second.own; };
+  if (std::any_of(executables_.begin(), executables_.end(), in_library)) return;  // known once it runs
+  const FileKey before = path_key_;
+  if (Status status = prepare_path(); !status) {
+    say_once(status.error().message);
+  } else if (before != FileKey{} && path_key_ != before) {
+    changes.push_back(fmt::format("{} is another file now; its probes are attached", spec_.value));
+  }
 }
 
 std::vector<std::string> TargetWatch::refresh() {
   std::vector<std::string> changes;
   if (spec_.kind == TargetSpec::Kind::kPid) return changes;
   Result<std::vector<Process>> found = find_processes(spec_);
-  if (!found) return {found.error().message};
+  if (!found) {
+    say_once(found.error().message);
+    return changes;
+  }
+  if (spec_.kind == TargetSpec::Kind::kExe) look_at_path(changes);
+  std::set<pid_t> present;
+  for (const Process& process : *found) present.insert(process.pid);
+  std::erase_if(refused_, [&](const auto& refusal) { return !present.contains(refusal.first); });
+  std::erase_if(examined_, [&](pid_t pid) { return !present.contains(pid); });
   const std::vector<pid_t> known = processes();
   for (Process& process : *found) {
-    if (std::binary_search(known.begin(), known.end(), process.pid)) continue;
+    const bool watched = std::binary_search(known.begin(), known.end(), process.pid);
+    const auto exe = executables_.find(process.exe_key);
+    if (watched && exe != executables_.end() && (exe->second.own || examined_.contains(process.pid))) continue;
+    if (refused(process)) continue;
     const pid_t pid = process.pid;
     const std::string path = process.exe_path;
     if (Status status = adopt(std::move(process)); !status) {
-      changes.push_back(status.error().message);
-    } else {
+      say_once(status.error().message);
+    } else if (!watched) {
       changes.push_back(fmt::format("process {} ({}) is watched from now on", pid, path));
     }
   }
   return changes;
+}
+
+void TargetWatch::forget(const std::vector<Attachments::Gone>& gone) {
+  for (const Attachments::Gone& file : gone) {
+    if (files_.erase(file.key) == 0) continue;
+    if (path_key_ == file.key) path_key_ = {};
+    spdlog::warn("{}: {} {}: its probes are detached", label_, file.path,
+                 file.rewritten ? "is being rewritten in place" : "was replaced and nothing runs it any more");
+    // Whatever had it mapped is looked at again.
+    for (auto exe = executables_.begin(); exe != executables_.end();) {
+      if ((exe->second.files & file.bit) == 0) {
+        ++exe;
+        continue;
+      }
+      session_->forget_executable(exe->first.device, exe->first.inode);
+      exe = executables_.erase(exe);
+    }
+    examined_.clear();
+  }
 }
 
 }  // namespace outrider

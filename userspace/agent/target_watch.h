@@ -4,8 +4,11 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,7 @@ struct AttachOptions {
   std::vector<Profile> profiles;  ///< to choose from; one only if the user named it
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;
+  bool light_only = false;  ///< the user insists on light mode: what cannot be watched so is refused
 };
 
 /// Whether what the user named is there at all, before anything is loaded.
@@ -40,11 +44,17 @@ class TargetWatch {
                                   const AttachOptions& options);
 
   [[nodiscard]] const std::string& label() const { return label_; }
+  /// What the label would be if no other target were called the same; the second of one name is "NAME#2".
+  [[nodiscard]] const std::string& named() const { return named_; }
+  void number(std::ptrdiff_t among) { label_ = among > 1 ? named_ + "#" + std::to_string(among) : named_; }
   [[nodiscard]] std::uint32_t index() const { return index_; }
-  [[nodiscard]] bool light_possible() const { return light_possible_; }
+  /// With every file probed so far, and some is.
+  [[nodiscard]] bool light_possible() const;
   [[nodiscard]] const std::string& profile() const { return profile_; }
-  /// Nothing runs and nothing can come back (a PID that ended).
+  /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).
   [[nodiscard]] bool over() const;
+  /// One sentence with the next step, once over().
+  [[nodiscard]] std::string why_over() const;
   [[nodiscard]] std::vector<pid_t> processes() const { return session_->processes(index_); }
 
   /// Attaches and detaches so that the target is probed as `plan` says.
@@ -56,16 +66,43 @@ class TargetWatch {
   /// Looks for processes that were started or replaced since. Returns sentences on what changed.
   std::vector<std::string> refresh();
 
+  /// These files are probed no more. refresh() finds what comes after them.
+  void forget(const std::vector<Attachments::Gone>& gone);
+
  private:
+  using Clock = std::chrono::steady_clock;
+
+  /// An executable whose processes belong to the target.
+  struct Executable {
+    std::uint64_t files = 0;  ///< probed files that a process of it has mapped, by bit
+    bool own = false;         ///< it is one of them; else its libraries are, and each process may have others
+  };
+
+  /// A process that cannot be watched now. It may load its engine's library yet, or become the engine by an exec.
+  struct Refusal {
+    std::uint64_t start_ticks = 0;
+    FileKey exe;
+    Clock::time_point next_try;
+    std::chrono::seconds pause{2};
+  };
+
   TargetWatch(BpfSession& session, Attachments& attachments, TargetSpec spec, AttachOptions options)
       : session_(&session), attachments_(&attachments), spec_(std::move(spec)), options_(std::move(options)) {}
 
   Status adopt(Process process);
   Status adopt_children(pid_t parent);
-  Status enter_process(pid_t pid);
-  Status prepare_file(const FileKey& key, std::vector<ProbeFile> files);
+  Status enter_process(pid_t pid, std::uint64_t files);
+  Result<std::uint64_t> examine(const Process& process);
+  Result<std::uint64_t> prepare_files(std::vector<ProbeFile> files);
+  Status prepare_file(ProbeFile& file, const Profile& profile);
+  Status want(const FileKey& file);
   Status prepare_path();
-  void describe_plan(const ProbePlan& plan) const;
+  void look_at_path(std::vector<std::string>& changes);
+  void refuse(const Process& process);
+  [[nodiscard]] bool refused(const Process& process) const;
+  [[nodiscard]] std::uint64_t files_of(const FileKey& exe) const;
+  void describe_plan(const ProbePlan& plan, const std::string& path) const;
+  void say_once(const std::string& message);
 
   BpfSession* session_;
   Attachments* attachments_;
@@ -73,12 +110,16 @@ class TargetWatch {
   AttachOptions options_;
   std::uint32_t index_ = 0;
   std::string label_;
+  std::string named_;
   std::string profile_;
-  bool light_possible_ = false;
-  std::vector<FileKey> files_;
-  std::vector<FileKey> executables_;
-  ProbePlanForInterval applied_;
-  bool any_applied_ = false;
+  std::map<FileKey, bool> files_;  // probed; whether light mode is possible with it
+  std::map<FileKey, Executable> executables_;
+  std::map<pid_t, Refusal> refused_;
+  std::set<pid_t> examined_;  // of executables whose libraries are probed
+  std::set<std::string> said_;
+  FileKey path_key_;
+  std::optional<ProbePlanForInterval> applied_;
+  bool settled_ = false;  // every file is probed as `applied_` says
   Fd pidfd_;
 };
 

@@ -25,11 +25,18 @@ constexpr unsigned kPriceCycle = 16;
 constexpr unsigned kPriceFirst = 2;
 // Looking through /proc for new processes costs more than reading counters.
 constexpr std::chrono::seconds kRefreshEvery{2};
+// Somebody may be waiting to write into a probed file.
+constexpr std::chrono::seconds kSweepEvery{1};
+// Memory or descriptors that ran short come back; what does not is the end.
+constexpr unsigned kMaxFailures = 5;
 
 std::int64_t unix_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
+
+// An engine that has not come yet may turn out to be one for which light mode means nothing.
+bool may_go_light(const TargetWatch& watch) { return watch.profile().empty() || watch.light_possible(); }
 
 ShedOptions shed_options(const WatchOptions& options, bool light_possible) {
   ShedOptions shed;
@@ -71,6 +78,8 @@ class Watcher {
  private:
   Status tick(const SnapshotSink& sink, bool last);
   void refresh_targets();
+  void sweep();
+  bool sleep_until(Clock::time_point deadline, const WaitUntil& wait);
   Snapshot observe(Watched& target, bool last);
   Snapshot summarise(Watched& target) const;
   void finish(const SnapshotSink& sink);
@@ -103,16 +112,14 @@ Status Watcher::measure_prices() {
 }
 
 Status Watcher::add_targets() {
+  AttachOptions attach = options_.attach;
+  attach.light_only = options_.mode == WatchMode::kLight;
   for (const TargetSpec& spec : options_.targets) {
-    Result<TargetWatch> watch = TargetWatch::make(*session_, *attachments_, spec, options_.attach);
+    Result<TargetWatch> watch = TargetWatch::make(*session_, *attachments_, spec, attach);
     if (!watch) return watch.error();
-    const ShedOptions shed = shed_options(options_, watch->light_possible() || watch->profile().empty());
-    if (options_.mode == WatchMode::kLight && !shed.may_go_light) {
-      return Error{
-          fmt::format("{}: light mode needs an end probe that carries the duration; profile {} has none: use "
-                      "--mode auto or full",
-                      watch->label(), watch->profile())};
-    }
+    const ShedOptions shed = shed_options(options_, may_go_light(*watch));
+    const auto same = [&](const Watched& other) { return other.watch.named() == watch->named(); };
+    watch->number(1 + std::count_if(targets_.begin(), targets_.end(), same));
     targets_.emplace_back(std::move(*watch), shed);
   }
   host_sample_ = host_.sample();
@@ -132,11 +139,29 @@ void Watcher::refresh_targets() {
   last_refresh_ = Clock::now();
   for (Watched& target : targets_) {
     for (const std::string& change : target.watch.refresh()) spdlog::info("{}: {}", target.watch.label(), change);
+    target.shedder.set_may_go_light(may_go_light(target.watch));
+  }
+}
+
+void Watcher::sweep() {
+  session_->forget_ended();
+  const auto gone = attachments_->sweep(session_->files_in_use());
+  for (Watched& target : targets_) target.watch.forget(gone);
+}
+
+// True: the user wants to stop.
+bool Watcher::sleep_until(Clock::time_point deadline, const WaitUntil& wait) {
+  for (;;) {
+    const auto next = std::min<Clock::time_point>(deadline, Clock::now() + kSweepEvery);
+    if (wait(next)) return true;
+    sweep();
+    if (next >= deadline) return false;
   }
 }
 
 Snapshot Watcher::observe(Watched& target, bool last) {
-  const TargetCounters current = session_->read(target.watch.index());
+  TargetCounters current = session_->read(target.watch.index());
+  keep_highest(target.previous, current);
   const ProbePlanForInterval plan = target.shedder.plan();
   const double seconds = static_cast<double>(current.time_ns - target.previous.time_ns) / 1e9;
   const double query_share = plan.mode == ProbeMode::kPaused ? 0 : 1;
@@ -150,7 +175,9 @@ Snapshot Watcher::observe(Watched& target, bool last) {
   const double cost_ns = std::accumulate(cost.begin(), cost.end(), 0.0);
   const auto cpu_ns = static_cast<double>(interval.cpu_ns);
   std::uint64_t queries = 0;
-  for (const auto& [id, type] : interval.types) queries += type.queries;
+  for (const auto& [id, type] : interval.types) {
+    if (!id.second) queries += type.queries;
+  }
   target.cost_ns += cost_ns;
   target.cpu_ns += cpu_ns;
   if (query_share > 0) target.throughput.add(static_cast<double>(queries), seconds);
@@ -192,7 +219,9 @@ Snapshot Watcher::summarise(Watched& target) const {
   input.cache_share = target.seconds > 0 ? target.cache_seconds / target.seconds : 1;
   input.queries_per_second_5m = target.throughput.mean();
   double queries = 0;
-  for (const auto& [id, type] : target.totals.figures().types) queries += static_cast<double>(type.queries);
+  for (const auto& [id, type] : target.totals.figures().types) {
+    if (!id.second) queries += static_cast<double>(type.queries);
+  }
   if (queries > 0) input.probe_ns_per_query = target.cost_ns / queries;
   if (target.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * target.cost_ns / target.cpu_ns;
   input.host = host_summary_.result();
@@ -266,20 +295,27 @@ void Watcher::finish(const SnapshotSink& sink) {
 Status Watcher::run(const SnapshotSink& sink, const WaitUntil& wait) {
   const auto begin = Clock::now();
   auto deadline = begin;
+  unsigned failures = 0;
   program_time_.start_sample();
   for (;;) {
     deadline += options_.interval;
     const bool late = Clock::now() > deadline;
     if (late) deadline = Clock::now() + options_.interval;  // stopped, or starved: do not catch up
     const bool over = options_.duration && deadline >= begin + *options_.duration;
-    const bool stop = wait(over ? begin + *options_.duration : deadline);
+    const bool stop = sleep_until(over ? begin + *options_.duration : deadline, wait);
     if (stop || over || all_over()) break;
-    if (Status status = tick(sink, false); !status) {
+    Status status = tick(sink, false);
+    failures = status ? 0 : failures + 1;
+    if (status) continue;
+    spdlog::error("this interval is left out, the next one covers it too: {}", status.error().message);
+    if (failures == kMaxFailures) {
       finish(sink);
       return status;
     }
   }
-  if (all_over()) spdlog::warn("the watched process is gone");
+  if (all_over()) {
+    for (const Watched& target : targets_) spdlog::warn("{}: {}", target.watch.label(), target.watch.why_over());
+  }
   finish(sink);
   return Ok{};
 }

@@ -15,5 +15,6 @@ using Command = std::function<int()>;
 Command add_watch_command(CLI::App& app);
 Command add_probes_command(CLI::App& app);
 Command add_doctor_command(CLI::App& app);
+Command add_check_config_command(CLI::App& app);
 
 }  // namespace outrider

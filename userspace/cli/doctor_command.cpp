@@ -16,8 +16,6 @@
 namespace outrider {
 namespace {
 
-constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;
-
 /// Prints findings and remembers whether one of them rules an attach out.
 class Report {
  public:
@@ -63,10 +61,6 @@ void check_kernel(Report& report) {
                 "perf events, one a site: attaching and detaching many takes longer, CAP_SYS_ADMIN is needed");
   }
   report.good("probe sites", describe(uprobe_generation()));
-  struct stat ns {};
-  if (stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino != kInitialPidNamespace) {
-    report.bad("pid namespace", "this is not the host's: run outrider on the host, or in a container with --pid=host");
-  }
   Result<BpfSession> session = BpfSession::make({.use_uprobe_multi = features.uprobe_multi});
   if (!session) {
     report.bad("programs", session.error().message);

@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
   add(outrider::add_watch_command);
   add(outrider::add_probes_command);
   add(outrider::add_doctor_command);
+  add(outrider::add_check_config_command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

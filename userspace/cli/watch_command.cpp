@@ -13,9 +13,9 @@
 
 #include "userspace/agent/watch.h"
 #include "userspace/base/fd.h"
+#include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/table.h"
-#include "userspace/cli/units.h"
 #include "userspace/export/prometheus_text.h"
 #include "userspace/export/textfile.h"
 #include "userspace/model/snapshot_json.h"
@@ -38,7 +38,11 @@ class StopSignals {
   StopSignals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+      struct sigaction old {};
+      // What nohup or a shell's & made us ignore would be queued all the same once it is blocked.
+      if (sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN) sigaddset(&set, number);
+    }
     sigprocmask(SIG_BLOCK, &set, nullptr);
     fd_ = Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     signal(SIGPIPE, SIG_IGN);

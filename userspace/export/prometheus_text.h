@@ -15,7 +15,7 @@ struct PrometheusOptions {
   std::string prefix = "llmkg";  ///< namespace of all names; [a-zA-Z_][a-zA-Z0-9_]*
   bool fine_buckets = false;     ///< every used histogram bucket, not 40 fixed `le` bounds
   /// More labels by target; names must be valid, and one of ours (target, type, ...) wins over the same one here.
-  std::map<std::string, std::map<std::string, std::string>> target_labels;
+  std::map<std::string, std::map<std::string, std::string>> target_labels = {};
 };
 
 /// One family a metric, whatever the number of targets; the newest snapshot of each target is expected, and two

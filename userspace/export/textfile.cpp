@@ -119,7 +119,13 @@ Status TextfileWriter::replace(const Fd& file, const std::string& temporary, std
 Status TextfileWriter::write(std::string_view text) {
   const std::string temporary = temporary_name(name_);
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  const Fd file(::openat(directory_.get(), temporary.c_str(), flags, 0600));
+  Fd file(::openat(directory_.get(), temporary.c_str(), flags, 0600));
+  if (!file.valid() && errno == ENOENT) {  // the directory was removed; perhaps there is a new one
+    Result<TextfileWriter> again = make(path_);
+    if (!again) return again.error();
+    directory_ = std::move(again->directory_);
+    file = Fd(::openat(directory_.get(), temporary.c_str(), flags, 0600));
+  }
   if (!file.valid()) return Error::from_errno(errno, "create a temporary file beside " + path_);
   auto status = replace(file, temporary, text);
   if (status) return Ok{};

@@ -76,6 +76,8 @@ struct BpfSession::State {
   Status attach_hooks();
   Status scan();
   Status refresh();
+  template <typename Visit>
+  void each_process(Visit visit) const;
 };
 
 BpfSession::BpfSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -187,18 +189,33 @@ Result<std::uint32_t> BpfSession::add_target() {
   target.other_slot = other;
   target.max_types = state_->options.max_types_per_target;
   target.generation = 1;
-  target.counts_from_ns = UINT64_MAX;
+  target.counts_from_ns = target.phases_from_ns = UINT64_MAX;
   ++state_->targets;
   return index;
 }
 
-Status BpfSession::watch_process(pid_t pid, std::uint32_t target) {
+Status BpfSession::watch_process(pid_t pid, std::uint32_t target, std::uint64_t files) {
   const auto key = static_cast<std::uint32_t>(pid);
-  const outrider_process process{.target = target, .pad = 0};
+  const outrider_process process{.target = target, .ended = 0, .files = files};
   if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.processes), &key, &process, BPF_ANY) != 0) {
     return Error::from_errno(errno, fmt::format("watch process {}", pid));
   }
   return Ok{};
+}
+
+std::optional<std::uint32_t> BpfSession::target_of(pid_t pid) const {
+  const auto key = static_cast<std::uint32_t>(pid);
+  outrider_process process{};
+  if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.processes), &key, &process) != 0) return std::nullopt;
+  if (process.ended != 0) return std::nullopt;
+  return process.target;
+}
+
+std::optional<std::uint32_t> BpfSession::target_of(std::uint32_t device, std::uint64_t inode) const {
+  const outrider_exe_key key{.inode = inode, .device = device, .pad = 0};
+  outrider_exe exe{};
+  if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.exes), &key, &exe) != 0) return std::nullopt;
+  return exe.target;
 }
 
 void BpfSession::forget_process(pid_t pid) {
@@ -212,29 +229,59 @@ void BpfSession::set_executable(std::uint32_t target, std::uint32_t device, std:
   state.exe_inode = inode;
 }
 
-Status BpfSession::watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target) {
+Status BpfSession::watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target,
+                                    std::uint64_t files) {
   const outrider_exe_key key{.inode = inode, .device = device, .pad = 0};
-  if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.exes), &key, &target, BPF_ANY) != 0) {
+  const outrider_exe exe{.target = target, .pad = 0, .files = files};
+  if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.exes), &key, &exe, BPF_ANY) != 0) {
     return Error::from_errno(errno, "watch an executable");
   }
   return Ok{};
 }
 
-std::vector<pid_t> BpfSession::processes(std::uint32_t target) const {
-  std::vector<pid_t> found;
-  const int map = bpf_map__fd(state_->skeleton->maps.processes);
+void BpfSession::forget_executable(std::uint32_t device, std::uint64_t inode) {
+  const outrider_exe_key key{.inode = inode, .device = device, .pad = 0};
+  bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.exes), &key);
+}
+
+// A key may come twice, and one that vanishes under the walk may make it begin again.
+template <typename Visit>
+void BpfSession::State::each_process(Visit visit) const {
+  const int map = bpf_map__fd(skeleton->maps.processes);
   std::uint32_t key = 0;
   std::uint32_t next = 0;
   const std::uint32_t* previous = nullptr;
   while (bpf_map_get_next_key(map, previous, &next) == 0) {
     outrider_process process{};
-    if (bpf_map_lookup_elem(map, &next, &process) == 0 && process.target == target) {
-      found.push_back(static_cast<pid_t>(next));
-    }
+    if (bpf_map_lookup_elem(map, &next, &process) == 0) visit(next, process);
     key = next;
     previous = &key;
   }
+}
+
+std::uint64_t BpfSession::files_in_use() const {
+  std::uint64_t files = 0;
+  state_->each_process([&](std::uint32_t, const outrider_process& process) {
+    if (process.ended == 0) files |= process.files;
+  });
+  return files;
+}
+
+void BpfSession::forget_ended() {
+  std::vector<std::uint32_t> ended;
+  state_->each_process([&](std::uint32_t pid, const outrider_process& process) {
+    if (process.ended != 0) ended.push_back(pid);
+  });
+  for (const std::uint32_t pid : ended) bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.processes), &pid);
+}
+
+std::vector<pid_t> BpfSession::processes(std::uint32_t target) const {
+  std::vector<pid_t> found;
+  state_->each_process([&](std::uint32_t pid, const outrider_process& process) {
+    if (process.target == target && process.ended == 0) found.push_back(static_cast<pid_t>(pid));
+  });
   std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
@@ -259,6 +306,17 @@ Result<ProbeSet> BpfSession::make_probes(const std::string& path, const std::vec
   return set;
 }
 
+Status BpfSession::set_twins(ProbeSet& probes, std::uint64_t twins) {
+  for (ProbeSet::Numbered& numbered : probes.sites_) {
+    numbered.site.spec.twins = twins;
+    const auto key = static_cast<std::uint32_t>(numbered.cookie);
+    if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.sites), &key, &numbered.site.spec, BPF_ANY) != 0) {
+      return Error::from_errno(errno, "enter a probe site");
+    }
+  }
+  return Ok{};
+}
+
 void BpfSession::discard_in_flight(std::uint32_t target) {
   outrider_target& state = state_->counters.target(target);
   __atomic_add_fetch(&state.generation, 1, __ATOMIC_SEQ_CST);
@@ -268,6 +326,11 @@ void BpfSession::discard_in_flight(std::uint32_t target) {
 
 void BpfSession::set_complete(std::uint32_t target, bool complete) {
   __atomic_store_n(&state_->counters.target(target).counts_from_ns, complete ? monotonic_ns() : UINT64_MAX,
+                   __ATOMIC_SEQ_CST);
+}
+
+void BpfSession::set_phases_complete(std::uint32_t target, bool complete) {
+  __atomic_store_n(&state_->counters.target(target).phases_from_ns, complete ? monotonic_ns() : UINT64_MAX,
                    __ATOMIC_SEQ_CST);
 }
 
@@ -282,6 +345,8 @@ Status BpfSession::State::scan() {
     target.live_cpu_ns = target.live_faults = target.oldest_start_ns = 0;
     target.live_threads = target.live_in_flight = 0;
   }
+  // Before the walk: a thread that exits meanwhile must not be counted as live and as gone.
+  counters.keep_exited();
   const Fd fd(bpf_iter_create(bpf_link__fd(iterator.get())));
   if (!fd.valid()) return Error::from_errno(errno, "walk the tasks");
   std::array<char, 64> nothing{};
@@ -295,6 +360,7 @@ Status BpfSession::State::scan() {
 
 Status BpfSession::next_interval() {
   if (Status status = state_->refresh(); !status) return status;
+  forget_ended();
   auto& bss = *state_->skeleton->bss;
   state_->closed_epoch = bss.epoch;
   const std::uint32_t next = bss.epoch + 1;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,21 +36,37 @@ class BpfSession {
   /// A new target that no process belongs to yet. Error: all OUTRIDER_MAX_TARGETS are taken.
   Result<std::uint32_t> add_target();
 
-  /// `pid` belongs to `target` from now on, its forks too, until it exits or becomes another program.
-  Status watch_process(pid_t pid, std::uint32_t target);
+  /// `pid` belongs to `target` from now on, its forks too, until it exits or becomes another program. `files`: the
+  /// probed files that it has mapped, one bit each as in outrider_site::file.
+  Status watch_process(pid_t pid, std::uint32_t target, std::uint64_t files = 0);
   void forget_process(pid_t pid);
 
   /// The file that the target's processes run: an exec of another file leaves the target.
   void set_executable(std::uint32_t target, std::uint32_t device, std::uint64_t inode);
 
-  /// Every process that execs this file from now on joins `target`.
-  Status watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target);
+  /// Every process that execs this file from now on joins `target`, with these `files` mapped.
+  Status watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target, std::uint64_t files = 0);
+  void forget_executable(std::uint32_t device, std::uint64_t inode);
+
+  /// The target that a process belongs to now, and the one that an executable's next process will belong to.
+  [[nodiscard]] std::optional<std::uint32_t> target_of(pid_t pid) const;
+  [[nodiscard]] std::optional<std::uint32_t> target_of(std::uint32_t device, std::uint64_t inode) const;
 
   /// The processes that belong to `target` now.
   [[nodiscard]] std::vector<pid_t> processes(std::uint32_t target) const;
 
+  /// The files that any watched process has mapped, by bit.
+  [[nodiscard]] std::uint64_t files_in_use() const;
+
+  /// Drops what is kept of processes that have ended. next_interval() does too; where intervals are long, call it in
+  /// between, or a storm of short-lived processes fills the table.
+  void forget_ended();
+
   /// Probes for a file, not attached yet. `path` must stay valid while the set lives ("/proc/self/fd/N").
   Result<ProbeSet> make_probes(const std::string& path, const std::vector<ProbeSite>& sites);
+
+  /// The bits of the files that may be the same one as that of `probes` under another name, its own included.
+  Status set_twins(ProbeSet& probes, std::uint64_t twins);
 
   /// Mode of a target's query probes. Queries in flight are dropped and counted as discarded, for ends were missed or
   /// will be.
@@ -59,6 +76,9 @@ class BpfSession {
   /// From now on, or no more, are both ends of the target's queries probed. A query that ends without its start having
   /// been seen is counted by its end if it began before, and is a loss if not.
   void set_complete(std::uint32_t target, bool complete);
+
+  /// The same for phases.
+  void set_phases_complete(std::uint32_t target, bool complete);
 
   /// Closes the interval: maxima and peaks are collected anew from here on. Then walks the tasks.
   Status next_interval();

@@ -156,6 +156,18 @@ TypeCounters CounterMaps::read_slot(const NamedSlot& named, std::uint32_t epoch)
   return type;
 }
 
+void CounterMaps::keep_exited() {
+  for (std::uint32_t index = 0; index < OUTRIDER_MAX_TARGETS; ++index) {
+    exited_[index] = {};
+    for (unsigned shard = 0; shard < OUTRIDER_MAX_SHARDS; ++shard) {
+      const outrider_target_cell& cell =
+          cells_.as<outrider_target_cell>()[std::size_t{index} * OUTRIDER_MAX_SHARDS + shard];
+      exited_[index].cpu_ns += load(cell.exited_cpu_ns);
+      exited_[index].faults += load(cell.exited_faults);
+    }
+  }
+}
+
 TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   TargetCounters counters;
   counters.time_ns = monotonic_ns();
@@ -164,8 +176,8 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   counters.interval_peak = load(state.peak[epoch % OUTRIDER_EPOCHS]);
   counters.oldest_start_ns = state.oldest_start_ns;
   counters.threads = state.live_threads;
-  counters.cpu_ns = state.live_cpu_ns;
-  counters.faults = state.live_faults;
+  counters.cpu_ns = exited_[index].cpu_ns + state.live_cpu_ns;
+  counters.faults = exited_[index].faults + state.live_faults;
   for (const NamedSlot& named : named_) {
     if (named.target != index) continue;
     TypeCounters type = read_slot(named, epoch);
@@ -177,8 +189,6 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
     counters.starts += load(cell.starts);
     counters.cache_hits += load(cell.cache_hits);
     counters.cache_misses += load(cell.cache_misses);
-    counters.cpu_ns += load(cell.exited_cpu_ns);
-    counters.faults += load(cell.exited_faults);
     for (std::size_t i = 0; i < counters.losses.size(); ++i) counters.losses[i] += load(cell.losses[i]);
     for (std::size_t i = 0; i < counters.runs.size(); ++i) counters.runs[i] += load(cell.runs[i]);
   }

@@ -55,6 +55,9 @@ class CounterMaps {
   /// Clears the interval cells of `epoch`, which nobody writes yet.
   void clear_epoch(std::uint32_t epoch);
 
+  /// Notes what the threads that are gone had used; read() adds it to what a walk over the live ones found since.
+  void keep_exited();
+
   /// Sums a target's counters over the shards; interval cells are those of `epoch`.
   [[nodiscard]] TargetCounters read(std::uint32_t target, std::uint32_t epoch);
 
@@ -70,6 +73,10 @@ class CounterMaps {
     std::uint32_t target = 0;
     std::string name;
   };
+  struct Exited {
+    std::uint64_t cpu_ns = 0;
+    std::uint64_t faults = 0;
+  };
 
   [[nodiscard]] TypeCounters read_slot(const NamedSlot& slot, std::uint32_t epoch) const;
   void learn_types();
@@ -80,6 +87,7 @@ class CounterMaps {
   std::uint32_t used_ = 0;
   std::uint32_t used_phases_ = 0;
   MapMemory slots_, targets_, cells_, phase_cells_;
+  std::array<Exited, OUTRIDER_MAX_TARGETS> exited_{};
   std::vector<NamedSlot> named_;
   std::vector<NamedPhase> phases_;
 };

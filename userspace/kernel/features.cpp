@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -38,6 +39,14 @@ bool has_uprobe_multi() {
   return !link.valid() && errno == EBADF;
 }
 
+// The inode number that the kernel gives to the first PID namespace (PROC_PID_INIT_INO).
+constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;
+
+bool in_host_pid_namespace() {
+  struct stat ns {};
+  return stat("/proc/self/ns/pid", &ns) != 0 || ns.st_ino == kInitialPidNamespace;
+}
+
 }  // namespace
 
 Features probe_features() {
@@ -51,6 +60,7 @@ Features probe_features() {
   features.iterators = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, nullptr) == 1;
   features.uprobe_multi = has_uprobe_multi();
   features.perf_uprobe = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+  features.host_pid_namespace = in_host_pid_namespace();
   return features;
 }
 
@@ -66,6 +76,12 @@ Status check_features(const Features& features) {
   }
   if (!features.uprobe_multi && !features.perf_uprobe) {
     return Error{"kernel " + features.kernel_release + " has no uprobes: it needs CONFIG_UPROBE_EVENTS", ENOTSUP};
+  }
+  if (!features.host_pid_namespace) {
+    return Error{
+        "this PID namespace is not the host's, so process ids here mean others to the kernel: run outrider on "
+        "the host, or in a container with --pid=host",
+        ENOTSUP};
   }
   return Ok{};
 }

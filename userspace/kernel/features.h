@@ -17,6 +17,7 @@ struct Features {
   bool iterators = false;
   bool uprobe_multi = false;  ///< many sites with one link; else perf events, one a site
   bool perf_uprobe = false;
+  bool host_pid_namespace = true;  ///< the kernel's process ids are those that we see
 };
 
 Features probe_features();

@@ -78,7 +78,8 @@ Link ProbeSet::attach_single(const Numbered& site) const {
 }
 
 // All sites of one program. With one link if the kernel takes them all, else one by one, to find out which it refuses.
-Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links) {
+Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links,
+                                 std::vector<std::string>& skipped) const {
   if (multi_) {
     if (Link link = attach_multi(sites)) {
       links.push_back(std::move(link));
@@ -95,7 +96,7 @@ Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std:
       continue;
     }
     error = errno;
-    skipped_.push_back(refusal(site->site.name, error));
+    skipped.push_back(refusal(site->site.name, error));
   }
   if (any) return Ok{};
   return Error{"attach " + refusal(sites.front()->site.name, error), error};
@@ -108,8 +109,10 @@ Status ProbeSet::attach(unsigned group) {
     if (site.site.group == group) by_program[site.program].push_back(&site);
   }
   std::vector<Link> links;
+  std::vector<std::string>& skipped = skipped_[group];
+  skipped.clear();
   for (const auto& [program, sites] : by_program) {
-    Status status = attach_together(sites, links);
+    Status status = attach_together(sites, links, skipped);
     if (!status) {
       close_links(std::move(links));
       return status;
@@ -117,6 +120,12 @@ Status ProbeSet::attach(unsigned group) {
   }
   links_.emplace(group, std::move(links));
   return Ok{};
+}
+
+std::vector<std::string> ProbeSet::skipped() const {
+  std::vector<std::string> all;
+  for (const auto& [group, skipped] : skipped_) all.insert(all.end(), skipped.begin(), skipped.end());
+  return all;
 }
 
 void ProbeSet::detach(unsigned group) {

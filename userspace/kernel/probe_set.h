@@ -45,7 +45,7 @@ class ProbeSet {
   Status attach(unsigned group);
   void detach(unsigned group);
   [[nodiscard]] bool attached(unsigned group) const { return links_.contains(group); }
-  [[nodiscard]] const std::vector<std::string>& skipped() const { return skipped_; }
+  [[nodiscard]] std::vector<std::string> skipped() const;
 
  private:
   friend class BpfSession;
@@ -56,7 +56,8 @@ class ProbeSet {
     const bpf_program* program = nullptr;
   };
 
-  Status attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links);
+  Status attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links,
+                         std::vector<std::string>& skipped) const;
   Link attach_multi(const std::vector<const Numbered*>& sites) const;
   Link attach_single(const Numbered& site) const;
 
@@ -64,7 +65,7 @@ class ProbeSet {
   bool multi_ = true;
   std::vector<Numbered> sites_;
   std::map<unsigned, std::vector<Link>> links_;
-  std::vector<std::string> skipped_;
+  std::map<unsigned, std::vector<std::string>> skipped_;  // by group, of its last attach
   std::function<void()> release_;  ///< gives the cookies back to the session
 };
 

@@ -68,8 +68,9 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
   }
   result.cache_hits = grown(current.cache_hits, previous.cache_hits);
   result.cache_misses = grown(current.cache_misses, previous.cache_misses);
-  result.cpu_ns = grown(current.cpu_ns, previous.cpu_ns);
-  result.faults = grown(current.faults, previous.faults);
+  // These are summed over live threads, so one that is just exiting is missing for a moment: no new beginning.
+  result.cpu_ns = std::max(current.cpu_ns, previous.cpu_ns) - previous.cpu_ns;
+  result.faults = std::max(current.faults, previous.faults) - previous.faults;
   for (std::size_t i = 0; i < result.losses.size(); ++i) {
     result.losses[i] = grown(current.losses[i], previous.losses[i]);
   }
@@ -77,6 +78,11 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
   const auto open = std::max({previous.concurrent, current.concurrent, std::int64_t{0}});
   result.peak = std::max(current.interval_peak, static_cast<std::uint64_t>(open));
   return result;
+}
+
+void keep_highest(const TargetCounters& previous, TargetCounters& current) {
+  current.cpu_ns = std::max(current.cpu_ns, previous.cpu_ns);
+  current.faults = std::max(current.faults, previous.faults);
 }
 
 void RunningTotals::add(const TargetFigures& interval, double seconds, double query_share) {

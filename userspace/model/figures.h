@@ -42,6 +42,10 @@ struct TargetFigures {
 /// (probes attached anew) count from zero too, because what they show has happened since.
 TargetFigures difference(const TargetCounters& previous, const TargetCounters& current);
 
+/// CPU time and faults are summed over live threads and those that have exited; in between a thread is in neither sum.
+/// Carries the highest sums over, so that its return is not taken for growth.
+void keep_highest(const TargetCounters& previous, TargetCounters& current);
+
 /// Sums differences since attach, so that totals never fall and never wrap, and extrapolates query counts over
 /// time without probes: by the share seen in an interval, or by the last known rate where nothing was seen.
 class RunningTotals {

@@ -17,6 +17,12 @@ constexpr std::array kSums{
     Figure{"disk_read_mb", &ResourceMetrics::disk_read_mb}, Figure{"disk_write_mb", &ResourceMetrics::disk_write_mb},
     Figure{"network_rx_mb", &ResourceMetrics::network_rx_mb}, Figure{"network_tx_mb", &ResourceMetrics::network_tx_mb}};
 
+// Why the last sample lacks a figure that the whole run has.
+void forget_reason(ResourceSample& sample, const std::string& name) {
+  std::erase_if(sample.unavailable,
+                [&](const std::string& line) { return line.find("." + name + ":") != std::string::npos; });
+}
+
 }  // namespace
 
 void ResourceSummary::add_mean(const std::string& name, std::optional<double> figure, double seconds) {
@@ -46,24 +52,30 @@ void ResourceSummary::add(const ResourceSample& sample, double seconds) {
   for (const auto& [name, figure] : kSums) add_sum(name, sample.metrics.*figure);
   const ResourceSample before = std::exchange(last_, sample);
   // A target that has exited keeps the last size that was seen.
-  const auto keep = [&](auto ResourceMetrics::*figure) {
-    if (!(last_.metrics.*figure)) last_.metrics.*figure = before.metrics.*figure;
+  const auto keep = [&](const char* name, auto ResourceMetrics::*figure) {
+    if (last_.metrics.*figure || !(before.metrics.*figure)) return;
+    last_.metrics.*figure = before.metrics.*figure;
+    forget_reason(last_, name);
   };
-  keep(&ResourceMetrics::memory_usage);
-  keep(&ResourceMetrics::memory_total_mb);
-  keep(&ResourceMetrics::memory_used_mb);
-  keep(&ResourceMetrics::rss_mb);
-  keep(&ResourceMetrics::disk_usage);
-  keep(&ResourceMetrics::thread_count);
-  keep(&ResourceMetrics::handle_count);
-  keep(&ResourceMetrics::uptime_seconds);
+  keep("memory_usage", &ResourceMetrics::memory_usage);
+  keep("memory_total_mb", &ResourceMetrics::memory_total_mb);
+  keep("memory_used_mb", &ResourceMetrics::memory_used_mb);
+  keep("rss_mb", &ResourceMetrics::rss_mb);
+  keep("disk_usage", &ResourceMetrics::disk_usage);
+  keep("thread_count", &ResourceMetrics::thread_count);
+  keep("handle_count", &ResourceMetrics::handle_count);
+  keep("uptime_seconds", &ResourceMetrics::uptime_seconds);
   if (!last_.allowed_cores) last_.allowed_cores = before.allowed_cores;
 }
 
 ResourceSample ResourceSummary::result() const {
   ResourceSample result = last_;
-  for (const auto& [name, figure] : kMeans) result.metrics.*figure = mean(name);
-  for (const auto& [name, figure] : kSums) result.metrics.*figure = sum(name);
+  const auto set = [&](const char* name, auto ResourceMetrics::*figure, const std::optional<double>& value) {
+    result.metrics.*figure = value;
+    if (value) forget_reason(result, name);
+  };
+  for (const auto& [name, figure] : kMeans) set(name, figure, mean(name));
+  for (const auto& [name, figure] : kSums) set(name, figure, sum(name));
   return result;
 }
 

@@ -45,6 +45,7 @@ class Builder {
   void explain_nulls();
   void explain_queries();
   void explain_types();
+  void had_after_all(const std::string& field);
   void explain(const std::string& field, bool missing, const std::string& reason);
   [[nodiscard]] double rate(const TypeId& id, std::uint64_t queries) const;
   [[nodiscard]] std::string reason_without_queries() const;
@@ -129,7 +130,8 @@ void Builder::fill_types() {
     const auto found = interval_.phases.find(name);
     const PhaseCounters phase = found == interval_.phases.end() ? PhaseCounters{} : found->second;
     snapshot_.query_metrics.phases[name] = {phase.count, static_cast<double>(phase.total_ns) / kNsPerSecond,
-                                            total.count, static_cast<double>(total.total_ns) / kNsPerSecond};
+                                            total.count, static_cast<double>(total.total_ns) / kNsPerSecond,
+                                            input_.cache_share > 0};
   }
 }
 
@@ -191,12 +193,24 @@ void Builder::fill_target() {
   ResourceMetrics& target = snapshot_.target_metrics;
   if (interval_.cpu_ns > 0 && seconds_ > 0) {
     target.cpu_cores = static_cast<double>(interval_.cpu_ns) / kNsPerSecond / seconds_;
+    had_after_all("target_metrics.cpu_cores");
     const double allowed = input_.target_resources.allowed_cores.value_or(0);
-    if (allowed > 0) target.cpu_usage = std::clamp(100 * *target.cpu_cores / allowed, 0.0, 100.0);
+    if (allowed > 0) {
+      target.cpu_usage = std::clamp(100 * *target.cpu_cores / allowed, 0.0, 100.0);
+      had_after_all("target_metrics.cpu_usage");
+    }
   }
   const bool accounted = input_.current->cpu_ns > 0 || input_.current->faults > 0;
-  if (accounted && seconds_ > 0) target.page_faults_per_second = static_cast<double>(interval_.faults) / seconds_;
+  if (accounted && seconds_ > 0) {
+    target.page_faults_per_second = static_cast<double>(interval_.faults) / seconds_;
+    had_after_all("target_metrics.page_faults_per_second");
+  }
   if (!target.thread_count && input_.current->threads > 0) target.thread_count = input_.current->threads;
+}
+
+// /proc could not tell, the kernel's counters could.
+void Builder::had_after_all(const std::string& field) {
+  std::erase_if(snapshot_.losses.unavailable, [&](const std::string& line) { return line.starts_with(field + ":"); });
 }
 
 void Builder::explain(const std::string& field, bool missing, const std::string& reason) {
@@ -254,6 +268,8 @@ void Builder::explain_queries() {
     explain("query_metrics." + name, !figure, reason);
   });
   explain("query_metrics.waits", !metrics.waits, not_followed());
+  explain("query_metrics.phases.*", !metrics.phases.empty() && !metrics.phases.begin()->second.probed,
+          "the phase probes were detached to stay inside the overhead budget");
 }
 
 void Builder::explain_types() {

@@ -11,19 +11,20 @@
 namespace outrider {
 namespace {
 
-// Far more than any engine has; a hostile header could claim the size of the file for each of its sections.
-constexpr std::size_t kMaxTable = 256u << 20;
-constexpr unsigned kMaxTables = 4;
+// For all tables together: far more than any engine has. A hostile header could claim the size of a sparse file for
+// each of its sections.
+constexpr std::size_t kMaxTables = 256u << 20;
 
 struct ElfCloser {
   void operator()(Elf* elf) const { elf_end(elf); }
 };
 
-/// The raw bytes of a section; none if there are none in the file.
-std::span<const char> section_bytes(Elf_Scn* section) {
+/// The raw bytes of a section, taken from the budget; none if there are none in the file.
+std::span<const char> section_bytes(Elf_Scn* section, std::size_t& budget) {
   GElf_Shdr header;
-  if (section == nullptr || gelf_getshdr(section, &header) == nullptr || header.sh_size > kMaxTable) return {};
+  if (section == nullptr || gelf_getshdr(section, &header) == nullptr || header.sh_size > budget) return {};
   if ((header.sh_flags & SHF_COMPRESSED) != 0 || header.sh_type == SHT_NOBITS) return {};
+  budget -= header.sh_size;
   const Elf_Data* data = elf_rawdata(section, nullptr);
   if (data == nullptr || data->d_buf == nullptr) return {};
   return {static_cast<const char*>(data->d_buf), data->d_size};
@@ -58,15 +59,14 @@ Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std:
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64) {
     return Error{fmt::format("{} is no 64-bit ELF file whose symbols could be read", name)};
   }
-  unsigned tables = 0;
-  for (Elf_Scn* section = elf_nextscn(elf.get(), nullptr); section != nullptr && tables < kMaxTables;
+  std::size_t budget = kMaxTables;
+  for (Elf_Scn* section = elf_nextscn(elf.get(), nullptr); section != nullptr;
        section = elf_nextscn(elf.get(), section)) {
     GElf_Shdr header;
     if (gelf_getshdr(section, &header) == nullptr) continue;
     if (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB) continue;
-    ++tables;
-    const auto names = section_bytes(elf_getscn(elf.get(), header.sh_link));
-    if (const auto found = find_in_table(section_bytes(section), names, symbol)) return *found;
+    const auto names = section_bytes(elf_getscn(elf.get(), header.sh_link), budget);
+    if (const auto found = find_in_table(section_bytes(section, budget), names, symbol)) return *found;
   }
   return Error{fmt::format("{} has no variable '{}' in its symbol tables", name, symbol)};
 }

@@ -121,6 +121,8 @@ void ProcessMetrics::fill_transfers(ResourceSample& sample, const Sums& sums) {
     metrics.disk_write_mb = mib(sums.io.out);
   }
   const auto network = proc_.network(sums.oldest);
+  if (sums.oldest != network_of_) network_.reset();  // perhaps another namespace, with other counters
+  network_of_ = sums.oldest;
   if (network && network_ && network->in >= network_->in && network->out >= network_->out) {
     metrics.network_rx_mb = mib(network->in - network_->in);
     metrics.network_tx_mb = mib(network->out - network_->out);

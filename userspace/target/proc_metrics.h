@@ -62,6 +62,7 @@ class ProcessMetrics {
   std::optional<std::uint64_t> time_ns_;
   std::optional<double> uptime_;  // at the previous call
   std::optional<TransferBytes> network_;
+  pid_t network_of_ = 0;  // the process in whose network namespace that was read
   std::optional<std::uint64_t> throttled_ns_;
 };
 

@@ -1,0 +1,71 @@
+"""The price that the agent reports, overhead.ns_per_query, is what its target really pays: queries that do nothing are
+timed by the target itself, watched and unwatched by turns, and the difference is held against what was reported.
+
+This is the one test that judges a time, and it judges a ratio of two that were taken in the same run. It asks for a
+quarter at most, up to five times, since a busy machine can spoil an attempt; it fails only where the best of them is
+so far off that no business explains it: a wrong formula, a lost factor, a unit."""
+
+import math
+import statistics
+import subprocess
+
+import harness
+
+VICTIM = harness.BUILD / "bin" / "probe-bench"
+ROUNDS = 5
+ATTEMPTS = 5
+WATCHED_QUERIES = 100_000
+UNWATCHED_QUERIES = 10_000_000  # each takes a nanosecond
+WANTED = 0.25  # of 1, in either direction
+LOWEST, HIGHEST = 0.5, 1.6
+
+
+class Victim(harness.Child):
+    """probe-bench: runs as many queries as it is told and says how many nanoseconds each took."""
+
+    def __init__(self):
+        super().__init__([VICTIM], stdin=subprocess.PIPE, preexec_fn=harness.real_time)
+        self.await_line(self.out, "ready pid=", harness.PATIENCE_SECONDS)
+
+    def ns_per_query(self, count):
+        answers = len(self.out)
+        self.process.stdin.write(f"guard {count}\n")
+        self.process.stdin.flush()
+        harness.wait_until(lambda: len(self.out) > answers or not self.running, harness.PATIENCE_SECONDS, "its answer")
+        assert self.running, self.describe()
+        return float(self.out[answers])
+
+
+class OverheadPrice(harness.Case):
+    def attempt(self, victim, mode):
+        """(reported, real) nanoseconds a query, each the median of some rounds."""
+        reported, real = [], []
+        for _ in range(ROUNDS):
+            unwatched = victim.ns_per_query(UNWATCHED_QUERIES)
+            watch = self.watch("--pid", victim.pid, "--mode", mode)
+            real.append(victim.ns_per_query(WATCHED_QUERIES) - unwatched)
+            summary = watch.stop_one()
+            self.assertEqual(summary["query_metrics"]["total_queries"], WATCHED_QUERIES)
+            reported.append(summary["overhead"]["ns_per_query"])
+        return statistics.median(reported), statistics.median(real)
+
+    def test_the_reported_price_is_the_targets_slow_down(self):
+        victim = Victim()
+        self.addCleanup(victim.process.stdin.close)
+        self.addCleanup(victim.kill)
+        for mode in ("full", "light"):
+            with self.subTest(mode):
+                ratios = []
+                while len(ratios) < ATTEMPTS and not any(abs(ratio - 1) <= WANTED for ratio in ratios):
+                    reported, real = self.attempt(victim, mode)
+                    print(f"{mode}: reported {reported:.0f} ns a query, the target lost {real:.0f} ns: "
+                          f"ratio {reported / real:.2f}")
+                    self.assertGreater(real, 0)
+                    ratios.append(reported / real)
+                best = min(ratios, key=lambda ratio: abs(math.log(ratio)))
+                self.assertTrue(LOWEST <= best <= HIGHEST, ratios)
+
+
+if __name__ == "__main__":
+    harness.require_kernel()
+    harness.main()
