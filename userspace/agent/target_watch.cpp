@@ -132,8 +132,8 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile) {
                  EINVAL};
   }
   if (!attachments_->has(file.key)) {
-    describe_plan(*plan, file.path);
     if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
+    describe_plan(*plan, file.path);
   }
   profile_ = plan->profile;
   files_.emplace(file.key, plan->light_possible);
@@ -254,7 +254,9 @@ Status TargetWatch::prepare_path() {
   path_key_ = *key;
   executables_[*key] = {.files = *bits, .own = true};
   session_->set_executable(index_, key->device, key->inode);
-  return session_->watch_executable(key->device, key->inode, index_, *bits);
+  Status status = session_->watch_executable(key->device, key->inode, index_, *bits);
+  if (status && applied_) spdlog::info("{}: {} is a new file; its probes are attached", label_, spec_.value);
+  return status;
 }
 
 Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachments, const TargetSpec& spec,
@@ -347,15 +349,10 @@ void TargetWatch::refuse(const Process& process) {
 }
 
 // The file at the path may have been replaced by another since: its probes are to be there before it is started.
-void TargetWatch::look_at_path(std::vector<std::string>& changes) {
+void TargetWatch::look_at_path() {
   const auto in_library = [](const auto& exe) { return !exe.second.own; };
   if (std::any_of(executables_.begin(), executables_.end(), in_library)) return;  // known once it runs
-  const FileKey before = path_key_;
-  if (Status status = prepare_path(); !status) {
-    say_once(status.error().message);
-  } else if (before != FileKey{} && path_key_ != before) {
-    changes.push_back(fmt::format("{} is another file now; its probes are attached", spec_.value));
-  }
+  if (Status status = prepare_path(); !status) say_once(status.error().message);
 }
 
 std::vector<std::string> TargetWatch::refresh() {
@@ -366,7 +363,7 @@ std::vector<std::string> TargetWatch::refresh() {
     say_once(found.error().message);
     return changes;
   }
-  if (spec_.kind == TargetSpec::Kind::kExe) look_at_path(changes);
+  if (spec_.kind == TargetSpec::Kind::kExe) look_at_path();
   std::set<pid_t> present;
   for (const Process& process : *found) present.insert(process.pid);
   std::erase_if(refused_, [&](const auto& refusal) { return !present.contains(refusal.first); });

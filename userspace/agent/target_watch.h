@@ -97,7 +97,7 @@ class TargetWatch {
   Status prepare_file(ProbeFile& file, const Profile& profile);
   Status want(const FileKey& file);
   Status prepare_path();
-  void look_at_path(std::vector<std::string>& changes);
+  void look_at_path();
   void refuse(const Process& process);
   [[nodiscard]] bool refused(const Process& process) const;
   [[nodiscard]] std::uint64_t files_of(const FileKey& exe) const;
