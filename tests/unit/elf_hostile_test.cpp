@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "tests/unit/elf_builder.h"
+#include "tests/unit/postgres_binary.h"
 #include "userspace/target/elf_notes.h"
 #include "userspace/target/usdt_args.h"
 
@@ -81,7 +82,7 @@ TEST(ElfHostile, made_file_20000_mutations) {
 }
 
 TEST(ElfHostile, real_file_20000_mutations) {
-  for (const char* path : {"/usr/lib/postgresql/15/bin/postgres", "/lib/x86_64-linux-gnu/libc.so.6"}) {
+  for (const std::string& path : {postgres_binary(), std::string("/lib/x86_64-linux-gnu/libc.so.6")}) {
     std::ifstream stream(path, std::ios::binary);
     if (!stream) continue;
     std::ostringstream text;
@@ -92,7 +93,7 @@ TEST(ElfHostile, real_file_20000_mutations) {
     const std::size_t table = header.e_shoff;
     const std::string mark("stapsdt\0", 8);
     const std::size_t notes = file.find(mark);
-    ASSERT_NE(notes, std::string::npos);
+    if (notes == std::string::npos) continue;
     return mutate(file, {{0, 0x400}, {table, file.size() - table}, {notes - 12, 8192}}, 20000);
   }
   GTEST_SKIP() << "neither postgres nor a libc with probes at the usual place";

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "tests/unit/elf_builder.h"
+#include "tests/unit/postgres_binary.h"
 
 namespace outrider {
 namespace {
@@ -177,9 +178,9 @@ TEST(ElfNotes, directory_is_an_error) {
 // What binutils makes of a real binary is the truth to compare with.
 using Listed = std::multiset<std::tuple<std::string, std::string, std::uint64_t, std::uint64_t, std::string>>;
 
-Listed list_with_readelf(const char* path) {
+Listed list_with_readelf(const std::string& path) {
   Listed probes;
-  FILE* pipe = popen((std::string("readelf -nW ") + path).c_str(), "r");
+  FILE* pipe = popen(("readelf -nW " + path).c_str(), "r");
   std::array<char, 4096> line{};
   std::string provider, name;
   unsigned long site = 0, base = 0, semaphore = 0;
@@ -200,10 +201,11 @@ Listed list_with_readelf(const char* path) {
 }
 
 TEST(ElfNotes, postgres_agrees_with_readelf) {
-  constexpr const char* kPostgres = "/usr/lib/postgresql/15/bin/postgres";
-  const Fd fd(open(kPostgres, O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) GTEST_SKIP() << kPostgres << " is not installed";
-  const auto result = read_probes(fd.get(), kPostgres);
+  const std::string postgres = postgres_binary();
+  if (postgres.empty()) GTEST_SKIP() << "no PostgreSQL server is installed";
+  const Fd fd(open(postgres.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(fd.valid());
+  const auto result = read_probes(fd.get(), postgres);
   ASSERT_TRUE(result) << message(result);
   EXPECT_EQ(result->skipped_count, 0U);
   Listed ours;
@@ -211,7 +213,7 @@ TEST(ElfNotes, postgres_agrees_with_readelf) {
     ours.emplace(probe.provider, probe.name, probe.address, probe.semaphore_address, probe.args);
     EXPECT_EQ(probe.code[0], 0x90) << probe.name;
   }
-  const Listed theirs = list_with_readelf(kPostgres);
+  const Listed theirs = list_with_readelf(postgres);
   ASSERT_GE(theirs.size(), 60U);
   EXPECT_EQ(ours, theirs);
 }

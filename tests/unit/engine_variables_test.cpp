@@ -7,6 +7,7 @@
 #include <random>
 
 #include "tests/unit/elf_builder.h"
+#include "tests/unit/postgres_binary.h"
 #include "userspace/base/fd.h"
 #include "userspace/target/elf_symbols.h"
 #include "userspace/target/probe_plan.h"
@@ -184,16 +185,17 @@ TEST(WaitWord, without_the_variable_the_wait_probes_stay) {
 }
 
 TEST(WaitWord, real_postgres) {
-  constexpr const char* kPostgres = "/usr/lib/postgresql/15/bin/postgres";
-  const Fd fd(open(kPostgres, O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) GTEST_SKIP() << kPostgres << " is not installed";
-  const auto elf = read_probes(fd.get(), kPostgres);
+  const std::string postgres = postgres_binary();
+  if (postgres.empty()) GTEST_SKIP() << "no PostgreSQL server is installed";
+  const Fd fd(open(postgres.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(fd.valid());
+  const auto elf = read_probes(fd.get(), postgres);
   ASSERT_TRUE(elf);
   const auto profiles = builtin_profiles();
   ASSERT_TRUE(profiles);
   const auto picked = pick_profile(*elf, *profiles);
   ASSERT_TRUE(picked);
-  const auto plan = plan_file(fd.get(), kPostgres, *elf, (*profiles)[*picked], {});
+  const auto plan = plan_file(fd.get(), postgres, *elf, (*profiles)[*picked], {});
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_TRUE(plan->waits_noted);
   for (const PlannedSite& site : plan->sites) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "tests/unit/postgres_binary.h"
 #include "userspace/base/fd.h"
 #include "userspace/target/probe_plan.h"
 
@@ -171,10 +172,11 @@ TEST(ProfilePlan, hit_flag_is_the_last_argument) {
 }
 
 TEST(ProfilePlan, real_postgres) {
-  constexpr const char* kPostgres = "/usr/lib/postgresql/15/bin/postgres";
-  const Fd fd(open(kPostgres, O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) GTEST_SKIP() << kPostgres << " is not installed";
-  const auto elf = read_probes(fd.get(), kPostgres);
+  const std::string postgres = postgres_binary();
+  if (postgres.empty()) GTEST_SKIP() << "no PostgreSQL server is installed";
+  const Fd fd(open(postgres.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(fd.valid());
+  const auto elf = read_probes(fd.get(), postgres);
   ASSERT_TRUE(elf);
   const auto profiles = shipped();
   const auto picked = pick_profile(*elf, profiles);

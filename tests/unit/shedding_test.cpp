@@ -112,5 +112,14 @@ TEST(Shedding, WithoutADurationAtTheEndThereIsNoLightMode) {
             (std::vector{kNothing, kCacheDuty, kQueryDuty}));
 }
 
+// An engine that was not there yet when the watch began.
+TEST(Shedding, AnEngineWithoutDurationsEndsLightMode) {
+  Shedder shedder(ShedOptions{});
+  (void)levels(shedder, {.cache = 0, .start = 9, .end = 2}, 50);
+  ASSERT_EQ(shedder.plan().mode, ProbeMode::kLight);
+  shedder.set_may_go_light(false);
+  EXPECT_EQ(shedder.plan().mode, ProbeMode::kFull);
+}
+
 }  // namespace
 }  // namespace outrider

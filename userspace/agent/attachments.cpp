@@ -29,7 +29,8 @@ bool may_be_same(const struct stat& a, const struct stat& b) {
 // Whoever opens the file to write waits until the lease is given back. Not every file system has them: false.
 Result<bool> take_lease(const Fd& fd) {
   if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) == 0) return true;
-  if (errno == EAGAIN) return Error{"the file is open for writing; its probes can be attached once it is whole", EAGAIN};
+  if (errno == EAGAIN)
+    return Error{"the file is open for writing; its probes can be attached once it is whole", EAGAIN};
   spdlog::debug("no lease on a file: {}; that it is rewritten will be found by its times", std::strerror(errno));
   return false;
 }
@@ -58,7 +59,8 @@ Status Attachments::mark_twins() {
 Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   std::uint64_t taken = 0;
   for (const auto& [other_key, other] : files_) taken |= other.bit;
-  if (~taken == 0) return Error{fmt::format("more than {} probed files; run a second agent", OUTRIDER_MAX_FILES), ENOSPC};
+  if (~taken == 0)
+    return Error{fmt::format("more than {} probed files; run a second agent", OUTRIDER_MAX_FILES), ENOSPC};
   File file;
   file.bit = std::uint64_t{1} << std::countr_one(taken);
   signal(SIGIO, SIG_IGN);  // sent when a lease is about to be broken; sweep() asks instead

@@ -148,9 +148,10 @@ Result<std::uint64_t> TargetWatch::prepare_files(std::vector<ProbeFile> files) {
     Result<std::size_t> picked = 0;
     if (options_.profiles.size() > 1) picked = pick_profile(file.probes, options_.profiles);
     if (picked && !profile_.empty() && options_.profiles[*picked].name != profile_) {
-      say_once(fmt::format("{} has probes of profile {} too, which are left alone; `--profile {}` would watch them "
-                           "instead",
-                           file.path, options_.profiles[*picked].name, options_.profiles[*picked].name));
+      say_once(
+          fmt::format("{} has probes of profile {} too, which are left alone; `--profile {}` would watch them "
+                      "instead",
+                      file.path, options_.profiles[*picked].name, options_.profiles[*picked].name));
       continue;
     }
     Status status = picked ? prepare_file(file, options_.profiles[*picked]) : Status(picked.error());

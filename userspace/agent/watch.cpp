@@ -91,6 +91,7 @@ class Watcher {
   std::unique_ptr<Attachments> attachments_;
   ProgramTime program_time_;
   UnitPrices prices_;
+  std::vector<std::string> notes_;  ///< on figures that are not what they should be
   std::vector<Watched> targets_;
   HostMetrics host_;
   ResourceSample host_sample_;
@@ -102,7 +103,13 @@ class Watcher {
 };
 
 Status Watcher::measure_prices() {
-  program_time_.measure_idle();
+  if (Status status = program_time_.measure_idle(); !status) {
+    notes_.push_back("overhead: from typical run times, for these could not be measured: " + status.error().message);
+    spdlog::warn("what the programs cost is estimated: {}; run as root or with CAP_SYS_ADMIN", status.error().message);
+    for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
+      prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
+    }
+  }
   Result<double> trap = measure_trap(*session_);
   if (!trap) return trap.error();
   prices_.trap_ns = *trap;
@@ -191,6 +198,7 @@ Snapshot Watcher::observe(Watched& target, bool last) {
   input.mode = plan.mode;
   input.query_share = query_share;
   input.cache_share = plan.cache ? 1 : 0;
+  input.unavailable = notes_;
   input.queries_per_second_5m = target.throughput.mean();
   if (queries > 0) input.probe_ns_per_query = cost_ns / static_cast<double>(queries);
   if (cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost_ns / cpu_ns;
@@ -213,6 +221,7 @@ Snapshot Watcher::summarise(Watched& target) const {
   input.interval_seconds = target.seconds;
   input.totals = &target.totals;
   input.summary = true;
+  input.unavailable = notes_;
   input.mode = target.shedder.plan().mode;
   if (input.mode == ProbeMode::kPaused) input.mode = ProbeMode::kLight;
   input.query_share = target.seconds > 0 ? target.attached_seconds / target.seconds : 1;

@@ -66,7 +66,7 @@ class ProbeSet {
   std::vector<Numbered> sites_;
   std::map<unsigned, std::vector<Link>> links_;
   std::map<unsigned, std::vector<std::string>> skipped_;  // by group, of its last attach
-  std::function<void()> release_;  ///< gives the cookies back to the session
+  std::function<void()> release_;                         ///< gives the cookies back to the session
 };
 
 }  // namespace outrider

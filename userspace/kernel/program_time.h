@@ -8,6 +8,7 @@
 
 #include "bpf/abi/abi.h"
 #include "userspace/base/fd.h"
+#include "userspace/base/result.h"
 
 namespace outrider {
 
@@ -24,8 +25,9 @@ class ProgramTime {
   void end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& active);
   [[nodiscard]] bool sampling() const { return statistics_.valid(); }
 
-  /// Measures the scheduler hooks while nothing is watched. Call once, before the first target.
-  void measure_idle();
+  /// Measures the scheduler hooks while nothing is watched. Call once, before the first target. Error: the kernel does
+  /// not let us measure (CAP_SYS_ADMIN); nanoseconds() are typical figures then and stay so.
+  Status measure_idle();
 
   /// Nanoseconds a run, program only; the last sample that saw any.
   [[nodiscard]] double nanoseconds(outrider_run what) const { return cost_[what]; }
