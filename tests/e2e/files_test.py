@@ -55,7 +55,7 @@ class Files(harness.Case):
         binary = harness.copy_of_engine(self.directory)
         watch = self.watch("--exe", binary)
         with open(binary, "r+b") as file:  # waits until the probes are off
-            self.assertTrue(any("rewritten in place" in line for line in watch.err), watch.err)
+            watch.await_line(watch.err, "rewritten in place", 10)
             file.truncate()
             with open(harness.SCRIPTED, "rb") as other:
                 shutil.copyfileobj(other, file)

@@ -46,6 +46,7 @@ class TargetWatch {
   [[nodiscard]] const std::string& label() const { return label_; }
   /// What the label would be if no other target were called the same; the second of one name is "NAME#2".
   [[nodiscard]] const std::string& named() const { return named_; }
+  void rename(const std::string& name) { label_ = named_ = name; }
   void number(std::ptrdiff_t among) { label_ = among > 1 ? named_ + "#" + std::to_string(among) : named_; }
   [[nodiscard]] std::uint32_t index() const { return index_; }
   /// With every file probed so far, and some is.

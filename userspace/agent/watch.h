@@ -1,5 +1,5 @@
-// The watch: every interval it reads the kernel's counters of each target, makes a snapshot, keeps the probes inside
-// their budget and hands the snapshots on. Runs on the caller's thread. Needs the privileges of BpfSession.
+// `outrider watch`: reads a Watcher each interval and hands the snapshots on. Runs on the caller's thread. Needs the
+// privileges of BpfSession.
 #pragma once
 
 #include <chrono>
@@ -8,12 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "userspace/agent/target_watch.h"
+#include "userspace/agent/watcher.h"
 #include "userspace/model/snapshot.h"
 
 namespace outrider {
-
-enum class WatchMode { kAuto, kFull, kLight };
 
 struct WatchOptions {
   std::vector<TargetSpec> targets;

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::string quoted(std::string_view text) {
+std::string toml_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto code = static_cast<unsigned char>(c);
@@ -36,31 +36,31 @@ std::string digits(double value) {
 
 /// Undoes what the reader did, on its grid: 0.07 is "7%", not "7.000000000000001%".
 std::string percent(double value, double divisor) {
-  return quoted(digits(std::round(value * divisor * kPercentGrid) / kPercentGrid) + "%");
+  return toml_text(digits(std::round(value * divisor * kPercentGrid) / kPercentGrid) + "%");
 }
 
 struct Printer {
   std::string operator()(const FlagSlot& slot) const { return *slot.value ? "true" : "false"; }
-  std::string operator()(const TextSlot& slot) const { return quoted(*slot.value); }
-  std::string operator()(const ChoiceSlot& slot) const { return quoted(*slot.value); }
+  std::string operator()(const TextSlot& slot) const { return toml_text(*slot.value); }
+  std::string operator()(const ChoiceSlot& slot) const { return toml_text(*slot.value); }
   std::string operator()(const TextsSlot& slot) const {
     std::vector<std::string> texts;
-    for (const std::string& text : *slot.value) texts.push_back(quoted(text));
+    for (const std::string& text : *slot.value) texts.push_back(toml_text(text));
     return fmt::format("[{}]", fmt::join(texts, ", "));
   }
-  std::string operator()(const DurationSlot& slot) const { return quoted(format_duration(*slot.value)); }
+  std::string operator()(const DurationSlot& slot) const { return toml_text(format_duration(*slot.value)); }
   std::string operator()(const OptionalDurationSlot& slot) const {
-    return *slot.value ? quoted(format_duration(**slot.value)) : "";
+    return *slot.value ? toml_text(format_duration(**slot.value)) : "";
   }
   std::string operator()(const SecondsSlot& slot) const {
-    return quoted(format_duration(milliseconds(std::llround(*slot.value * 1000))));
+    return toml_text(format_duration(milliseconds(std::llround(*slot.value * 1000))));
   }
-  std::string operator()(const SizeSlot& slot) const { return quoted(format_size(*slot.value)); }
+  std::string operator()(const SizeSlot& slot) const { return toml_text(format_size(*slot.value)); }
   std::string operator()(const CountSlot& slot) const { return fmt::format("{}", *slot.value); }
   std::string operator()(const NumberSlot& slot) const { return digits(*slot.value); }
   std::string operator()(const PercentSlot& slot) const { return percent(*slot.value, slot.divisor); }
   std::string operator()(const BudgetSlot& slot) const {
-    return *slot.value ? quoted(digits(**slot.value) + "%") : "\"off\"";
+    return *slot.value ? toml_text(digits(**slot.value) + "%") : "\"off\"";
   }
 };
 
@@ -74,19 +74,19 @@ void print_fields(std::string& out, const std::vector<Field>& fields) {
 void print_tiers(std::string& out, const std::vector<StoreTier>& tiers) {
   std::vector<std::string> items;
   for (const StoreTier& tier : tiers) {
-    items.push_back(fmt::format("{{ step = {}, keep = {} }}", quoted(format_duration(tier.step)),
-                                quoted(format_duration(tier.keep))));
+    items.push_back(fmt::format("{{ step = {}, keep = {} }}", toml_text(format_duration(tier.step)),
+                                toml_text(format_duration(tier.keep))));
   }
   out += fmt::format("{} = [{}]\n", kTiersKey, fmt::join(items, ", "));
 }
 
 void print_target(std::string& out, TargetConfig target) {
   const bool number = target.by == TargetConfig::By::kPid;
-  out +=
-      fmt::format("\n[[{}]]\n{} = {}\n", kTargetsKey, key_of(target.by), number ? target.value : quoted(target.value));
+  out += fmt::format("\n[[{}]]\n{} = {}\n", kTargetsKey, key_of(target.by),
+                     number ? target.value : toml_text(target.value));
   print_fields(out, target_fields(target));
   std::vector<std::string> labels;
-  for (const auto& [name, value] : target.labels) labels.push_back(fmt::format("{} = {}", name, quoted(value)));
+  for (const auto& [name, value] : target.labels) labels.push_back(fmt::format("{} = {}", name, toml_text(value)));
   if (!labels.empty()) out += fmt::format("{} = {{ {} }}\n", kLabelsKey, fmt::join(labels, ", "));
 }
 

@@ -70,6 +70,7 @@ struct BpfSession::State {
   std::vector<Link> hooks;
   std::shared_ptr<CookiePool> cookies;
   std::uint32_t targets = 0;
+  std::set<std::uint32_t> free_targets;
   std::uint32_t closed_epoch = 0;
 
   [[nodiscard]] const bpf_program* program_of(outrider_role role) const;
@@ -173,6 +174,13 @@ Result<BpfSession> BpfSession::make(const SessionOptions& options) {
 }
 
 Result<std::uint32_t> BpfSession::add_target() {
+  if (!state_->free_targets.empty()) {
+    const std::uint32_t index = state_->free_targets.extract(state_->free_targets.begin()).value();
+    set_complete(index, false);
+    set_phases_complete(index, false);
+    set_mode(index, OUTRIDER_MODE_FULL);
+    return index;
+  }
   if (state_->targets == OUTRIDER_MAX_TARGETS) {
     return Error{fmt::format("more than {} targets; run a second agent", OUTRIDER_MAX_TARGETS), ENOSPC};
   }
@@ -192,6 +200,25 @@ Result<std::uint32_t> BpfSession::add_target() {
   target.counts_from_ns = target.phases_from_ns = UINT64_MAX;
   ++state_->targets;
   return index;
+}
+
+void BpfSession::remove_target(std::uint32_t target) {
+  set_mode(target, OUTRIDER_MODE_OFF);
+  set_executable(target, 0, 0);
+  for (const pid_t pid : processes(target)) forget_process(pid);
+  const int map = bpf_map__fd(state_->skeleton->maps.exes);
+  std::vector<outrider_exe_key> executables;
+  outrider_exe_key key{};
+  outrider_exe_key next{};
+  const outrider_exe_key* previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &next) == 0) {
+    outrider_exe exe{};
+    if (bpf_map_lookup_elem(map, &next, &exe) == 0 && exe.target == target) executables.push_back(next);
+    key = next;
+    previous = &key;
+  }
+  for (const outrider_exe_key& executable : executables) bpf_map_delete_elem(map, &executable);
+  state_->free_targets.insert(target);
 }
 
 Status BpfSession::watch_process(pid_t pid, std::uint32_t target, std::uint64_t files) {
@@ -377,6 +404,11 @@ Status BpfSession::next_interval() {
                                         __ATOMIC_SEQ_CST)) {
     }
   }
+  return state_->scan();
+}
+
+Status BpfSession::take_stock() {
+  if (Status status = state_->refresh(); !status) return status;
   return state_->scan();
 }
 

@@ -36,6 +36,9 @@ class BpfSession {
   /// A new target that no process belongs to yet. Error: all OUTRIDER_MAX_TARGETS are taken.
   Result<std::uint32_t> add_target();
 
+  /// Nobody belongs to `target` any more; add_target() may hand its number out again, with the counters going on.
+  void remove_target(std::uint32_t target);
+
   /// `pid` belongs to `target` from now on, its forks too, until it exits or becomes another program. `files`: the
   /// probed files that it has mapped, one bit each as in outrider_site::file.
   Status watch_process(pid_t pid, std::uint32_t target, std::uint64_t files = 0);
@@ -82,6 +85,9 @@ class BpfSession {
 
   /// Closes the interval: maxima and peaks are collected anew from here on. Then walks the tasks.
   Status next_interval();
+
+  /// The walk alone, for a baseline in the middle of an interval.
+  Status take_stock();
 
   /// The counters of `target`; interval figures are those of the interval last closed.
   [[nodiscard]] TargetCounters read(std::uint32_t target);

@@ -1,0 +1,277 @@
+#include "userspace/agent/watcher.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "userspace/kernel/trap_cost.h"
+
+namespace outrider {
+namespace {
+
+// The programs' run time is measured in this interval of every so many, and in the first ones.
+constexpr unsigned kPriceCycle = 16;
+constexpr unsigned kPriceFirst = 2;
+// Looking through /proc for new processes costs more than reading counters.
+constexpr std::chrono::seconds kRefreshEvery{2};
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// An engine that has not come yet may turn out to be one for which light mode means nothing.
+bool may_go_light(const TargetWatch& watch) { return watch.profile().empty() || watch.light_possible(); }
+
+ShedOptions shed_options(const WatchTarget& target, const TargetWatch& watch) {
+  ShedOptions shed;
+  shed.may_go_light = may_go_light(watch);
+  shed.budget_percent = target.max_overhead_percent;
+  shed.fixed = target.mode != WatchMode::kAuto;
+  if (target.mode == WatchMode::kLight) shed.floor = ShedLevel::kLight;
+  return shed;
+}
+
+}  // namespace
+
+Watcher::Watcher(BpfSession session)
+    : session_(std::make_unique<BpfSession>(std::move(session))),
+      attachments_(std::make_unique<Attachments>(*session_)),
+      program_time_(session_->programs()),
+      host_sample_(host_.sample()),
+      last_host_sample_(Clock::now()) {}
+
+Result<std::unique_ptr<Watcher>> Watcher::make(const Features& features, bool use_uprobe_multi) {
+  SessionOptions options;
+  options.use_uprobe_multi = use_uprobe_multi && features.uprobe_multi;
+  Result<BpfSession> session = BpfSession::make(options);
+  if (!session) return session.error();
+  std::unique_ptr<Watcher> watcher(new Watcher(std::move(*session)));
+  if (Status status = watcher->measure_prices(); !status) return status.error();
+  return watcher;
+}
+
+Status Watcher::measure_prices() {
+  if (Status status = program_time_.measure_idle(); !status) {
+    notes_.push_back("overhead: from typical run times, for these could not be measured: " + status.error().message);
+    spdlog::warn("what the programs cost is estimated: {}; run as root or with CAP_SYS_ADMIN", status.error().message);
+    for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
+      prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
+    }
+  }
+  Result<double> trap = measure_trap(*session_);
+  if (!trap) return trap.error();
+  prices_.trap_ns = *trap;
+  program_time_.start_sample();
+  spdlog::info("a probe hit costs {:.0f} ns on this machine; maps take {:.1f} MiB of kernel memory", *trap,
+               static_cast<double>(session_->map_bytes()) / 1048576);
+  return Ok{};
+}
+
+Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
+  AttachOptions attach = wanted.attach;
+  attach.light_only = wanted.mode == WatchMode::kLight;
+  Result<TargetWatch> watch = TargetWatch::make(*session_, *attachments_, wanted.spec, attach);
+  if (!watch) return watch.error();
+  if (!wanted.name.empty()) watch->rename(wanted.name);
+  const auto same = [&](const Watched& other) { return other.watch.named() == watch->named(); };
+  watch->number(1 + std::count_if(targets_.begin(), targets_.end(), same));
+  const ShedOptions shed = shed_options(wanted, *watch);
+  Watched& target = targets_.emplace_back(std::move(*watch), shed);
+  target.health = wanted.health;
+  const std::uint32_t index = target.watch.index();
+  if (Status status = begin(target); !status) {
+    remove(index);
+    return status.error();
+  }
+  spdlog::info("{}: attached to {} process(es)", target.watch.label(), target.watch.processes().size());
+  return index;
+}
+
+Status Watcher::begin(Watched& target) {
+  if (Status status = session_->take_stock(); !status) return status;
+  if (Status status = target.watch.apply(target.shedder.plan()); !status) return status;
+  target.previous = session_->read(target.watch.index());
+  target.resources.sample(target.watch.processes(), target.previous.time_ns);
+  return Ok{};
+}
+
+void Watcher::remove(std::uint32_t index) {
+  targets_.remove_if([&](Watched& target) {
+    if (target.watch.index() != index) return false;
+    target.watch.release();
+    session_->remove_target(index);
+    return true;
+  });
+}
+
+void Watcher::refresh_targets() {
+  if (Clock::now() - last_refresh_ < kRefreshEvery) return;
+  last_refresh_ = Clock::now();
+  for (Watched& target : targets_) {
+    for (const std::string& change : target.watch.refresh()) spdlog::info("{}: {}", target.watch.label(), change);
+    target.shedder.set_may_go_light(may_go_light(target.watch));
+  }
+}
+
+void Watcher::sweep() {
+  session_->forget_ended();
+  const auto gone = attachments_->sweep(session_->files_in_use());
+  for (Watched& target : targets_) target.watch.forget(gone);
+}
+
+Reading Watcher::observe(Watched& target, bool last) {
+  TargetCounters current = session_->read(target.watch.index());
+  keep_highest(target.previous, current);
+  const ProbePlanForInterval plan = target.shedder.plan();
+  const double seconds = static_cast<double>(current.time_ns - target.previous.time_ns) / 1e9;
+  const double query_share = plan.mode == ProbeMode::kPaused ? 0 : 1;
+  Reading reading;
+  reading.target = target.watch.index();
+  reading.interval = difference(target.previous, current);
+  const TargetFigures& interval = reading.interval;
+  target.totals.add(interval, seconds, query_share);
+  target.seconds += seconds;
+  target.attached_seconds += query_share * seconds;
+  target.cache_seconds += plan.cache ? seconds : 0;
+
+  const auto cost = price(current.runs - target.previous.runs, prices_);
+  const double cost_ns = std::accumulate(cost.begin(), cost.end(), 0.0);
+  const auto cpu_ns = static_cast<double>(interval.cpu_ns);
+  std::uint64_t queries = 0;
+  for (const auto& [id, type] : interval.types) {
+    if (!id.second) queries += type.queries;
+  }
+  target.cost_ns += cost_ns;
+  target.cpu_ns += cpu_ns;
+  if (query_share > 0) target.throughput.add(static_cast<double>(queries), seconds);
+
+  SnapshotInput input;
+  input.target = target.watch.label();
+  input.timestamp_ms = unix_ms();
+  input.previous = &target.previous;
+  input.current = &current;
+  input.totals = &target.totals;
+  input.mode = plan.mode;
+  input.query_share = query_share;
+  input.cache_share = plan.cache ? 1 : 0;
+  input.unavailable = notes_;
+  input.queries_per_second_5m = target.throughput.mean();
+  if (queries > 0) input.probe_ns_per_query = cost_ns / static_cast<double>(queries);
+  if (cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost_ns / cpu_ns;
+  input.host = host_sample_;
+  const std::vector<pid_t> processes = target.watch.processes();
+  reading.running = !processes.empty();
+  input.target_resources = target.resources.sample(processes, current.time_ns);
+  input.health = target.health;
+  target.resource_summary.add(input.target_resources, seconds);
+  reading.snapshot = build_snapshot(input);
+
+  target.previous = current;
+  if (last) return reading;
+  if (const auto change = target.shedder.observe(cost, cpu_ns)) spdlog::warn("{}: {}", target.watch.label(), *change);
+  return reading;
+}
+
+Snapshot Watcher::summarise(const Watched& target) const {
+  SnapshotInput input;
+  input.target = target.watch.label();
+  input.timestamp_ms = unix_ms();
+  input.current = &target.previous;
+  input.interval_seconds = target.seconds;
+  input.totals = &target.totals;
+  input.summary = true;
+  input.unavailable = notes_;
+  input.mode = target.shedder.plan().mode;
+  if (input.mode == ProbeMode::kPaused) input.mode = ProbeMode::kLight;
+  input.query_share = target.seconds > 0 ? target.attached_seconds / target.seconds : 1;
+  input.cache_share = target.seconds > 0 ? target.cache_seconds / target.seconds : 1;
+  input.queries_per_second_5m = target.throughput.mean();
+  double queries = 0;
+  for (const auto& [id, type] : target.totals.figures().types) {
+    if (!id.second) queries += static_cast<double>(type.queries);
+  }
+  if (queries > 0) input.probe_ns_per_query = target.cost_ns / queries;
+  if (target.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * target.cost_ns / target.cpu_ns;
+  input.health = target.health;
+  input.host = host_summary_.result();
+  input.target_resources = target.resource_summary.result();
+  return build_snapshot(input);
+}
+
+std::vector<Snapshot> Watcher::summaries() const {
+  std::vector<Snapshot> all;
+  for (const Watched& target : targets_) all.push_back(summarise(target));
+  return all;
+}
+
+bool Watcher::all_over() const {
+  return std::all_of(targets_.begin(), targets_.end(), [](const Watched& target) { return target.watch.over(); });
+}
+
+std::vector<std::string> Watcher::why_over() const {
+  std::vector<std::string> reasons;
+  for (const Watched& target : targets_) reasons.push_back(target.watch.label() + ": " + target.watch.why_over());
+  return reasons;
+}
+
+// Programs that have run but in no sample yet: the load began after the first ones, or the regular ones met pauses.
+bool Watcher::unpriced_work() const {
+  for (std::size_t what = 0; what < prices_.program_ns.size(); ++what) {
+    if (what == OUTRIDER_RUN_SHARED_TRAP || prices_.program_ns[what] > 0) continue;
+    const auto ran = [what](const Watched& target) { return target.previous.runs[what] > 0; };
+    if (std::any_of(targets_.begin(), targets_.end(), ran)) return true;
+  }
+  return false;
+}
+
+RunCounts Watcher::runs() const {
+  RunCounts sum{};
+  for (const Watched& target : targets_) {
+    const TargetCounters counters = session_->read(target.watch.index());
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += counters.runs[i];
+  }
+  return sum;
+}
+
+void Watcher::take_prices() {
+  if (!program_time_.sampling()) return;
+  program_time_.end_sample(runs() - sample_begin_);
+  for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
+    prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
+  }
+}
+
+void Watcher::sample_prices() {
+  ++interval_;
+  if (interval_ >= kPriceFirst && interval_ % kPriceCycle != 0 && !unpriced_work()) return;
+  sample_begin_ = runs();
+  program_time_.start_sample();
+}
+
+Status Watcher::tick(std::vector<Reading>& readings, bool last) {
+  if (Status status = session_->next_interval(); !status) return status;
+  const auto now = Clock::now();
+  host_sample_ = host_.sample();
+  host_summary_.add(host_sample_, std::chrono::duration<double>(now - last_host_sample_).count());
+  last_host_sample_ = now;
+  take_prices();
+  for (Watched& target : targets_) readings.push_back(observe(target, last));
+  if (last) return Ok{};
+  for (Watched& target : targets_) {
+    if (Status status = target.watch.apply(target.shedder.plan()); !status) {
+      spdlog::error("{}: {}", target.watch.label(), status.error().message);
+    }
+  }
+  refresh_targets();
+  sample_prices();
+  return Ok{};
+}
+
+void Watcher::release() {
+  for (Watched& target : targets_) target.watch.release();
+}
+
+}  // namespace outrider

@@ -1,0 +1,127 @@
+// Watches any number of targets with one set of programs: each interval it reads the counters, prices the probes, keeps
+// each target inside its budget and makes the snapshots. Targets come and go while it runs. Time is the caller's: it
+// calls tick() when an interval is over. Not thread-safe. Needs CAP_BPF and CAP_PERFMON.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/agent/shedding.h"
+#include "userspace/agent/target_watch.h"
+#include "userspace/kernel/features.h"
+#include "userspace/kernel/program_time.h"
+#include "userspace/model/figures.h"
+#include "userspace/model/health.h"
+#include "userspace/model/resource_summary.h"
+#include "userspace/model/snapshot.h"
+#include "userspace/model/snapshot_builder.h"
+#include "userspace/model/throughput.h"
+#include "userspace/target/host_metrics.h"
+#include "userspace/target/proc_metrics.h"
+
+namespace outrider {
+
+/// auto: everything inside the budget; the other two are the user's choice and nothing is shed.
+enum class WatchMode { kAuto, kFull, kLight };
+
+/// What to watch, and how.
+struct WatchTarget {
+  TargetSpec spec;
+  std::string name;  ///< what every output calls it; empty: from the spec
+  AttachOptions attach;
+  WatchMode mode = WatchMode::kAuto;
+  std::optional<double> max_overhead_percent = 3;  ///< of the target's CPU; none: never shed
+  HealthThresholds health;
+};
+
+/// One interval of one target.
+struct Reading {
+  std::uint32_t target = 0;  ///< as add() returned it
+  Snapshot snapshot;
+  TargetFigures interval;  ///< what was counted in it
+  bool running = false;    ///< a process of the target is there
+};
+
+class Watcher {
+ public:
+  /// Loads the programs and measures what a probe costs here. `features` have passed check_features(). Errors: the
+  /// kernel refuses something all the same.
+  static Result<std::unique_ptr<Watcher>> make(const Features& features, bool use_uprobe_multi);
+
+  /// Attaches; the target's first interval begins now. Returns its number. Errors: it is not there, no profile fits,
+  /// a site is unsafe, another target has the same processes.
+  Result<std::uint32_t> add(const WatchTarget& target);
+
+  /// Detaches and forgets it. Its number may be given to another target later.
+  void remove(std::uint32_t target);
+
+  /// Ends the interval of all targets: appends one reading each. `last`: nothing is decided for a next one. An error
+  /// leaves the interval open; the next tick covers it too.
+  Status tick(std::vector<Reading>& readings, bool last = false);
+
+  /// Lets go of probed files that somebody waits to write to. To be called every second.
+  void sweep();
+
+  /// Detaches everything; the counters can still be read by one last tick().
+  void release();
+
+  /// The figures since each target was added, in the order in which they were.
+  [[nodiscard]] std::vector<Snapshot> summaries() const;
+
+  /// No target can come back (PIDs that are gone).
+  [[nodiscard]] bool all_over() const;
+  /// One sentence for each target, once all_over().
+  [[nodiscard]] std::vector<std::string> why_over() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// One target with all that is remembered about it between intervals.
+  struct Watched {
+    Watched(TargetWatch target, const ShedOptions& shed) : watch(std::move(target)), shedder(shed) {}
+
+    TargetWatch watch;
+    Shedder shedder;
+    HealthThresholds health;
+    ProcessMetrics resources;
+    TargetCounters previous;
+    RunningTotals totals;
+    ThroughputWindow throughput;
+    double cost_ns = 0;  ///< since attach
+    double cpu_ns = 0;
+    double attached_seconds = 0, cache_seconds = 0, seconds = 0;
+    ResourceSummary resource_summary;
+  };
+
+  explicit Watcher(BpfSession session);
+  Status measure_prices();
+  Status begin(Watched& target);
+  void refresh_targets();
+  void take_prices();
+  void sample_prices();
+  Reading observe(Watched& target, bool last);
+  [[nodiscard]] Snapshot summarise(const Watched& target) const;
+  [[nodiscard]] RunCounts runs() const;
+  [[nodiscard]] bool unpriced_work() const;
+
+  std::unique_ptr<BpfSession> session_;  // at a fixed address: targets and attachments point to it
+  std::unique_ptr<Attachments> attachments_;
+  ProgramTime program_time_;
+  UnitPrices prices_;
+  std::vector<std::string> notes_;  ///< on figures that are not what they should be
+  std::list<Watched> targets_;
+  HostMetrics host_;
+  ResourceSample host_sample_;
+  ResourceSummary host_summary_;
+  Clock::time_point last_host_sample_;
+  unsigned interval_ = 0;
+  Clock::time_point last_refresh_;
+  RunCounts sample_begin_{};
+};
+
+}  // namespace outrider
