@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <bit>
@@ -26,10 +28,18 @@ bool may_be_same(const struct stat& a, const struct stat& b) {
   return a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim);
 }
 
+// They refuse every lease in the way that others refuse one of a file that is open for writing.
+bool on_network(const Fd& fd) {
+  struct statfs system {};
+  if (fstatfs(fd.get(), &system) != 0) return false;
+  const auto type = static_cast<std::uint32_t>(system.f_type);
+  return type == NFS_SUPER_MAGIC || type == CIFS_SUPER_MAGIC || type == SMB2_SUPER_MAGIC;
+}
+
 // Whoever opens the file to write waits until the lease is given back. Not every file system has them: false.
 Result<bool> take_lease(const Fd& fd) {
   if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) == 0) return true;
-  if (errno == EAGAIN)
+  if (errno == EAGAIN && !on_network(fd))
     return Error{"the file is open for writing; its probes can be attached once it is whole", EAGAIN};
   spdlog::debug("no lease on a file: {}; that it is rewritten will be found by its times", std::strerror(errno));
   return false;
@@ -44,6 +54,9 @@ std::uint64_t Attachments::bit(const FileKey& key) const {
 
 // Every file's sites know the bits of all that may be the same file.
 Status Attachments::mark_twins() {
+  for (auto& [key, file] : files_) {
+    if (file.leased) fstat(file.fd.get(), &file.content);  // nobody wrote; its times may have been set
+  }
   for (auto& [key, file] : files_) {
     std::uint64_t twins = 0;
     for (const auto& [other_key, other] : files_) {
@@ -96,8 +109,8 @@ std::vector<Attachments::Gone> Attachments::sweep(std::uint64_t in_use) {
     File& file = at->second;
     struct stat now {};
     const bool seen = fstat(file.fd.get(), &now) == 0;
-    const bool broken = file.leased && fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK;
-    const bool rewritten = broken || (seen && !may_be_same(now, file.content));
+    const bool rewritten =
+        file.leased ? fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK : seen && !may_be_same(now, file.content);
     const bool replaced = seen && now.st_nlink == 0 && (in_use & file.bit) == 0;
     if (!rewritten && !replaced) {
       ++at;

@@ -358,7 +358,8 @@ void TargetWatch::look_at_path() {
 
 std::vector<std::string> TargetWatch::refresh() {
   std::vector<std::string> changes;
-  if (spec_.kind == TargetSpec::Kind::kPid) return changes;
+  // The kernel follows what a process forks; it is for us only if its files had to be let go.
+  if (spec_.kind == TargetSpec::Kind::kPid && !forgotten_) return changes;
   Result<std::vector<Process>> found = find_processes(spec_);
   if (!found) {
     say_once(found.error().message);
@@ -369,6 +370,7 @@ std::vector<std::string> TargetWatch::refresh() {
   for (const Process& process : *found) present.insert(process.pid);
   std::erase_if(refused_, [&](const auto& refusal) { return !present.contains(refusal.first); });
   std::erase_if(examined_, [&](pid_t pid) { return !present.contains(pid); });
+  forgotten_ = false;
   const std::vector<pid_t> known = processes();
   for (Process& process : *found) {
     const bool watched = std::binary_search(known.begin(), known.end(), process.pid);
@@ -378,6 +380,7 @@ std::vector<std::string> TargetWatch::refresh() {
     const pid_t pid = process.pid;
     const std::string path = process.exe_path;
     if (Status status = adopt(std::move(process)); !status) {
+      forgotten_ = true;  // a file that is still being written can be probed later
       say_once(status.error().message);
     } else if (!watched) {
       changes.push_back(fmt::format("process {} ({}) is watched from now on", pid, path));
@@ -402,6 +405,7 @@ void TargetWatch::forget(const std::vector<Attachments::Gone>& gone) {
       exe = executables_.erase(exe);
     }
     examined_.clear();
+    forgotten_ = true;
   }
 }
 

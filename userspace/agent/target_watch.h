@@ -120,7 +120,8 @@ class TargetWatch {
   std::set<std::string> said_;
   FileKey path_key_;
   std::optional<ProbePlanForInterval> applied_;
-  bool settled_ = false;  // every file is probed as `applied_` says
+  bool forgotten_ = false;  // files were, since the last refresh
+  bool settled_ = false;    // every file is probed as `applied_` says
   Fd pidfd_;
 };
 

@@ -82,6 +82,7 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
   Watched& target = targets_.emplace_back(std::move(*watch), shed);
   target.health = wanted.health;
   const std::uint32_t index = target.watch.index();
+  if (program_time_.sampling()) start_sample();  // other runs are summed from now on
   if (Status status = begin(target); !status) {
     remove(index);
     return status.error();
@@ -105,6 +106,7 @@ void Watcher::remove(std::uint32_t index) {
     session_->remove_target(index);
     return true;
   });
+  if (program_time_.sampling()) start_sample();
 }
 
 void Watcher::refresh_targets() {
@@ -247,6 +249,10 @@ void Watcher::take_prices() {
 void Watcher::sample_prices() {
   ++interval_;
   if (interval_ >= kPriceFirst && interval_ % kPriceCycle != 0 && !unpriced_work()) return;
+  start_sample();
+}
+
+void Watcher::start_sample() {
   sample_begin_ = runs();
   program_time_.start_sample();
 }

@@ -104,6 +104,7 @@ class Watcher {
   void refresh_targets();
   void take_prices();
   void sample_prices();
+  void start_sample();
   Reading observe(Watched& target, bool last);
   [[nodiscard]] Snapshot summarise(const Watched& target) const;
   [[nodiscard]] RunCounts runs() const;
