@@ -364,7 +364,7 @@ class ConfigFiles : public testing::Test {
   ~ConfigFiles() override { std::filesystem::remove_all(directory_); }
 
   std::string write(const std::string& name, const std::string& text, mode_t mode) {
-    const std::string path = directory_ / name;
+    std::string path = directory_ / name;
     std::ofstream(path) << text;
     chmod(path.c_str(), mode);
     return path;

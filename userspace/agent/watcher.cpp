@@ -124,31 +124,39 @@ void Watcher::sweep() {
   for (Watched& target : targets_) target.watch.forget(gone);
 }
 
+void Watcher::Watched::add(const TargetFigures& interval, double interval_seconds, const ProbePlanForInterval& plan,
+                           const Cost& cost) {
+  const double query_share = plan.mode == ProbeMode::kPaused ? 0 : 1;
+  totals.add(interval, interval_seconds, query_share);
+  seconds += interval_seconds;
+  attached_seconds += query_share * interval_seconds;
+  cache_seconds += plan.cache ? interval_seconds : 0;
+  cost_ns += cost.ns;
+  cpu_ns += cost.cpu_ns;
+  if (query_share > 0) throughput.add(cost.queries, interval_seconds);
+}
+
+Watcher::Cost Watcher::cost_of(const RunCounts& runs, const TargetFigures& interval) const {
+  Cost cost;
+  cost.by_kind = price(runs, prices_);
+  cost.ns = std::accumulate(cost.by_kind.begin(), cost.by_kind.end(), 0.0);
+  cost.cpu_ns = static_cast<double>(interval.cpu_ns);
+  for (const auto& [id, type] : interval.types) {
+    if (!id.second) cost.queries += static_cast<double>(type.queries);
+  }
+  return cost;
+}
+
 Reading Watcher::observe(Watched& target, bool last) {
   TargetCounters current = session_->read(target.watch.index());
   keep_highest(target.previous, current);
   const ProbePlanForInterval plan = target.shedder.plan();
   const double seconds = static_cast<double>(current.time_ns - target.previous.time_ns) / 1e9;
-  const double query_share = plan.mode == ProbeMode::kPaused ? 0 : 1;
   Reading reading;
   reading.target = target.watch.index();
   reading.interval = difference(target.previous, current);
-  const TargetFigures& interval = reading.interval;
-  target.totals.add(interval, seconds, query_share);
-  target.seconds += seconds;
-  target.attached_seconds += query_share * seconds;
-  target.cache_seconds += plan.cache ? seconds : 0;
-
-  const auto cost = price(current.runs - target.previous.runs, prices_);
-  const double cost_ns = std::accumulate(cost.begin(), cost.end(), 0.0);
-  const auto cpu_ns = static_cast<double>(interval.cpu_ns);
-  std::uint64_t queries = 0;
-  for (const auto& [id, type] : interval.types) {
-    if (!id.second) queries += type.queries;
-  }
-  target.cost_ns += cost_ns;
-  target.cpu_ns += cpu_ns;
-  if (query_share > 0) target.throughput.add(static_cast<double>(queries), seconds);
+  const Cost cost = cost_of(current.runs - target.previous.runs, reading.interval);
+  target.add(reading.interval, seconds, plan, cost);
 
   SnapshotInput input;
   input.target = target.watch.label();
@@ -157,12 +165,12 @@ Reading Watcher::observe(Watched& target, bool last) {
   input.current = &current;
   input.totals = &target.totals;
   input.mode = plan.mode;
-  input.query_share = query_share;
+  input.query_share = plan.mode == ProbeMode::kPaused ? 0 : 1;
   input.cache_share = plan.cache ? 1 : 0;
   input.unavailable = notes_;
   input.queries_per_second_5m = target.throughput.mean();
-  if (queries > 0) input.probe_ns_per_query = cost_ns / static_cast<double>(queries);
-  if (cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost_ns / cpu_ns;
+  if (cost.queries > 0) input.probe_ns_per_query = cost.ns / cost.queries;
+  if (cost.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost.ns / cost.cpu_ns;
   input.host = host_sample_;
   const std::vector<pid_t> processes = target.watch.processes();
   reading.running = !processes.empty();
@@ -173,7 +181,8 @@ Reading Watcher::observe(Watched& target, bool last) {
 
   target.previous = current;
   if (last) return reading;
-  if (const auto change = target.shedder.observe(cost, cpu_ns)) spdlog::warn("{}: {}", target.watch.label(), *change);
+  const auto change = target.shedder.observe(cost.by_kind, cost.cpu_ns);
+  if (change) spdlog::warn("{}: {}", target.watch.label(), *change);
   return reading;
 }
 

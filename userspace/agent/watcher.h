@@ -3,6 +3,7 @@
 // calls tick() when an interval is over. Not thread-safe. Needs CAP_BPF and CAP_PERFMON.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <list>
@@ -81,9 +82,21 @@ class Watcher {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// What one interval cost a target.
+  struct Cost {
+    std::array<double, OUTRIDER_RUNS> by_kind{};  ///< nanoseconds
+    double ns = 0;                                ///< their sum
+    double cpu_ns = 0;                            ///< that the target used, the probes included
+    double queries = 0;                           ///< outermost ones
+  };
+
   /// One target with all that is remembered about it between intervals.
   struct Watched {
     Watched(TargetWatch target, const ShedOptions& shed) : watch(std::move(target)), shedder(shed) {}
+
+    /// Adds an interval to the figures of the whole run.
+    void add(const TargetFigures& interval, double interval_seconds, const ProbePlanForInterval& plan,
+             const Cost& cost);
 
     TargetWatch watch;
     Shedder shedder;
@@ -105,6 +118,7 @@ class Watcher {
   void take_prices();
   void sample_prices();
   void start_sample();
+  [[nodiscard]] Cost cost_of(const RunCounts& runs, const TargetFigures& interval) const;
   Reading observe(Watched& target, bool last);
   [[nodiscard]] Snapshot summarise(const Watched& target) const;
   [[nodiscard]] RunCounts runs() const;

@@ -22,7 +22,7 @@ void check_tiers(Reader& reader, const StoreConfig& store) {
     }
     if (i == 0) continue;
     const StoreTier& finer = tiers[i - 1];
-    if (tiers[i].step <= finer.step || tiers[i].step % finer.step != finer.step.zero()) {
+    if (tiers[i].step <= finer.step || tiers[i].step % finer.step != std::chrono::milliseconds::zero()) {
       reader.cross_fault({key}, fmt::format("found a step of {} after {}, expected a larger multiple of it",
                                             format_duration(tiers[i].step), format_duration(finer.step)));
     }

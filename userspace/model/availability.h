@@ -92,8 +92,8 @@ class AvailabilityTracker {
   State judge(const AvailabilityObservation& seen);
 
   AvailabilityOptions options_;
-  AvailabilityRing minutes_{60'000, 24 * 60};
-  AvailabilityRing hours_{3'600'000, 30 * 24};
+  AvailabilityRing minutes_{60'000, std::size_t{24} * 60};
+  AvailabilityRing hours_{3'600'000, std::size_t{30} * 24};
   State state_ = State::kUnknown;
   std::optional<std::int64_t> last_ms_;      ///< last observation of this agent
   std::optional<std::int64_t> progress_ms_;  ///< when something last ended, or nothing was in flight
