@@ -1,0 +1,267 @@
+// What goes wrong with a disk costs history and is counted; nothing is deleted, and nothing reaches the caller.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "tests/unit/store_points.h"
+
+namespace outrider {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+std::string contents(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+void write_file(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+void run_sql(const std::string& path, const char* sql) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+  EXPECT_EQ(sqlite3_close(database), SQLITE_OK);
+}
+
+/// A small file system of its own, for as long as this lives.
+class SmallDisk {
+ public:
+  SmallDisk(std::string path, const char* options) : path_(std::move(path)) {
+    fs::create_directory(path_);
+    mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
+    if (!mounted_) reason_ = std::string("no tmpfs can be mounted here: ") + std::strerror(errno);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  ~SmallDisk() {
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] bool mounted() const { return mounted_; }
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  std::string path_, reason_;
+  bool mounted_ = false;
+};
+
+class StoreFaults : public StoreTest {
+ protected:
+  /// The files that were moved aside, logs left out.
+  std::vector<fs::path> moved_aside() const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(dir_)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("history.db.corrupt-") && name.find("-wal") == std::string::npos &&
+          name.find("-shm") == std::string::npos) {
+        files.push_back(entry.path());
+      }
+    }
+    return files;
+  }
+
+  std::size_t points_stored() {
+    const auto history = read(kStartMs, kStartMs + kHourMs, 1'000);
+    EXPECT_TRUE(history) << history.error().message;
+    return history ? history->points.size() : 0;
+  }
+};
+
+TEST_F(StoreFaults, a_file_that_is_no_database_is_moved_aside_and_a_new_one_begun) {
+  const std::string rubbish(8192, 'x');
+  write_file(options_.path, rubbish);
+  open();
+  write(0, 3);
+  EXPECT_EQ(store_->status().corrupt_files, 1U);
+  EXPECT_EQ(points_stored(), 3U);
+  ASSERT_EQ(moved_aside().size(), 1U);
+  EXPECT_EQ(contents(moved_aside()[0]), rubbish);
+}
+
+TEST_F(StoreFaults, a_second_corrupt_file_of_the_same_moment_does_not_replace_the_first) {
+  for (const char c : {'x', 'y'}) {
+    store_.reset();
+    write_file(options_.path, std::string(8192, c));
+    fs::remove(options_.path + "-wal");
+    open();
+  }
+  EXPECT_EQ(moved_aside().size(), 2U);
+}
+
+TEST_F(StoreFaults, a_page_that_rots_while_the_store_runs_costs_the_file_but_no_point_that_comes) {
+  open();
+  write(0, 130);
+  store_.reset();
+  // All but the first page, which holds the header and the schema.
+  std::string bytes = contents(options_.path);
+  ASSERT_GT(bytes.size(), 3U * 4096);
+  std::fill(bytes.begin() + 4096, bytes.end(), '\xff');
+  write_file(options_.path, bytes);
+  open();
+  write(130, 140);
+  const StoreStatus status = store_->status();
+  EXPECT_EQ(status.corrupt_files, 1U);
+  EXPECT_EQ(status.error, "");
+  EXPECT_EQ(status.written_points, 10U);
+  ASSERT_EQ(moved_aside().size(), 1U);
+  const auto history = read(kStartMs + 130'000, kStartMs + 140'000, 0);
+  ASSERT_TRUE(history) << history.error().message;
+  ASSERT_EQ(history->points.size(), 1U);
+  EXPECT_EQ(history->points[0].types.at("read").queries, 10U);  // written once, not once an attempt
+}
+
+TEST_F(StoreFaults, a_file_of_a_newer_version_is_refused_and_left_alone) {
+  open();
+  write(0, 1);
+  store_.reset();
+  run_sql(options_.path, "PRAGMA user_version = 2");
+  const auto refused = Store::make(options_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("newer Outrider (version 2, this one knows 1)"));
+  EXPECT_FALSE(Store::open_read_only(options_));
+  EXPECT_TRUE(moved_aside().empty());
+}
+
+TEST_F(StoreFaults, another_programs_database_is_refused_and_left_alone) {
+  run_sql(options_.path, "CREATE TABLE accounts(id INTEGER); PRAGMA user_version = 1");
+  ASSERT_EQ(::chmod(options_.path.c_str(), 0644), 0);
+  const std::string before = contents(options_.path);
+  const auto refused = Store::make(options_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("another program"));
+  EXPECT_FALSE(Store::open_read_only(options_));
+  EXPECT_EQ(contents(options_.path), before);
+  struct stat status {};
+  ASSERT_EQ(::stat(options_.path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0644U);
+}
+
+TEST_F(StoreFaults, other_steps_than_the_files_are_refused_and_a_reader_takes_the_files) {
+  options_.tiers = {{1'000, kHourMs}, {5'000, 24 * kHourMs}, {20'000, 30 * 24 * kHourMs}};
+  open();
+  write(0, 120);
+  store_.reset();
+  const std::vector<Tier> used = options_.tiers;
+  options_.tiers = StoreOptions().tiers;
+  const auto refused = Store::make(options_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("1000,5000,20000 ms and the options ask for 1000,10000,60000 ms"));
+  auto reader = Store::open_read_only(options_);
+  ASSERT_TRUE(reader) << reader.error().message;
+  const auto history = reader->history({"engine", kStartMs, kStartMs + 40'000, 0, std::nullopt, false});
+  ASSERT_TRUE(history) << history.error().message;
+  EXPECT_EQ(history->resolution_ms, 20'000);
+  ASSERT_EQ(history->points.size(), 1U);
+  EXPECT_EQ(history->points[0].total.queries, 44U);
+  // How long is another matter: that may change.
+  options_.tiers = used;
+  options_.tiers.back().keep_ms *= 2;
+  open();
+}
+
+TEST_F(StoreFaults, a_full_queue_drops_what_comes_and_counts_it) {
+  options_.max_queued_points = 4;
+  options_.write_interval_ms = 600'000;  // only flush() writes
+  open();
+  for (std::int64_t index = 0; index < 10; ++index) store_->add("engine", make_second(index));
+  EXPECT_EQ(store_->status().dropped_points, 6U);
+  EXPECT_EQ(store_->status().queued_points, 4U);
+  flush_at(10);
+  EXPECT_EQ(store_->status().written_points, 4U);
+  EXPECT_EQ(points_stored(), 4U);
+  store_->add("engine", make_second(10));
+  flush_at(11);
+  EXPECT_EQ(points_stored(), 5U);
+}
+
+TEST_F(StoreFaults, a_directory_that_is_missing_costs_nothing_once_it_is_there) {
+  options_.path = dir_ + "/later/history.db";
+  options_.write_interval_ms = 600'000;
+  open();
+  store_->add("engine", make_second(0));
+  EXPECT_FALSE(store_->flush());
+  EXPECT_GE(store_->status().failed_writes, 2U);  // when it was opened, and now
+  EXPECT_THAT(store_->status().error, HasSubstr("No such file or directory"));
+  EXPECT_EQ(store_->status().queued_points, 1U);
+  fs::create_directory(dir_ + "/later");
+  flush_at(3);
+  EXPECT_EQ(store_->status().error, "");
+  EXPECT_EQ(points_stored(), 1U);
+}
+
+TEST_F(StoreFaults, a_read_only_file_system_is_counted_and_what_is_on_it_can_be_read) {
+  const SmallDisk disk(dir_ + "/disk", "size=8m,mode=0700");
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
+  options_.path = dir_ + "/disk/history.db";
+  open();
+  write(0, 20);
+  store_.reset();
+  ASSERT_EQ(::mount(nullptr, (dir_ + "/disk").c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  open();
+  store_->add("engine", make_second(20));
+  EXPECT_FALSE(store_->flush());
+  EXPECT_GE(store_->status().failed_writes, 1U);
+  EXPECT_NE(store_->status().error, "");
+  EXPECT_EQ(points_stored(), 20U);
+  ASSERT_EQ(::mount(nullptr, (dir_ + "/disk").c_str(), nullptr, MS_REMOUNT, nullptr), 0);
+  flush_at(23);
+  EXPECT_EQ(points_stored(), 21U);
+}
+
+TEST_F(StoreFaults, a_full_disk_drops_points_and_goes_on_when_there_is_room) {
+  const SmallDisk disk(dir_ + "/disk", "size=2m,mode=0700");
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
+  options_.path = dir_ + "/disk/history.db";
+  options_.max_queued_points = 100;
+  options_.write_interval_ms = 600'000;
+  open();
+  write(0, 20);
+  write_file(dir_ + "/disk/ballast", std::string(2 << 20, 'x'));
+  // More than can lie in the pages that the log has already.
+  for (std::int64_t index = 20; index < 220; ++index) {
+    Point point = make_second(index);
+    for (int type = 0; type < 100; ++type) add_query(point.types["type " + std::to_string(type)], kFastNs);
+    store_->add("engine", std::move(point));
+  }
+  EXPECT_FALSE(store_->flush());
+  EXPECT_FALSE(store_->flush());
+  EXPECT_THAT(store_->status().error, HasSubstr("full"));
+  EXPECT_EQ(store_->status().failed_writes, 2U);
+  EXPECT_EQ(store_->status().dropped_points, 100U);
+  EXPECT_EQ(store_->status().queued_points, 100U);
+  EXPECT_EQ(points_stored(), 20U);
+  fs::remove(dir_ + "/disk/ballast");
+  flush_at(222);
+  EXPECT_EQ(store_->status().error, "");
+  EXPECT_EQ(store_->status().corrupt_files, 0U);
+  EXPECT_EQ(points_stored(), 120U);
+}
+
+TEST_F(StoreFaults, options_that_contradict_each_other_are_refused) {
+  const auto refused = [&](const auto& change) {
+    StoreOptions options = options_;
+    change(options);
+    return !Store::make(options);
+  };
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.path.clear(); }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers.clear(); }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers[1].step_ms = 1'500; }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers[2].keep_ms = kHourMs; }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.max_bytes = 4096; }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.max_queued_points = 0; }));
+  EXPECT_FALSE(fs::exists(options_.path));
+}
+
+}  // namespace
+}  // namespace outrider

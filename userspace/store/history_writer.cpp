@@ -1,0 +1,328 @@
+#include "userspace/store/history_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+
+#include "userspace/store/point_codec.h"
+#include "userspace/store/schema.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::int64_t kPageBytes = 4096;
+constexpr std::int64_t kLogBytes = 8 << 20;  ///< what the write-ahead log may take
+// Trimming begins and ends at these parts of the limit, so that it is rare.
+constexpr double kFull = 0.95, kRoomy = 0.85;
+
+// The first error of a sequence of statements that cannot go on after one.
+#define OUTRIDER_TRY(expression) \
+  if (Status done = (expression); !done) return done
+
+}  // namespace
+
+HistoryWriter::HistoryWriter(Database database, StoreOptions options)
+    : database_(std::move(database)), options_(std::move(options)) {}
+
+std::int64_t HistoryWriter::limit_bytes() const {
+  return std::max(options_.max_bytes - kLogBytes, options_.max_bytes / 2);
+}
+
+Result<HistoryWriter> HistoryWriter::open(const StoreOptions& options) {
+  auto database = open_for_writing(options);
+  if (!database) return database.error();
+  HistoryWriter writer(std::move(*database), options);
+  if (Status prepared = writer.prepare(); !prepared) return prepared.error();
+  if (Status found = writer.find_open_steps(); !found) return found.error();
+  return writer;
+}
+
+Status HistoryWriter::prepare() {
+  OUTRIDER_TRY(database_.execute(fmt::format("PRAGMA max_page_count = {}", limit_bytes() / kPageBytes)));
+  const std::pair<Statement*, const char*> statements[] = {
+      {&load_, "SELECT type, body FROM recent WHERE target = ?1 AND begin >= ?2 AND begin < ?3"},
+      {&save_recent_, "INSERT OR REPLACE INTO recent(target, begin, type, body) VALUES(?1, ?2, ?3, ?4)"},
+      {&save_rolled_, "INSERT OR REPLACE INTO rolled(target, begin, type, body, tier) VALUES(?1, ?2, ?3, ?4, ?5)"},
+      {&add_name_, "INSERT INTO name(text) VALUES(?1)"},
+      {&find_id_, "SELECT id FROM name WHERE text = ?1"},
+      {&find_name_, "SELECT text FROM name WHERE id = ?1"},
+      {&put_state_, "INSERT OR REPLACE INTO state(key, value) VALUES(?1, ?2)"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    auto prepared = database_.prepare(sql);
+    if (!prepared) return prepared.error();
+    *statement = std::move(*prepared);
+  }
+  const auto forgotten = database_.number("SELECT CAST(value AS INTEGER) FROM state WHERE key = 'store.forgotten'");
+  if (!forgotten) return forgotten.error();
+  forgotten_until_ms_ = forgotten->value_or(0);
+  return Ok{};
+}
+
+Result<std::vector<std::int64_t>> HistoryWriter::target_ids() {
+  std::set<std::int64_t> ids;
+  for (std::size_t tier = 0; tier < options_.tiers.size(); ++tier) {
+    const std::string table = tier == 0 ? "recent WHERE" : fmt::format("rolled WHERE tier = {} AND", tier);
+    std::int64_t last = 0;
+    while (true) {
+      const auto next =
+          database_.number(fmt::format("SELECT target FROM {} target > {} ORDER BY target LIMIT 1", table, last));
+      if (!next) return next.error();
+      if (!*next) break;
+      ids.insert(last = **next);
+    }
+  }
+  return std::vector<std::int64_t>(ids.begin(), ids.end());
+}
+
+// What was not yet rolled up when the file was last closed, or its writer killed.
+Status HistoryWriter::find_open_steps() {
+  const auto targets = target_ids();
+  if (!targets) return targets.error();
+  for (const std::int64_t target : *targets) {
+    for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
+      const auto last = database_.number(fmt::format(
+          "SELECT begin FROM rolled WHERE tier = {} AND target = {} AND type = 0 ORDER BY begin DESC LIMIT 1", tier,
+          target));
+      if (!last) return last.error();
+      const std::int64_t step = options_.tiers[tier].step_ms;
+      const std::int64_t from = std::max(*last ? **last + step : forgotten_until_ms_, forgotten_until_ms_);
+      auto rows = database_.prepare(
+          fmt::format("SELECT begin FROM recent WHERE target = {} AND begin >= {} AND type = 0", target, from));
+      if (!rows) return rows.error();
+      for (auto row = rows->step(); !row || *row; row = rows->step()) {
+        if (!row) return row.error();
+        open_steps_.insert({tier, target, floor_to_step(rows->number(0), step)});
+      }
+    }
+  }
+  return Ok{};
+}
+
+Result<std::int64_t> HistoryWriter::id_of(const std::string& name) {
+  const auto known = ids_.find(name);
+  if (known != ids_.end()) return known->second;
+  const auto row = find_id_.bind(1, std::string_view(name)).step();
+  std::int64_t id = row && *row ? find_id_.number(0) : 0;
+  find_id_.reset();
+  if (!row) return row.error();
+  if (id == 0) {
+    if (Status added = add_name_.bind(1, std::string_view(name)).run(); !added) return added.error();
+    id = database_.last_row();
+  }
+  names_[id] = name;
+  return ids_[name] = id;
+}
+
+std::string HistoryWriter::name_of(std::int64_t id) {
+  const auto known = names_.find(id);
+  if (known != names_.end()) return known->second;
+  const auto row = find_name_.bind(1, id).step();
+  std::string name = row && *row ? std::string(find_name_.bytes(0)) : std::string();
+  find_name_.reset();
+  if (!name.empty()) names_[id] = name;
+  return name;
+}
+
+Status HistoryWriter::load(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms, Point& point, bool& found) {
+  load_.bind(1, target).bind(2, from_ms).bind(3, to_ms);
+  auto row = load_.step();
+  for (; row && *row; row = load_.step()) {
+    const std::int64_t type = load_.number(0);
+    Point step;
+    const bool sound = type == 0 ? decode_head(
+                                       load_.bytes(1), [this](std::int64_t id) { return name_of(id); }, step)
+                                 : decode_type(load_.bytes(1), step.types[name_of(type)]);
+    // A row that cannot be decoded is lost already; the steps around it are not.
+    if (sound) merge(point, step);
+    found = true;
+  }
+  load_.reset();
+  if (!row) return row.error();
+  return Ok{};
+}
+
+Status HistoryWriter::save(std::size_t tier, std::int64_t target, std::int64_t begin_ms, const Point& point) {
+  std::optional<Error> failed;
+  const auto id = [&](const std::string& name) {
+    const auto found = id_of(name);
+    if (!found) failed = found.error();
+    return found ? *found : 0;
+  };
+  Statement& statement = tier == 0 ? save_recent_ : save_rolled_;
+  const auto save_row = [&](std::int64_t type, const std::string& body) {
+    if (tier > 0) statement.bind(5, static_cast<std::int64_t>(tier));
+    return statement.bind(1, target).bind(2, begin_ms).bind(3, type).bind_blob(4, body).run();
+  };
+  std::string body;
+  encode_head(point, id, body);
+  if (failed) return *failed;
+  OUTRIDER_TRY(save_row(0, body));
+  for (const auto& [name, type] : point.types) {
+    body.clear();
+    encode_type(type, body);
+    const std::int64_t type_id = id(name);
+    if (failed) return *failed;
+    OUTRIDER_TRY(save_row(type_id, body));
+  }
+  return Ok{};
+}
+
+Status HistoryWriter::add(const TargetPoint& entry, std::int64_t now_ms) {
+  const std::int64_t begin = floor_to_step(entry.point->begin_ms, options_.tiers.front().step_ms);
+  // Its neighbours in the coarser steps are gone: rolled up again, the step would shrink to this point.
+  if (begin < forgotten_until_ms_ && forgotten_until_ms_ <= now_ms) {
+    ++late_;
+    return Ok{};
+  }
+  const auto target = id_of(entry.target);
+  if (!target) return target.error();
+  Point merged = *entry.point;
+  bool found = false;
+  OUTRIDER_TRY(load(*target, begin, begin + 1, merged, found));
+  OUTRIDER_TRY(save(0, *target, begin, found ? merged : *entry.point));
+  for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
+    open_steps_.insert({tier, *target, floor_to_step(begin, options_.tiers[tier].step_ms)});
+  }
+  return Ok{};
+}
+
+// Always from the finest points, so that doing it again for a step that grew gives the right answer.
+Status HistoryWriter::roll_up(std::int64_t now_ms) {
+  const std::int64_t grace = 2 * options_.tiers.front().step_ms;
+  for (auto step = open_steps_.begin(); step != open_steps_.end();) {
+    const auto [tier, target, begin] = *step;
+    const std::int64_t end = begin + options_.tiers[tier].step_ms;
+    if (end + grace > now_ms) {
+      ++step;
+      continue;
+    }
+    Point point;
+    bool found = false;
+    OUTRIDER_TRY(load(target, begin, end, point, found));
+    if (found) OUTRIDER_TRY(save(tier, target, begin, point));
+    step = open_steps_.erase(step);
+  }
+  return Ok{};
+}
+
+Status HistoryWriter::forget(std::size_t tier, std::int64_t before_ms) {
+  const auto targets = target_ids();
+  if (!targets) return targets.error();
+  for (const std::int64_t target : *targets) {
+    if (tier == 0) {
+      OUTRIDER_TRY(
+          database_.execute(fmt::format("DELETE FROM recent WHERE target = {} AND begin < {}", target, before_ms)));
+      continue;
+    }
+    for (std::optional<std::int64_t> type = 0; type;) {
+      OUTRIDER_TRY(database_.execute(
+          fmt::format("DELETE FROM rolled WHERE tier = {} AND target = {} AND type = {} AND begin < {}", tier, target,
+                      *type, before_ms)));
+      const auto next = database_.number(
+          fmt::format("SELECT type FROM rolled WHERE tier = {} AND target = {} AND type > {} ORDER BY type LIMIT 1",
+                      tier, target, *type));
+      if (!next) return next.error();
+      type = *next;
+    }
+  }
+  if (tier > 0) return Ok{};
+  forgotten_until_ms_ = before_ms;
+  return put_state_.bind(1, std::string_view("store.forgotten")).bind_blob(2, std::to_string(before_ms)).run();
+}
+
+Status HistoryWriter::forget_old(std::int64_t now_ms) {
+  if (std::abs(now_ms - last_cleaning_ms_) < coarsest_ms()) return Ok{};
+  for (std::size_t tier = 0; tier < options_.tiers.size(); ++tier) {
+    const std::int64_t before = floor_to_step(now_ms - options_.tiers[tier].keep_ms, coarsest_ms());
+    OUTRIDER_TRY(forget(tier, tier == 0 ? std::max(before, std::min(forgotten_until_ms_, now_ms)) : before));
+  }
+  last_cleaning_ms_ = now_ms;
+  return Ok{};
+}
+
+Result<std::int64_t> HistoryWriter::used_bytes() const {
+  const auto pages = database_.number("PRAGMA page_count");
+  if (!pages) return pages.error();
+  const auto spare = database_.number("PRAGMA freelist_count");
+  if (!spare) return spare.error();
+  return (pages->value_or(0) - spare->value_or(0)) * kPageBytes;
+}
+
+// The oldest point of any target; by the index, which a plain min(begin) could not use.
+Result<std::optional<std::int64_t>> HistoryWriter::oldest_point(std::size_t tier) {
+  const auto targets = target_ids();
+  if (!targets) return targets.error();
+  std::optional<std::int64_t> oldest;
+  for (const std::int64_t target : *targets) {
+    const std::string where = tier == 0
+                                  ? fmt::format("recent WHERE target = {}", target)
+                                  : fmt::format("rolled WHERE tier = {} AND target = {} AND type = 0", tier, target);
+    const auto begin = database_.number("SELECT begin FROM " + where + " ORDER BY begin LIMIT 1");
+    if (!begin) return begin.error();
+    if (*begin) oldest = std::min(**begin, oldest.value_or(**begin));
+  }
+  return oldest;
+}
+
+// Forgets an eighth of what the tier holds; false if it has nothing to give.
+Result<bool> HistoryWriter::trim_tier(std::size_t tier, std::int64_t now_ms) {
+  const auto oldest = oldest_point(tier);
+  if (!oldest) return oldest.error();
+  // Of the newest points the coarser steps are still to be made.
+  const std::int64_t newest = floor_to_step(now_ms - 2 * coarsest_ms(), coarsest_ms());
+  if (!*oldest || **oldest >= newest) return false;
+  const std::int64_t part = std::max(coarsest_ms(), (newest - **oldest) / 8);
+  const std::int64_t before = std::min(newest, ceil_to_step(**oldest + part, coarsest_ms()));
+  if (Status forgotten = forget(tier, before); !forgotten) return forgotten.error();
+  return true;
+}
+
+Status HistoryWriter::trim(std::int64_t now_ms) {
+  auto used = used_bytes();
+  if (!used) return used.error();
+  const auto limit = static_cast<double>(limit_bytes());
+  if (static_cast<double>(*used) <= kFull * limit) return Ok{};
+  ++trims_;
+  for (std::size_t tier = 0; tier < options_.tiers.size(); ++tier) {
+    while (static_cast<double>(*used) > kRoomy * limit) {
+      const auto trimmed = trim_tier(tier, now_ms);
+      if (!trimmed) return trimmed.error();
+      if (!*trimmed) break;
+      used = used_bytes();
+      if (!used) return used.error();
+    }
+  }
+  return Ok{};
+}
+
+Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
+                                std::int64_t now_ms) {
+  // First make room: what comes may be what no longer fits.
+  OUTRIDER_TRY(trim(now_ms));
+  for (const TargetPoint& entry : points) OUTRIDER_TRY(add(entry, now_ms));
+  for (const auto& [key, value] : state) {
+    OUTRIDER_TRY(put_state_.bind(1, std::string_view(key)).bind_blob(2, value).run());
+  }
+  OUTRIDER_TRY(roll_up(now_ms));
+  return forget_old(now_ms);
+}
+
+Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
+                            std::int64_t now_ms) {
+  OUTRIDER_TRY(database_.execute("BEGIN IMMEDIATE"));
+  const auto before = std::tuple(open_steps_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_);
+  Status done = write_all(points, state, now_ms);
+  if (done) done = database_.execute("COMMIT");
+  if (done) return done;
+  (void)database_.execute("ROLLBACK");
+  std::tie(open_steps_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_) = before;
+  // Names that were given in the transaction are gone with it.
+  ids_.clear();
+  names_.clear();
+  return done;
+}
+
+}  // namespace outrider

@@ -1,0 +1,74 @@
+// Writes points, rolls them up, and forgets what is too old or too much. Internal to store/; owned and used by the
+// store's thread alone. All of one write() is one transaction: it happens as a whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/model/point.h"
+#include "userspace/store/database.h"
+#include "userspace/store/options.h"
+
+namespace outrider {
+
+struct TargetPoint {
+  std::string target;
+  std::shared_ptr<const Point> point;
+};
+
+class HistoryWriter {
+ public:
+  static Result<HistoryWriter> open(const StoreOptions& options);
+
+  Status write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
+               std::int64_t now_ms);
+
+  /// Points older than the finest tier reaches, which were left out; since the last call.
+  std::uint64_t take_late() { return std::exchange(late_, 0); }
+  /// How often the size limit cost the oldest history; since the last call.
+  std::uint64_t take_trims() { return std::exchange(trims_, 0); }
+
+ private:
+  using Step = std::tuple<std::size_t, std::int64_t, std::int64_t>;  ///< (tier, target, begin)
+
+  HistoryWriter(Database database, StoreOptions options);
+  Status prepare();
+  Status find_open_steps();
+  Status write_all(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
+                   std::int64_t now_ms);
+  Status add(const TargetPoint& entry, std::int64_t now_ms);
+  Status load(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms, Point& point, bool& found);
+  Status save(std::size_t tier, std::int64_t target, std::int64_t begin_ms, const Point& point);
+  Status roll_up(std::int64_t now_ms);
+  Status forget_old(std::int64_t now_ms);
+  Status forget(std::size_t tier, std::int64_t before_ms);
+  Status trim(std::int64_t now_ms);
+  Result<std::optional<std::int64_t>> oldest_point(std::size_t tier);
+  Result<bool> trim_tier(std::size_t tier, std::int64_t now_ms);
+  Result<std::int64_t> used_bytes() const;
+  Result<std::vector<std::int64_t>> target_ids();
+  Result<std::int64_t> id_of(const std::string& name);
+  std::string name_of(std::int64_t id);
+  [[nodiscard]] std::int64_t coarsest_ms() const { return options_.tiers.back().step_ms; }
+  [[nodiscard]] std::int64_t limit_bytes() const;
+
+  Database database_;
+  StoreOptions options_;
+  Statement load_, save_recent_, save_rolled_, add_name_, find_name_, find_id_, put_state_;
+  std::map<std::string, std::int64_t> ids_;
+  std::map<std::int64_t, std::string> names_;
+  std::set<Step> open_steps_;            ///< written to since they were rolled up
+  std::int64_t forgotten_until_ms_ = 0;  ///< the finest tier is whole from here on
+  std::int64_t last_cleaning_ms_ = 0;
+  std::uint64_t late_ = 0, trims_ = 0;
+};
+
+}  // namespace outrider

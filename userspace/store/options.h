@@ -1,0 +1,35 @@
+// How much history is kept, and how finely. Plain data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace outrider {
+
+/// Points of `step_ms` each, kept for `keep_ms`.
+struct Tier {
+  std::int64_t step_ms = 0;
+  std::int64_t keep_ms = 0;
+};
+
+struct StoreOptions {
+  std::string path;
+  /// Finest first; each step is a multiple of the one before, and nothing is kept shorter than what is finer.
+  std::vector<Tier> tiers = {{1'000, 3'600'000}, {10'000, 86'400'000}, {60'000, 2'592'000'000}};
+  std::int64_t max_bytes = 2LL << 30;  ///< database and write-ahead log together
+  std::size_t max_queued_points = 512;
+  int write_interval_ms = 1'000;
+  int busy_timeout_ms = 500;  ///< of a write, when another process holds the lock
+  /// Unix milliseconds; empty: the system's clock. Called by the store's thread.
+  std::function<std::int64_t()> now_ms;
+};
+
+/// One sentence if the tiers or limits contradict each other.
+Status check_options(const StoreOptions& options);
+
+}  // namespace outrider

@@ -1,0 +1,188 @@
+#include "userspace/store/schema.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <utility>
+
+#include "userspace/base/fd.h"
+
+namespace outrider {
+namespace {
+
+// The finest tier is written each second: its rows lie in the order of time, so that a batch touches few pages. The
+// others are written once a step and read one type at a time: theirs lie by type.
+constexpr const char* kCreate = R"(
+CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE recent(target INTEGER, begin INTEGER, type INTEGER, body BLOB NOT NULL,
+                    PRIMARY KEY(target, begin, type)) WITHOUT ROWID;
+CREATE TABLE rolled(tier INTEGER, target INTEGER, type INTEGER, begin INTEGER, body BLOB NOT NULL,
+                    PRIMARY KEY(tier, target, type, begin)) WITHOUT ROWID;
+CREATE TABLE state(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+)";
+
+constexpr int kRefusal = -1;
+constexpr std::int64_t kApplicationId = 0x4f757472;  ///< "Outr", as file(1) shows it
+constexpr const char* kStepsKey = "store.steps";
+
+constexpr std::array<const char*, 3> kSuffixes = {"", "-wal", "-shm"};
+
+Error refusal(std::string message) { return Error{std::move(message), kRefusal}; }
+
+// Neither SQLite's nor errno's numbers: EAGAIN is SQLITE_CORRUPT.
+Error system_error(const std::string& context) { return Error{Error::from_errno(errno, context).message}; }
+
+/// Whether the file is a store that this program may use; 0 if it has nothing in it yet.
+Result<std::int64_t> check_version(const Database& database, const std::string& path) {
+  const auto version = database.number("PRAGMA user_version");
+  if (!version) return version.error();
+  const auto application = database.number("PRAGMA application_id");
+  if (!application) return application.error();
+  const auto tables = database.number("SELECT count(*) FROM sqlite_master");
+  if (!tables) return tables.error();
+  if (**application != kApplicationId && (**version != 0 || **tables != 0)) {
+    return refusal(fmt::format("{} is a database of another program; give the store another path", path));
+  }
+  if (**version > kSchemaVersion) {
+    return refusal(fmt::format(
+        "the store {} was written by a newer Outrider (version {}, this one knows {}); use that one, or give another "
+        "path",
+        path, **version, kSchemaVersion));
+  }
+  return **version;
+}
+
+std::string joined(const std::vector<std::int64_t>& steps) { return fmt::format("{}", fmt::join(steps, ",")); }
+
+Status create_file(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0) {
+    if (!S_ISREG(status.st_mode)) return Error{"the store " + path + " is no regular file; give another path"};
+    return Ok{};
+  }
+  const Fd file(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!file.valid() && errno != EEXIST) return system_error("create the store " + path);
+  return Ok{};
+}
+
+// A store from elsewhere may be readable to all. By name: closing a descriptor of an open database would drop SQLite's
+// locks on it.
+Status keep_private(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) == 0) return Ok{};
+  if (::chmod(path.c_str(), S_IRUSR | S_IWUSR) == 0) return Ok{};
+  return system_error("take others' rights away from the store " + path);
+}
+
+// From `version` to kSchemaVersion, all in one transaction; 0 is a new file.
+Status migrate(Database& database, std::int64_t version, const std::string& steps) {
+  if (version == kSchemaVersion) return Ok{};
+  const std::string body = fmt::format(
+      "BEGIN IMMEDIATE; {} INSERT INTO state VALUES('{}', '{}'); PRAGMA application_id = {}; PRAGMA user_version = {}; "
+      "COMMIT",
+      kCreate, kStepsKey, steps, kApplicationId, kSchemaVersion);
+  Status done = database.execute(body);
+  if (!done) (void)database.execute("ROLLBACK");
+  return done;
+}
+
+}  // namespace
+
+bool is_refusal(const Error& error) { return error.code == kRefusal; }
+
+Result<std::vector<std::int64_t>> read_steps(const Database& database) {
+  auto row = database.prepare(fmt::format("SELECT value FROM state WHERE key = '{}'", kStepsKey));
+  if (!row) return row.error();
+  const auto found = row->step();
+  if (!found) return found.error();
+  std::vector<std::int64_t> steps;
+  std::istringstream text(*found ? std::string(row->bytes(0)) : std::string());
+  for (std::string step; std::getline(text, step, ',');) {
+    const std::int64_t value = std::strtoll(step.c_str(), nullptr, 10);
+    if (value <= 0) break;
+    steps.push_back(value);
+  }
+  if (steps.empty() || !text.eof()) return Error{"the store does not say what steps it keeps; move it away"};
+  return steps;
+}
+
+Result<Database> open_for_writing(const StoreOptions& options) {
+  const std::string& path = options.path;
+  std::vector<std::int64_t> steps_wanted;
+  for (const Tier& tier : options.tiers) steps_wanted.push_back(tier.step_ms);
+  const std::string wanted = joined(steps_wanted);
+  if (Status created = create_file(path); !created) return created.error();
+  auto database = Database::open(path, Database::Mode::kReadWrite, options.busy_timeout_ms);
+  if (!database) return database;
+  const auto version = check_version(*database, path);
+  if (!version) return version.error();
+  if (Status kept = keep_private(path); !kept) return kept.error();
+  // The log is cut back after each checkpoint, and synced with it: a power cut loses the last seconds, no more.
+  Status tuned = database->execute(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304;"
+      "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY");
+  if (!tuned) return tuned.error();
+  if (Status migrated = migrate(*database, *version, wanted); !migrated) return migrated.error();
+  // Steps of two lengths in one tier would make every window over both wrong.
+  const auto steps = read_steps(*database);
+  if (!steps) return steps.error();
+  if (joined(*steps) != wanted) {
+    return refusal(fmt::format(
+        "the store {} keeps points of {} ms and the options ask for {} ms; set the steps back, or give another path",
+        path, joined(*steps), wanted));
+  }
+  return database;
+}
+
+Result<Database> open_for_reading(const std::string& path, int busy_timeout_ms) {
+  auto database = Database::open(path, Database::Mode::kReadOnly, busy_timeout_ms);
+  if (!database) return database;
+  auto version = check_version(*database, path);
+  struct stat status {};
+  if (!version && !is_corruption(version.error()) && !is_refusal(version.error()) &&
+      ::stat((path + "-wal").c_str(), &status) != 0) {
+    // Nobody writes, and the log's index cannot be made here (a read-only directory): the file alone is everything.
+    database = Database::open(path, Database::Mode::kImmutable, busy_timeout_ms);
+    if (!database) return database;
+    version = check_version(*database, path);
+  }
+  if (!version) return version.error();
+  if (*version == 0) return Error{"the store " + path + " is empty: nothing has been written to it yet"};
+  if (Status tuned = database->execute("PRAGMA cache_size = -4096"); !tuned) return tuned.error();
+  return database;
+}
+
+Status move_aside(const std::string& path, std::int64_t now_ms) {
+  struct stat status {};
+  const auto taken = [&](const char* suffix) {
+    return ::lstat(fmt::format("{}.corrupt-{}{}", path, now_ms, suffix).c_str(), &status) == 0;
+  };
+  while (std::any_of(kSuffixes.begin(), kSuffixes.end(), taken)) ++now_ms;
+  // The log goes first: left behind, it would be taken for the new file's.
+  for (const char* suffix : {"-wal", "-shm", ""}) {
+    const std::string from = path + suffix;
+    const std::string to = fmt::format("{}.corrupt-{}{}", path, now_ms, suffix);
+    if (std::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
+      return system_error("move the corrupt store " + from + " aside");
+    }
+  }
+  return Ok{};
+}
+
+std::int64_t file_bytes(const std::string& path) {
+  std::int64_t bytes = 0;
+  for (const char* suffix : kSuffixes) {
+    struct stat status {};
+    if (::stat((path + suffix).c_str(), &status) == 0) bytes += status.st_size;
+  }
+  return bytes;
+}
+
+}  // namespace outrider

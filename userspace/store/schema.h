@@ -1,0 +1,37 @@
+// The store's file: making it (mode 0600), checking its version, bringing older versions up, and moving a file aside
+// that is no sound database. Internal to store/. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/store/database.h"
+#include "userspace/store/options.h"
+
+namespace outrider {
+
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+/// Whether `error`, from here, says that the file is sound but not to be written with these options: a newer Outrider
+/// wrote it, another program did, or its steps are others. Trying again is no use.
+bool is_refusal(const Error& error);
+
+/// Opens the store for writing, made anew if it is missing. A corrupt file is an error (is_corruption()).
+Result<Database> open_for_writing(const StoreOptions& options);
+
+/// Opens `path`, which another process or connection may be writing. Never changes the file.
+Result<Database> open_for_reading(const std::string& path, int busy_timeout_ms);
+
+/// The steps of the tiers that the file was made with, finest first, in milliseconds.
+Result<std::vector<std::int64_t>> read_steps(const Database& database);
+
+/// Renames `path` and its log to "PATH.corrupt-<now_ms>", or the next number that is free. No connection of this
+/// process may be open.
+Status move_aside(const std::string& path, std::int64_t now_ms);
+
+/// Bytes of the database, its log and its index of the log.
+std::int64_t file_bytes(const std::string& path);
+
+}  // namespace outrider

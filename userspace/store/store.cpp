@@ -1,0 +1,221 @@
+#include "userspace/store/store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "userspace/store/schema.h"
+
+namespace outrider {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+std::int64_t system_now_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+}  // namespace
+
+Store::Store(StoreOptions options) : options_(std::move(options)) {}
+
+Result<std::unique_ptr<Store>> Store::make(StoreOptions options) {
+  if (Status sound = check_options(options); !sound) return sound.error();
+  if (!options.now_ms) options.now_ms = system_now_ms;
+  std::unique_ptr<Store> store(new Store(std::move(options)));
+  if (Status opened = store->open_writer(); !opened) {
+    if (is_refusal(opened.error())) return opened.error();
+    store->status_.error = opened.error().message;
+    ++store->status_.failed_writes;
+  }
+  store->status_.file_bytes = file_bytes(store->options_.path);
+  store->thread_ = std::thread(&Store::run, store.get());
+  return store;
+}
+
+Store::~Store() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::int64_t Store::now_ms() const { return options_.now_ms(); }
+
+void Store::add(const std::string& target, Point point) {
+  auto shared = std::make_shared<const Point>(std::move(point));
+  const std::lock_guard lock(mutex_);
+  newest_[target] = shared;
+  if (queue_.size() + batch_points_ >= options_.max_queued_points) {
+    ++status_.dropped_points;
+    return;
+  }
+  queue_.push_back({target, std::move(shared)});
+}
+
+void Store::put_state(const std::string& key, std::string value) {
+  const std::lock_guard lock(mutex_);
+  state_[key] = std::move(value);
+}
+
+Status Store::flush() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t wanted = ++flushes_wanted_;
+  wake_.notify_all();
+  written_.wait(lock, [&] { return flushes_done_ >= wanted; });
+  if (!status_.error.empty()) return Error{status_.error};
+  return Ok{};
+}
+
+void Store::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const auto pause = std::chrono::milliseconds(options_.write_interval_ms);
+    wake_.wait_for(lock, pause, [&] { return stopping_ || flushes_wanted_ > flushes_done_; });
+    const bool last = stopping_;
+    const std::uint64_t flushes = flushes_wanted_;
+    // What could not be written last time stays in front.
+    std::move(queue_.begin(), queue_.end(), std::back_inserter(batch_));
+    queue_.clear();
+    batch_points_ = batch_.size();
+    batch_state_ = state_;
+    lock.unlock();
+    write_batch();
+    lock.lock();
+    flushes_done_ = flushes;
+    written_.notify_all();
+    if (last) return;
+  }
+}
+
+void Store::write_batch() {
+  const auto begin = SteadyClock::now();
+  const std::int64_t now = now_ms();
+  Status done = try_write(now);
+  if (!done && is_corruption(done.error())) {
+    start_anew(now);
+    done = try_write(now);
+  }
+  finish_batch(done, std::chrono::duration<double>(SteadyClock::now() - begin).count());
+}
+
+Status Store::open_writer() {
+  auto writer = HistoryWriter::open(options_);
+  if (!writer && is_corruption(writer.error())) {
+    start_anew(now_ms());
+    writer = HistoryWriter::open(options_);
+  }
+  if (!writer) return writer.error();
+  writer_ = std::move(*writer);
+  // One that was opened while nothing could be written may not look at the log.
+  const std::lock_guard lock(reader_mutex_);
+  reader_.reset();
+  return Ok{};
+}
+
+Status Store::try_write(std::int64_t now) {
+  if (!writer_) {
+    if (Status opened = open_writer(); !opened) return opened;
+  }
+  return writer_->write(batch_, batch_state_, now);
+}
+
+// The corrupt file may still be worth something to somebody: it is moved, never deleted.
+void Store::start_anew(std::int64_t now) {
+  writer_.reset();
+  {
+    // Held during the move: a reader that was opened in between would show the old file for ever.
+    const std::lock_guard lock(reader_mutex_);
+    reader_.reset();
+    if (!move_aside(options_.path, now)) return;
+  }
+  const std::lock_guard lock(mutex_);
+  ++status_.corrupt_files;
+}
+
+void Store::finish_batch(const Status& done, double seconds) {
+  // Any other fault may be of the connection (the file was replaced, its directory came back): open it again.
+  if (!done) writer_.reset();
+  const std::int64_t bytes = file_bytes(options_.path);
+  const std::lock_guard lock(mutex_);
+  status_.file_bytes = bytes;
+  status_.last_write_seconds = seconds;
+  if (!done) {
+    ++status_.failed_writes;
+    status_.error = done.error().message;
+    return;
+  }
+  status_.error.clear();
+  const std::uint64_t late = writer_->take_late();
+  status_.late_points += late;
+  status_.trims += writer_->take_trims();
+  status_.written_points += batch_.size() - late;
+  batch_.clear();
+  batch_points_ = 0;
+  for (const auto& [key, value] : batch_state_) {
+    const auto found = state_.find(key);
+    if (found != state_.end() && found->second == value) state_.erase(found);
+  }
+}
+
+template <typename T, typename Read>
+Result<T> Store::read(Read&& how) {
+  const std::lock_guard lock(reader_mutex_);
+  if (!reader_) {
+    auto opened = StoreReader::open(options_);
+    if (!opened) return opened.error();
+    reader_ = std::move(*opened);
+  }
+  Result<T> result = how(*reader_);
+  if (!result) reader_.reset();
+  return result;
+}
+
+Result<std::optional<std::string>> Store::get_state(const std::string& key) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = state_.find(key);
+    if (found != state_.end()) return std::optional(found->second);
+  }
+  return read<std::optional<std::string>>([&](StoreReader& reader) { return reader.state(key); });
+}
+
+std::shared_ptr<const Point> Store::get_current_performance(const std::string& target) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = newest_.find(target);
+    if (found != newest_.end()) return found->second;
+  }
+  const auto point = read<std::optional<Point>>([&](StoreReader& reader) { return reader.newest(target); });
+  return point && *point ? std::make_shared<const Point>(**point) : nullptr;
+}
+
+Result<std::vector<Point>> Store::get_recent_snapshots(const std::string& target, std::int64_t window_ms) {
+  const std::int64_t from = now_ms() - window_ms;
+  return read<std::vector<Point>>([&](StoreReader& reader) { return reader.recent(target, from); });
+}
+
+Result<History> Store::history(const HistoryQuery& query) {
+  return read<History>([&](StoreReader& reader) { return reader.history(query); });
+}
+
+Result<std::vector<std::string>> Store::targets() {
+  return read<std::vector<std::string>>([](StoreReader& reader) { return reader.targets(); });
+}
+
+Result<std::vector<std::string>> Store::types(const std::string& target) {
+  return read<std::vector<std::string>>([&](StoreReader& reader) { return reader.types(target); });
+}
+
+StoreStatus Store::status() {
+  const std::lock_guard lock(mutex_);
+  StoreStatus status = status_;
+  status.queued_points = queue_.size() + batch_points_;
+  return status;
+}
+
+}  // namespace outrider

@@ -1,0 +1,111 @@
+// The history of all targets on disk. Points are queued and written by the store's own thread, batched about once a
+// second, so that a full, slow or broken disk costs history and never an interval: each such fault is counted and
+// retried. After a kill -9 at most the last two seconds are missing. All functions are thread-safe; history() and
+// its like read the file under a lock of their own, so they wait for each other but not for the writer. Times are
+// Unix milliseconds.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/model/point.h"
+#include "userspace/store/history_writer.h"
+#include "userspace/store/options.h"
+#include "userspace/store/store_reader.h"
+
+namespace outrider {
+
+/// What the store has done and failed to do since it was opened.
+struct StoreStatus {
+  std::uint64_t written_points = 0;
+  std::uint64_t dropped_points = 0;  ///< the queue was full
+  std::uint64_t late_points = 0;     ///< older than the finest tier reaches
+  std::uint64_t failed_writes = 0;   ///< batches that were not written at the first attempt, each attempt counted
+  std::uint64_t corrupt_files = 0;   ///< moved aside
+  std::uint64_t trims = 0;           ///< times that the size limit cost the oldest history
+  std::size_t queued_points = 0;
+  std::int64_t file_bytes = 0;    ///< with the write-ahead log
+  double last_write_seconds = 0;  ///< how long the last batch took
+  std::string error;              ///< why the last attempt failed; empty: it did not
+};
+
+class Store {
+ public:
+  /// Starts the thread. A file that cannot be opened or written now is no error here: it is counted and tried again.
+  /// Errors: options that contradict each other, or a file that is not to be written: of a newer version, of another
+  /// program, or of other steps.
+  static Result<std::unique_ptr<Store>> make(StoreOptions options);
+  /// For another process, or for long queries next to a running store.
+  static Result<StoreReader> open_read_only(const StoreOptions& options) { return StoreReader::open(options); }
+
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  /// Writes what is queued, if that works at once, and stops.
+  ~Store();
+
+  /// Never waits for the disk. A full queue drops the point and counts it.
+  void add(const std::string& target, Point point);
+  /// Small values that survive a restart; written with the next batch, the last one of a key wins. Keys that begin with
+  /// "store." are the store's own.
+  void put_state(const std::string& key, std::string value);
+  /// What was put last, written or not; none if nothing ever was.
+  Result<std::optional<std::string>> get_state(const std::string& key);
+
+  /// Waits until all that was queued before is written or has failed once.
+  Status flush();
+
+  /// The newest point of the target, written or not; null if there is none.
+  std::shared_ptr<const Point> get_current_performance(const std::string& target);
+  /// The finest points, written ones, of the last `window_ms`, oldest first.
+  Result<std::vector<Point>> get_recent_snapshots(const std::string& target, std::int64_t window_ms);
+  Result<History> history(const HistoryQuery& query);
+  Result<std::vector<std::string>> targets();
+  Result<std::vector<std::string>> types(const std::string& target);
+
+  StoreStatus status();
+
+ private:
+  explicit Store(StoreOptions options);
+
+  void run();
+  void write_batch();
+  Status try_write(std::int64_t now_ms);
+  Status open_writer();
+  void start_anew(std::int64_t now_ms);
+  void finish_batch(const Status& done, double seconds);
+  [[nodiscard]] std::int64_t now_ms() const;
+  template <typename T, typename Read>
+  Result<T> read(Read&& how);
+
+  const StoreOptions options_;
+
+  // Of the thread alone.
+  std::optional<HistoryWriter> writer_;
+  std::vector<TargetPoint> batch_;
+  std::map<std::string, std::string> batch_state_;
+
+  std::mutex mutex_;  ///< guards what follows, never held during input or output
+  std::condition_variable wake_, written_;
+  std::vector<TargetPoint> queue_;
+  std::map<std::string, std::string> state_;  ///< put and perhaps not yet written
+  std::map<std::string, std::shared_ptr<const Point>> newest_;
+  StoreStatus status_;
+  std::size_t batch_points_ = 0;
+  std::uint64_t flushes_wanted_ = 0, flushes_done_ = 0;
+  bool stopping_ = false;
+
+  std::mutex reader_mutex_;  ///< taken alone, never with mutex_
+  std::optional<StoreReader> reader_;
+
+  std::thread thread_;  ///< last: it uses everything above
+};
+
+}  // namespace outrider

@@ -1,0 +1,327 @@
+#include "userspace/store/store_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "userspace/store/point_codec.h"
+#include "userspace/store/schema.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::int64_t kMaxPoints = 20'000;
+// Beyond this many steps a rounded window is read from a coarser tier.
+constexpr std::int64_t kMaxSteps = 10'000;
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+Status check_query(const HistoryQuery& query) {
+  if (query.from_ms >= query.to_ms) return Error{"the window ends before it begins; give a later end"};
+  if (query.step_ms < 0) return Error{"the step is negative; give one above 0"};
+  if (query.step_ms > 0 && (query.to_ms - query.from_ms) / query.step_ms > kMaxPoints) {
+    return Error{fmt::format("that window has more than {} steps; give a longer step or a shorter window", kMaxPoints)};
+  }
+  return Ok{};
+}
+
+bool on_grid(const History& window, std::int64_t step_ms) {
+  return window.from_ms % step_ms == 0 && window.to_ms % step_ms == 0 && window.step_ms % step_ms == 0;
+}
+
+}  // namespace
+
+StoreReader::StoreReader(Database database, std::vector<std::int64_t> steps_ms)
+    : database_(std::move(database)), steps_ms_(std::move(steps_ms)) {}
+
+Result<StoreReader> StoreReader::open(const StoreOptions& options) {
+  auto database = open_for_reading(options.path, options.busy_timeout_ms);
+  if (!database) return database.error();
+  const auto steps = read_steps(*database);
+  if (!steps) return steps.error();
+  return StoreReader(std::move(*database), *steps);
+}
+
+Result<std::optional<std::int64_t>> StoreReader::id_of(const std::string& name) {
+  auto statement = database_.prepare("SELECT id FROM name WHERE text = ?1");
+  if (!statement) return statement.error();
+  const auto row = statement->bind(1, std::string_view(name)).step();
+  if (!row) return row.error();
+  return *row ? std::optional(statement->number(0)) : std::optional<std::int64_t>();
+}
+
+std::string StoreReader::name_of(std::int64_t id) {
+  const auto found = names_.find(id);
+  if (found != names_.end()) return found->second;
+  auto statement = database_.prepare("SELECT text FROM name WHERE id = ?1");
+  if (!statement) return {};
+  const auto row = statement->bind(1, id).step();
+  if (!row || !*row) return {};
+  return names_[id] = std::string(statement->bytes(0));
+}
+
+// Jumps from one type to the next in the index, where DISTINCT would read every row.
+Result<std::vector<std::int64_t>> StoreReader::type_ids(std::int64_t target) {
+  std::vector<std::int64_t> ids;
+  for (std::size_t tier = 1; tier < steps_ms_.size(); ++tier) {
+    auto next = database_.prepare("SELECT type FROM rolled WHERE tier = ?1 AND target = ?2 AND type > ?3 LIMIT 1");
+    if (!next) return next.error();
+    std::int64_t last = 0;
+    while (true) {
+      const auto row = next->bind(1, static_cast<std::int64_t>(tier)).bind(2, target).bind(3, last).step();
+      if (!row) return row.error();
+      if (!*row) break;
+      ids.push_back(last = next->number(0));
+      next->reset();
+    }
+  }
+  auto rows = database_.prepare("SELECT DISTINCT type FROM recent WHERE target = ?1 AND type > 0");
+  if (!rows) return rows.error();
+  rows->bind(1, target);
+  for (auto row = rows->step(); !row || *row; row = rows->step()) {
+    if (!row) return row.error();
+    ids.push_back(rows->number(0));
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+Result<StoreReader::Selection> StoreReader::select(const HistoryQuery& query) {
+  Selection selection;
+  const auto target = id_of(query.target);
+  if (!target) return target.error();
+  selection.target = target->value_or(-1);
+  selection.types = {0};
+  if (query.type) {
+    selection.gauges = selection.totals = false;
+    const auto type = id_of(*query.type);
+    if (!type) return type.error();
+    if (*type) selection.types.push_back(**type);
+  } else if (query.all_types) {
+    selection.all_types = true;
+    const auto types = type_ids(selection.target);
+    if (!types) return types.error();
+    selection.types.insert(selection.types.end(), types->begin(), types->end());
+  }
+  return selection;
+}
+
+// Per tier the oldest point of the target. A tier that has none yet is as old as the finer one that it is read from.
+Result<std::vector<std::int64_t>> StoreReader::first_points(std::int64_t target) {
+  std::vector<std::int64_t> first;
+  for (std::size_t tier = 0; tier < steps_ms_.size(); ++tier) {
+    auto statement = database_.prepare(
+        tier == 0 ? "SELECT begin FROM recent WHERE target = ?1 ORDER BY begin LIMIT 1"
+                  : "SELECT begin FROM rolled WHERE target = ?1 AND type = 0 AND tier = ?2 ORDER BY begin LIMIT 1");
+    if (!statement) return statement.error();
+    statement->bind(1, target);
+    if (tier > 0) statement->bind(2, static_cast<std::int64_t>(tier));
+    const auto row = statement->step();
+    if (!row) return row.error();
+    first.push_back(*row ? statement->number(0) : tier == 0 ? kNever : first.back());
+  }
+  return first;
+}
+
+// Rounds `window` where it must.
+Result<std::size_t> StoreReader::choose_tier(std::int64_t target, History& window) {
+  const auto first = first_points(target);
+  if (!first) return first.error();
+  const std::int64_t oldest = *std::min_element(first->begin(), first->end());
+  const auto reaches = [&](std::size_t tier) {
+    if (oldest == kNever) return true;
+    return first->at(tier) <= std::max(window.from_ms, oldest + steps_ms_.back() - 1);
+  };
+  for (std::size_t tier = steps_ms_.size(); tier-- > 0;) {
+    if (on_grid(window, steps_ms_[tier]) && reaches(tier)) return tier;
+  }
+  std::size_t tier = 0;
+  const std::size_t last = steps_ms_.size() - 1;
+  const std::int64_t length = window.to_ms - window.from_ms;
+  while (tier < last && (!reaches(tier) || length / steps_ms_[tier] > kMaxSteps)) ++tier;
+  const std::int64_t grid = steps_ms_[tier];
+  window.from_ms = floor_to_step(window.from_ms, grid);
+  window.to_ms = ceil_to_step(window.to_ms, grid);
+  window.step_ms = ceil_to_step(window.step_ms, grid);
+  window.rounded = true;
+  return tier;
+}
+
+// A tier holds what is rolled up; the steps after that are still in the finer ones.
+Result<std::vector<StoreReader::Segment>> StoreReader::segments(std::int64_t target, std::size_t tier,
+                                                                const History& window) {
+  std::vector<Segment> result;
+  std::int64_t from = window.from_ms;
+  for (; tier > 0 && from < window.to_ms; --tier) {
+    auto last = database_.prepare(
+        "SELECT begin FROM rolled WHERE tier = ?1 AND target = ?2 AND type = 0 ORDER BY begin DESC LIMIT 1");
+    if (!last) return last.error();
+    const auto row = last->bind(1, static_cast<std::int64_t>(tier)).bind(2, target).step();
+    if (!row) return row.error();
+    if (!*row) continue;
+    const std::int64_t end = std::min(window.to_ms, last->number(0) + steps_ms_[tier]);
+    if (end <= from) continue;
+    result.push_back({tier, from, end});
+    from = end;
+  }
+  if (from < window.to_ms) result.push_back({0, from, window.to_ms});
+  return result;
+}
+
+Status StoreReader::add_rows(Statement& rows, const Selection& selection, const History& window,
+                             std::map<std::int64_t, Point>& points) {
+  NameOf name = [this](std::int64_t id) { return name_of(id); };
+  if (!selection.gauges) name = nullptr;
+  for (auto row = rows.step(); !row || *row; row = rows.step()) {
+    if (!row) return row.error();
+    const std::int64_t index = (rows.number(0) - window.from_ms) / window.step_ms;
+    const std::int64_t type = rows.number(1);
+    Point step;
+    const bool sound =
+        type == 0 ? decode_head(rows.bytes(2), name, step) : decode_type(rows.bytes(2), step.types[name_of(type)]);
+    // One bad row is not worth the whole answer, but it must not be taken for a quiet step either.
+    if (!sound) {
+      return Error{fmt::format("the store has a row that cannot be decoded, at {} ms; ask for a window without it",
+                               rows.number(0))};
+    }
+    if (!selection.totals) step.total = {};
+    merge(points[index], step);
+  }
+  rows.reset();
+  return Ok{};
+}
+
+Status StoreReader::read_segment(const Segment& segment, const Selection& selection, const History& window,
+                                 std::map<std::int64_t, Point>& points) {
+  if (segment.tier == 0 && selection.all_types) {
+    auto rows =
+        database_.prepare("SELECT begin, type, body FROM recent WHERE target = ?1 AND begin >= ?2 AND begin < ?3");
+    if (!rows) return rows.error();
+    rows->bind(1, selection.target).bind(2, segment.from_ms).bind(3, segment.to_ms);
+    return add_rows(*rows, selection, window, points);
+  }
+  auto rows = database_.prepare(
+      segment.tier == 0
+          ? "SELECT begin, type, body FROM recent WHERE target = ?1 AND begin >= ?2 AND begin < ?3 AND type = ?4"
+          : "SELECT begin, type, body FROM rolled WHERE tier = ?5 AND target = ?1 AND type = ?4 AND begin >= ?2 "
+            "AND begin < ?3");
+  if (!rows) return rows.error();
+  for (const std::int64_t type : selection.types) {
+    rows->bind(1, selection.target).bind(2, segment.from_ms).bind(3, segment.to_ms).bind(4, type);
+    if (segment.tier > 0) rows->bind(5, static_cast<std::int64_t>(segment.tier));
+    if (Status added = add_rows(*rows, selection, window, points); !added) return added;
+  }
+  return Ok{};
+}
+
+Result<History> StoreReader::read_window(const HistoryQuery& query) {
+  History history;
+  history.from_ms = query.from_ms;
+  history.to_ms = query.to_ms;
+  history.step_ms = query.step_ms > 0 ? query.step_ms : query.to_ms - query.from_ms;
+  const auto selection = select(query);
+  if (!selection) return selection.error();
+  const auto tier = choose_tier(selection->target, history);
+  if (!tier) return tier.error();
+  if (query.step_ms == 0) history.step_ms = history.to_ms - history.from_ms;
+  history.resolution_ms = steps_ms_[*tier];
+  const auto parts = segments(selection->target, *tier, history);
+  if (!parts) return parts.error();
+  std::map<std::int64_t, Point> points;
+  for (const Segment& part : *parts) {
+    if (Status read = read_segment(part, *selection, history, points); !read) return read.error();
+  }
+  history.points.reserve(points.size());
+  for (auto& [index, point] : points) {
+    point.begin_ms = history.from_ms + index * history.step_ms;
+    point.length_ms = std::min(history.step_ms, history.to_ms - point.begin_ms);
+    history.points.push_back(std::move(point));
+  }
+  return history;
+}
+
+Result<History> StoreReader::history(const HistoryQuery& query) {
+  if (Status sound = check_query(query); !sound) return sound.error();
+  // One transaction, so that a roll-up between two look-ups neither hides a step nor shows it twice.
+  if (Status begun = database_.execute("BEGIN"); !begun) return begun.error();
+  Result<History> result = read_window(query);
+  (void)database_.execute("COMMIT");
+  return result;
+}
+
+Result<std::optional<Point>> StoreReader::newest(const std::string& target) {
+  const auto id = id_of(target);
+  if (!id) return id.error();
+  if (!*id) return std::optional<Point>();
+  const auto begin =
+      database_.number(fmt::format("SELECT begin FROM recent WHERE target = {} ORDER BY begin DESC LIMIT 1", **id));
+  if (!begin) return begin.error();
+  if (!*begin) return std::optional<Point>();
+  const auto points = recent(target, **begin);
+  if (!points) return points.error();
+  return points->empty() ? std::optional<Point>() : std::optional(points->back());
+}
+
+Result<std::vector<Point>> StoreReader::recent(const std::string& target, std::int64_t from_ms) {
+  const std::int64_t step = steps_ms_.front();
+  Selection selection;
+  selection.all_types = true;
+  const auto id = id_of(target);
+  if (!id) return id.error();
+  selection.target = id->value_or(-1);
+  History window;
+  window.from_ms = floor_to_step(from_ms, step);
+  window.step_ms = step;
+  std::map<std::int64_t, Point> steps;
+  if (Status read = read_segment({0, window.from_ms, kNever}, selection, window, steps); !read) return read.error();
+  std::vector<Point> points;
+  for (auto& [index, point] : steps) {
+    point.begin_ms = window.from_ms + index * step;
+    point.length_ms = step;
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
+Result<std::vector<std::string>> StoreReader::targets() {
+  std::vector<std::string> names;
+  for (std::size_t tier = 0; tier < steps_ms_.size(); ++tier) {
+    const std::string table = tier == 0 ? "recent WHERE" : fmt::format("rolled WHERE tier = {} AND", tier);
+    auto next = database_.prepare("SELECT target FROM " + table + " target > ?1 ORDER BY target LIMIT 1");
+    if (!next) return next.error();
+    std::int64_t last = 0;
+    while (true) {
+      const auto row = next->bind(1, last).step();
+      if (!row) return row.error();
+      if (!*row) break;
+      last = next->number(0);
+      next->reset();
+      names.push_back(name_of(last));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+Result<std::vector<std::string>> StoreReader::types(const std::string& target) {
+  const auto id = id_of(target);
+  if (!id) return id.error();
+  const auto ids = type_ids(id->value_or(-1));
+  if (!ids) return ids.error();
+  std::vector<std::string> names;
+  for (const std::int64_t type : *ids) names.push_back(name_of(type));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::optional<std::string>> StoreReader::state(const std::string& key) {
+  auto statement = database_.prepare("SELECT value FROM state WHERE key = ?1");
+  if (!statement) return statement.error();
+  const auto row = statement->bind(1, std::string_view(key)).step();
+  if (!row) return row.error();
+  return *row ? std::optional(std::string(statement->bytes(0))) : std::optional<std::string>();
+}
+
+}  // namespace outrider

@@ -1,0 +1,83 @@
+// Reads history, in this process or another one, while the service writes. Owns its connection; not thread-safe (one
+// reader a thread). Reading never blocks the writer and never changes the file. Times are Unix milliseconds.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/model/point.h"
+#include "userspace/store/database.h"
+#include "userspace/store/options.h"
+
+namespace outrider {
+
+struct HistoryQuery {
+  std::string target;
+  std::int64_t from_ms = 0, to_ms = 0;  ///< [from, to)
+  std::int64_t step_ms = 0;             ///< 0: the window as one point
+  /// Points get this type's figures only, and no gauges. Without it: totals and gauges.
+  std::optional<std::string> type;
+  bool all_types = false;  ///< without `type`: the figures of each type too
+};
+
+struct History {
+  /// The window that the points cover, and their distance: what was asked for, or rounded outward.
+  std::int64_t from_ms = 0, to_ms = 0, step_ms = 0;
+  bool rounded = false;
+  std::int64_t resolution_ms = 0;  ///< of the tier that was read
+  std::vector<Point> points;       ///< ascending; a step without readings has none
+};
+
+class StoreReader {
+ public:
+  /// `options`: the path and the busy timeout. The tiers are those that the file was written with.
+  static Result<StoreReader> open(const StoreOptions& options);
+
+  /// A window and a step that lie on a kept tier's grid are answered exactly, others rounded outward to the finest
+  /// tier that reaches back far enough. An unknown target has no points.
+  Result<History> history(const HistoryQuery& query);
+  /// The last point written, with all types; none for an unknown target.
+  Result<std::optional<Point>> newest(const std::string& target);
+  /// The finest points from `from_ms` on, with all types.
+  Result<std::vector<Point>> recent(const std::string& target, std::int64_t from_ms);
+  Result<std::vector<std::string>> targets();
+  Result<std::vector<std::string>> types(const std::string& target);
+  Result<std::optional<std::string>> state(const std::string& key);
+
+ private:
+  struct Segment {
+    std::size_t tier = 0;
+    std::int64_t from_ms = 0, to_ms = 0;
+  };
+  struct Selection {
+    std::int64_t target = 0;
+    std::vector<std::int64_t> types;  ///< 0 is the head
+    bool totals = true, gauges = true;
+    bool all_types = false;
+  };
+
+  StoreReader(Database database, std::vector<std::int64_t> steps_ms);
+
+  Result<History> read_window(const HistoryQuery& query);
+  Result<Selection> select(const HistoryQuery& query);
+  Result<std::optional<std::int64_t>> id_of(const std::string& name);
+  std::string name_of(std::int64_t id);
+  Result<std::vector<std::int64_t>> type_ids(std::int64_t target);
+  Result<std::vector<std::int64_t>> first_points(std::int64_t target);
+  Result<std::size_t> choose_tier(std::int64_t target, History& window);
+  Result<std::vector<Segment>> segments(std::int64_t target, std::size_t tier, const History& window);
+  Status read_segment(const Segment& segment, const Selection& selection, const History& window,
+                      std::map<std::int64_t, Point>& points);
+  Status add_rows(Statement& rows, const Selection& selection, const History& window,
+                  std::map<std::int64_t, Point>& points);
+
+  Database database_;
+  std::vector<std::int64_t> steps_ms_;  ///< of the tiers, finest first
+  std::map<std::int64_t, std::string> names_;
+};
+
+}  // namespace outrider
