@@ -101,6 +101,7 @@ void read_labels(Reader& reader, const toml::table& table, const std::string& pr
 
 std::vector<std::string_view> target_keys(const std::vector<Field>& fields) {
   std::vector<std::string_view> known;
+  known.reserve(std::size(kWays) + fields.size() + 1);
   for (const TargetConfig::By by : kWays) known.emplace_back(key_of(by));
   for (const Field& field : fields) known.push_back(field.key);
   known.push_back(kLabelsKey);

@@ -73,6 +73,7 @@ void print_fields(std::string& out, const std::vector<Field>& fields) {
 
 void print_tiers(std::string& out, const std::vector<StoreTier>& tiers) {
   std::vector<std::string> items;
+  items.reserve(tiers.size());
   for (const StoreTier& tier : tiers) {
     items.push_back(fmt::format("{{ step = {}, keep = {} }}", toml_text(format_duration(tier.step)),
                                 toml_text(format_duration(tier.keep))));

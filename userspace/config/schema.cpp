@@ -36,7 +36,7 @@ Section store_section(Config& c) {
   return {"store",
           {{"enabled", FlagSlot{&c.store.enabled}},
            {"path", TextSlot{&c.store.path, absolute_path}},
-           {"max_size", SizeSlot{&c.store.max_bytes, 16 * kMiB, 1024 * 1024 * kMiB}}}};
+           {"max_size", SizeSlot{&c.store.max_bytes, 16 * kMiB, std::uint64_t{1024} * 1024 * kMiB}}}};
 }
 
 Section health_section(Config& c) {

@@ -74,7 +74,7 @@ const char* textfile_path(std::string_view text) {
 
 const char* json_path(std::string_view text) {
   if (text == "-" || optional_path(text) == nullptr) return nullptr;
-  return "the absolute path of a file, \"-\" for stdout, or \"\" for none";
+  return R"(the absolute path of a file, "-" for stdout, or "" for none)";
 }
 
 const char* ip_address(std::string_view text) {

@@ -20,7 +20,7 @@ const std::string* text_of(const toml::node& node) {
 }
 
 std::string duration_range(milliseconds low, milliseconds high) {
-  return fmt::format("a duration from \"{}\" to \"{}\"", format_duration(low), format_duration(high));
+  return fmt::format(R"(a duration from "{}" to "{}")", format_duration(low), format_duration(high));
 }
 
 /// None if it is no duration or out of range.
@@ -104,7 +104,7 @@ struct ValueReader {
     const std::string* text = text_of(node);
     const Result<std::uint64_t> size = text == nullptr ? Result<std::uint64_t>(Error{}) : parse_size(*text);
     if (!size || *size < slot.low || *size > slot.high) {
-      return fmt::format("a size from \"{}\" to \"{}\"", format_size(slot.low), format_size(slot.high));
+      return fmt::format(R"(a size from "{}" to "{}")", format_size(slot.low), format_size(slot.high));
     }
     *slot.value = *size;
     return "";
@@ -131,7 +131,7 @@ struct ValueReader {
   std::string operator()(const PercentSlot& slot) const {
     const std::string* text = text_of(node);
     const Result<double> percent = text == nullptr ? Result<double>(Error{}) : parse_percent(*text);
-    if (!percent) return "a percentage from \"0%\" to \"100%\"";
+    if (!percent) return R"(a percentage from "0%" to "100%")";
     *slot.value = std::round(*percent * kPercentGrid) / (kPercentGrid * slot.divisor);
     return "";
   }
@@ -139,7 +139,7 @@ struct ValueReader {
   std::string operator()(const BudgetSlot& slot) const {
     const std::string* text = text_of(node);
     const auto budget = text == nullptr ? Result<std::optional<double>>(Error{}) : parse_budget(*text);
-    if (!budget) return "a percentage such as \"3%\", above 0 and up to 100, or \"off\"";
+    if (!budget) return R"(a percentage such as "3%", above 0 and up to 100, or "off")";
     *slot.value = *budget;
     return "";
   }

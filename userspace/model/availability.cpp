@@ -14,8 +14,8 @@ using Runs = std::vector<std::array<std::int64_t, 4>>;
 
 constexpr int kVersion = 1;
 constexpr std::size_t kHourOfMinutes = 60;
-constexpr std::size_t kDayOfMinutes = 24 * 60;
-constexpr std::size_t kMonthOfHours = 30 * 24;
+constexpr std::size_t kDayOfMinutes = 24 * kHourOfMinutes;
+constexpr std::size_t kMonthOfHours = 30 * std::size_t{24};
 constexpr double kMonthMs = 30.0 * 24 * 3'600'000;
 
 std::optional<double> ratio(const AvailabilityRing::Sums& sums) {
