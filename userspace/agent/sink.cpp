@@ -1,0 +1,179 @@
+#include "userspace/agent/sink.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace outrider {
+namespace {
+
+constexpr std::chrono::minutes kNoticeInterval{1};
+constexpr std::chrono::seconds kDefaultStopTime{1};
+
+// An exception in a thread would end the agent, so a fault of one export would end them all.
+Status guarded(const std::function<Status()>& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    return Error{std::string("unexpected: ") + error.what()};
+  }
+}
+
+}  // namespace
+
+FaultNotice::Say FaultNotice::observe(bool failed, Sink::Clock::time_point now) {
+  if (failed == announced_) return Say::kNothing;
+  if (!failed) {
+    announced_ = false;
+    return Say::kEnded;
+  }
+  if (last_announced_ && now - *last_announced_ < kNoticeInterval) return Say::kNothing;
+  announced_ = true;
+  last_announced_ = now;
+  return Say::kBegan;
+}
+
+/// What is not const is guarded by `mutex`, but for counters.name, which never changes.
+struct SinkThread::State {
+  State(std::string sink_name, std::unique_ptr<Sink> owned, std::size_t queue_limit)
+      : sink(std::move(owned)), limit(queue_limit) {
+    counters.name = std::move(sink_name);
+  }
+
+  const std::unique_ptr<Sink> sink;
+  const std::size_t limit;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Snapshots> queue;
+  SinkCounters counters;
+  FaultNotice notice;
+  std::optional<Sink::Clock::time_point> deadline;  // set once it is to stop
+  bool done = false;
+  bool abandoned = false;  // nobody waits for the thread any more; the log may be gone
+
+  /// The next interval, or none: it is time to end.
+  Snapshots take() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return !queue.empty() || deadline; });
+    if (queue.empty() || (deadline && Sink::Clock::now() >= *deadline)) return nullptr;
+    auto next = std::move(queue.front());
+    queue.pop_front();
+    return next;
+  }
+
+  /// Counts how a call of the sink ended and says so if it is news.
+  void note(const Status& status, bool of_write) {
+    std::unique_lock lock(mutex);
+    if (of_write) ++(status ? counters.written : counters.failed);
+    counters.failing = !status;
+    if (!status) counters.last_error = status.error().message;
+    const auto say = abandoned ? FaultNotice::Say::kNothing : notice.observe(!status, Sink::Clock::now());
+    const auto failures = counters.failed;
+    lock.unlock();  // the log may be slow, and add() must not wait for it
+    if (say == FaultNotice::Say::kBegan) spdlog::error("{}: {}", counters.name, status.error().message);
+    if (say == FaultNotice::Say::kEnded) {
+      spdlog::info("{}: works again; {} writes have failed since the start", counters.name, failures);
+    }
+  }
+
+  void run() {
+    while (const auto snapshots = take()) note(guarded([&] { return sink->write(*snapshots); }), true);
+    const auto status = guarded([&] { return sink->finish(); });
+    if (!status) note(status, false);
+    const std::lock_guard lock(mutex);
+    done = true;
+    changed.notify_all();
+  }
+};
+
+Result<std::unique_ptr<SinkThread>> SinkThread::start(std::string name, std::unique_ptr<Sink> sink,
+                                                      std::size_t queue_limit) {
+  auto state = std::make_shared<State>(std::move(name), std::move(sink), std::max<std::size_t>(queue_limit, 1));
+  // The thread inherits the mask: signals are for the thread that decides when the agent ends, and a closed pipe is an
+  // error of write().
+  sigset_t all{};
+  sigset_t before{};
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread;
+  std::error_code error;
+  try {
+    thread = std::thread([state] { state->run(); });
+    pthread_setname_np(thread.native_handle(), "outrider-sink");
+  } catch (const std::system_error& failure) {
+    error = failure.code();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error) {
+    return Error{
+        "no thread for the export " + state->counters.name + ": " + error.message() + "; raise the limit of tasks",
+        error.value()};
+  }
+  return std::unique_ptr<SinkThread>(new SinkThread(std::move(state), std::move(thread)));
+}
+
+SinkThread::~SinkThread() { stop(Sink::Clock::now() + kDefaultStopTime); }
+
+void SinkThread::add(Snapshots snapshots) {
+  if (!snapshots) return;
+  Snapshots oldest;  // freed without the lock
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->deadline) {
+      ++state_->counters.dropped;
+      return;
+    }
+    if (state_->queue.size() >= state_->limit) {
+      oldest = std::move(state_->queue.front());
+      state_->queue.pop_front();
+      ++state_->counters.dropped;
+    }
+    state_->queue.push_back(std::move(snapshots));
+  }
+  state_->changed.notify_all();
+}
+
+void SinkThread::stop(Sink::Clock::time_point deadline) {
+  if (!thread_.joinable()) return;
+  const auto now = Sink::Clock::now();
+  // The sink's own deadline lies before ours: it shall have time to come back and say what it could not do.
+  const auto last_call = now + std::max(deadline - now, Sink::Clock::duration::zero()) * 3 / 4;
+  state_->sink->hurry(last_call);
+  std::unique_lock lock(state_->mutex);
+  state_->deadline = last_call;
+  state_->changed.notify_all();
+  const bool done = state_->changed.wait_until(lock, deadline, [&] { return state_->done; });
+  state_->abandoned = !done;
+  const auto left = state_->queue.size();
+  state_->queue.clear();
+  state_->counters.dropped += left;
+  lock.unlock();
+  if (done) {
+    thread_.join();
+  } else {
+    thread_.detach();
+    spdlog::warn("{}: did not end in time and is left behind", state_->counters.name);
+  }
+  if (left > 0) spdlog::warn("{}: {} intervals were not written before the end", state_->counters.name, left);
+}
+
+SinkCounters SinkThread::counters() const {
+  const std::lock_guard lock(state_->mutex);
+  auto counters = state_->counters;
+  counters.queued = state_->queue.size();
+  counters.points = state_->sink->points();
+  return counters;
+}
+
+}  // namespace outrider

@@ -1,0 +1,93 @@
+// The exports that are files: a Prometheus textfile, JSON lines, InfluxDB lines. None has to work when it is made: a
+// directory may come later, and each write tries again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "userspace/agent/sink.h"
+#include "userspace/base/fd.h"
+#include "userspace/export/influx_line.h"
+#include "userspace/export/prometheus_text.h"
+#include "userspace/export/textfile.h"
+
+namespace outrider {
+
+struct TextfileSinkOptions {
+  std::string path;
+  PrometheusOptions text;
+};
+
+/// Replaces a file for node_exporter each interval; see textfile.h.
+class TextfileSink : public Sink {
+ public:
+  explicit TextfileSink(TextfileSinkOptions options) : options_(std::move(options)) {}
+
+  /// Looks for the directory anew if it is no longer the one that was opened. Errors: those of TextfileWriter.
+  Status write(const std::vector<Snapshot>& snapshots) override;
+
+ private:
+  using Identity = std::pair<dev_t, ino_t>;
+  [[nodiscard]] std::optional<Identity> directory_now() const;
+
+  TextfileSinkOptions options_;
+  std::optional<TextfileWriter> writer_;
+  std::optional<Identity> directory_;
+};
+
+/// Appends lines to a file, mode 0640, or to stdout ("-"). A file that was rotated, that is moved or removed, is made
+/// anew. Not thread-safe.
+class LineFile {
+ public:
+  explicit LineFile(std::string path) : path_(std::move(path)) {}
+
+  /// `lines` end in a newline. What a full disk cuts off is taken back, so that no half line stays; where it cannot be
+  /// taken back (a pipe), a newline comes before the next lines. Errors: no such directory, disk full and so on.
+  Status append(std::string_view lines);
+
+ private:
+  Status open_if_needed();
+  Status write_all(int file, std::string_view text);
+  void take_back(int file, std::size_t written);
+
+  std::string path_;
+  Fd file_;
+  bool mid_line_ = false;
+};
+
+struct JsonSinkOptions {
+  std::string path;  ///< "-": stdout
+};
+
+/// Appends one JSON object a line for each snapshot.
+class JsonSink : public Sink {
+ public:
+  explicit JsonSink(JsonSinkOptions options) : file_(std::move(options.path)) {}
+  Status write(const std::vector<Snapshot>& snapshots) override;
+
+ private:
+  LineFile file_;
+};
+
+struct InfluxFileOptions {
+  std::string path;  ///< "-": stdout
+  InfluxOptions lines;
+};
+
+/// Appends line protocol, for Telegraf or `influx -import`.
+class InfluxFileSink : public Sink {
+ public:
+  explicit InfluxFileSink(InfluxFileOptions options)
+      : file_(std::move(options.path)), lines_(std::move(options.lines)) {}
+  Status write(const std::vector<Snapshot>& snapshots) override;
+
+ private:
+  LineFile file_;
+  InfluxOptions lines_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,45 @@
+// What a handler of the HTTP server is asked and what it answers. Plain values; no type of the HTTP library is seen.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace outrider {
+
+/// A request that has passed every check (Host, method, path, authorization). It never has a body.
+struct HttpRequest {
+  std::string method;                        ///< "GET" or "HEAD"; a handler answers both alike, HEAD loses the body
+  std::string path;                          ///< decoded, begins with '/', has no "//", ".", ".." or control characters
+  std::map<std::string, std::string> query;  ///< decoded; a key given twice was refused
+  std::string accept;                        ///< the Accept header as it came, empty if there was none
+  std::string peer;                          ///< "address:port" of the client, for logs
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type;
+  std::shared_ptr<const std::string>
+      body;  ///< shared, so that a published snapshot is sent without a copy; may be null
+  std::vector<std::pair<std::string, std::string>> headers;  ///< added, or in place of the server's defaults
+  /// Not empty: the answer is a stream of Server-Sent Events that HttpServer::publish feeds under this name. Status,
+  /// content type and body are the server's then.
+  std::string stream;
+
+  static HttpResponse text(int status, std::string text) {
+    HttpResponse response;
+    response.status = status;
+    response.content_type = "text/plain; charset=utf-8";
+    response.body = std::make_shared<const std::string>(std::move(text));
+    return response;
+  }
+};
+
+/// Called on the server's own thread, one call at a time. It should read what is published and return; while it runs,
+/// nobody else is served. An exception becomes status 500 and is counted.
+using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+
+}  // namespace outrider

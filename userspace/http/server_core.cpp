@@ -1,0 +1,155 @@
+#include "userspace/http/server_core.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "userspace/http/session.h"
+
+namespace outrider {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+constexpr int kBacklog = 128;
+// A scraper's request arrives in one piece; who needs a quarter of the deadline is slow, and gives way when it is full.
+constexpr int kSlowPart = 4;
+// Connections that are being told 503; more than that are closed without a word.
+constexpr unsigned kMaxRefusing = 16;
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+// Asio opens sockets without it, and a program started by the agent would inherit them.
+void close_on_exec(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+Error listen_error(const std::string& where, const boost::system::error_code& error) {
+  std::string advice = "choose another address or port";
+  if (error.value() == EADDRINUSE) advice = "another program has this port: stop it or set another port";
+  if (error.value() == EACCES) advice = "ports below 1024 need CAP_NET_BIND_SERVICE: set a higher port";
+  if (error.value() == EADDRNOTAVAIL) advice = "no interface of this host has that address: set one that exists";
+  return Error{"http: cannot listen on " + where + ": " + error.message() + "; " + advice, error.value()};
+}
+
+}  // namespace
+
+ServerCore::ServerCore(HttpServerOptions server_options, RequestRules request_rules)
+    : options(std::move(server_options)), rules(std::move(request_rules)) {}
+
+ServerCore::~ServerCore() {
+  context_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status ServerCore::listen(const asio::ip::address& address) {
+  const tcp::endpoint endpoint(address, options.port);
+  const auto text = address.to_string();
+  const auto where = (address.is_v6() ? "[" + text + "]" : text) + ":" + std::to_string(options.port);
+  boost::system::error_code error;
+  acceptor_.open(endpoint.protocol(), error);
+  if (error) return listen_error(where, error);
+  close_on_exec(acceptor_.native_handle());
+  // Else a restarted agent waits for the connections of its predecessor to time out.
+  acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(kBacklog, error);
+  if (error) return listen_error(where, error);
+  port = acceptor_.local_endpoint(error).port();
+  return Ok{};
+}
+
+void ServerCore::run() {
+  accept();
+  // The new thread inherits the mask: signals are for the thread that decides when the agent ends.
+  sigset_t all{};
+  sigset_t before{};
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { context_.run(); });
+  pthread_setname_np(thread_.native_handle(), "outrider-http");
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void ServerCore::accept() {
+  acceptor_.async_accept([this](boost::system::error_code error, Socket socket) {
+    if (error) {
+      ++counters.accept_errors;
+      pause_accepting();
+      return;
+    }
+    admit(std::move(socket));
+    accept();
+  });
+}
+
+// Without descriptors accept fails at once, again and again; the pause keeps that from eating a CPU.
+void ServerCore::pause_accepting() {
+  pause_.expires_after(kAcceptPause);
+  pause_.async_wait([this](boost::system::error_code) { accept(); });
+}
+
+void ServerCore::admit(Socket socket) {
+  ++counters.connections;
+  close_on_exec(socket.native_handle());
+  if (make_room()) {
+    std::make_shared<Session>(*this, std::move(socket))->start();
+    return;
+  }
+  ++counters.refused;
+  refuse(std::move(socket));
+}
+
+void ServerCore::refuse(Socket socket) {
+  if (open < options.max_connections + kMaxRefusing) std::make_shared<Session>(*this, std::move(socket))->refuse();
+}
+
+// The connection that is missed least: one that is done, else one between requests, else one whose request is taking
+// its time; of several the one that has been so for longest. None if all are being served.
+Session* ServerCore::least_missed() const {
+  const auto slow = options.read_timeout / kSlowPart;
+  for (const auto phase : {Session::Phase::kClosing, Session::Phase::kIdle, Session::Phase::kReading}) {
+    Session* found = nullptr;
+    for (auto* session : sessions_) {
+      if (session->phase() != phase) continue;
+      if (phase == Session::Phase::kReading && session->time_in_phase() < slow) continue;
+      if (found == nullptr || session->time_in_phase() > found->time_in_phase()) found = session;
+    }
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
+bool ServerCore::make_room() {
+  while (open >= options.max_connections) {
+    auto* session = least_missed();
+    if (session == nullptr) return false;
+    if (session->phase() != Session::Phase::kClosing) ++counters.evicted;
+    session->drop();
+  }
+  return true;
+}
+
+void ServerCore::enter(Session& session) {
+  sessions_.push_back(&session);
+  open = sessions_.size();
+}
+
+void ServerCore::leave(Session& session) {
+  sessions_.remove(&session);
+  open = sessions_.size();
+}
+
+void ServerCore::publish(std::string name, std::shared_ptr<const std::string> event) {
+  asio::post(context_, [this, name = std::move(name), event = std::move(event)] {
+    // A copy, because a client that is dropped leaves the list.
+    const std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
+    for (auto* session : sessions) session->publish(name, event);
+  });
+}
+
+}  // namespace outrider
