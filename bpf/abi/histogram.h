@@ -1,6 +1,6 @@
 /* Log-linear latency histogram: 32 linear sub-buckets in every octave, so that a bucket's midpoint is
- * never further than 1/64 (1.6 %) from any value in it. Values below 256 ns lie in 32 linear buckets of
- * 8 ns; values from 2^42 ns (73 min) on lie in the last bucket.
+ * never further than 1/64 (1.6 %) from any value in it. Values below 64 ns have a bucket each; values from
+ * 2^42 ns (73 min) on lie in the last bucket.
  *
  * Pure functions on fixed-width integers: compiled for BPF and for the host. `__builtin_clzll` crashes
  * clang 14 and 16 for BPF, hence the branchless search for the highest bit. */
@@ -9,9 +9,9 @@
 
 #define OUTRIDER_HIST_SUB_BITS 5
 #define OUTRIDER_HIST_SUB (1 << OUTRIDER_HIST_SUB_BITS)
-#define OUTRIDER_HIST_MIN_BITS 8
+#define OUTRIDER_HIST_MIN_BITS 5
 #define OUTRIDER_HIST_MAX_BITS 42
-/* linear part, octaves, one overflow bucket; 1121 in all */
+/* linear part, octaves, one overflow bucket; 1217 in all */
 #define OUTRIDER_HIST_BUCKETS                                                                      \
 	(OUTRIDER_HIST_SUB + (OUTRIDER_HIST_MAX_BITS - OUTRIDER_HIST_MIN_BITS) * OUTRIDER_HIST_SUB + 1)
 

@@ -1,5 +1,5 @@
 // The histogram that kernel and agent share, and the arithmetic on it. Expected values are computed by hand from
-// the layout: 32 linear buckets of 8 ns below 256 ns, then 32 buckets an octave up to 2^42 ns.
+// the layout: a bucket for each nanosecond below 64, 32 buckets an octave up to 2^42 ns.
 #include "userspace/model/histogram.h"
 
 #include <gtest/gtest.h>
@@ -11,17 +11,16 @@ namespace outrider {
 namespace {
 
 TEST(HistogramLayout, KnownEdges) {
-  EXPECT_EQ(OUTRIDER_HIST_BUCKETS, 32 + 34 * 32 + 1);
+  EXPECT_EQ(OUTRIDER_HIST_BUCKETS, 32 + 37 * 32 + 1);
   EXPECT_EQ(outrider_hist_index(0), 0U);
-  EXPECT_EQ(outrider_hist_index(7), 0U);
-  EXPECT_EQ(outrider_hist_index(8), 1U);
-  EXPECT_EQ(outrider_hist_index(255), 31U);
-  EXPECT_EQ(outrider_hist_index(256), 32U);
-  EXPECT_EQ(outrider_hist_index(263), 32U);  // 256 / 32 = 8 ns wide
-  EXPECT_EQ(outrider_hist_index(264), 33U);
-  EXPECT_EQ(outrider_hist_index(511), 63U);
-  EXPECT_EQ(outrider_hist_index(512), 64U);
-  EXPECT_EQ(outrider_hist_index(1ULL << 20), 32U + 12 * 32);
+  EXPECT_EQ(outrider_hist_index(1), 1U);
+  EXPECT_EQ(outrider_hist_index(63), 63U);
+  EXPECT_EQ(outrider_hist_index(64), 64U);
+  EXPECT_EQ(outrider_hist_index(65), 64U);  // 64 / 32 = 2 ns wide
+  EXPECT_EQ(outrider_hist_index(66), 65U);
+  EXPECT_EQ(outrider_hist_index(127), 95U);
+  EXPECT_EQ(outrider_hist_index(128), 96U);
+  EXPECT_EQ(outrider_hist_index(1ULL << 20), 32U + 15 * 32);
   EXPECT_EQ(outrider_hist_index((1ULL << 42) - 1), OUTRIDER_HIST_BUCKETS - 2U);
   EXPECT_EQ(outrider_hist_index(1ULL << 42), OUTRIDER_HIST_BUCKETS - 1U);
   EXPECT_EQ(outrider_hist_index(~0ULL), OUTRIDER_HIST_BUCKETS - 1U);
@@ -45,7 +44,7 @@ TEST(HistogramLayout, MostSignificantBitOfEveryPower) {
 
 TEST(HistogramLayout, MiddleIsWithinOneSixtyFourthOfAnyValue) {
   std::mt19937_64 random(42);
-  std::uniform_real_distribution<double> exponent(8, 41.999);
+  std::uniform_real_distribution<double> exponent(0, 41.999);
   double worst = 0;
   for (int i = 0; i < 1'000'000; ++i) {
     const auto value = static_cast<unsigned long long>(std::exp2(exponent(random)));
@@ -72,9 +71,9 @@ TEST(Percentile, NearestRankIsTheBucketMiddle) {
 TEST(Percentile, EdgeCases) {
   HistogramCells cells{};
   EXPECT_FALSE(percentile_ns(cells, 0.5));
-  cells[40] = 1;  // [320, 328)
-  EXPECT_DOUBLE_EQ(*percentile_ns(cells, 0), 324);
-  EXPECT_DOUBLE_EQ(*percentile_ns(cells, 0.999), 324);
+  cells[136] = 1;  // [320, 328): the eighth of the octave of 256, 32 * (8 - 5 + 1) + 8; its middle is 323.5
+  EXPECT_DOUBLE_EQ(*percentile_ns(cells, 0), 323.5);
+  EXPECT_DOUBLE_EQ(*percentile_ns(cells, 0.999), 323.5);
   cells[OUTRIDER_HIST_BUCKETS - 1] = 9;
   EXPECT_DOUBLE_EQ(*percentile_ns(cells, 0.99), std::exp2(42));  // open bucket: its lower edge
 }

@@ -54,8 +54,8 @@ TEST(Metric, query_figures_by_short_and_full_name) {
   expect_value("error_rate", 0.03);
   expect_value("success_rate", 0.97);
   expect_value("avg", 0.02);
-  expect_value("p50", 1'064'960e-9);  // the middle of the bucket: 2^20 + 2^15 / 2
-  expect_value("query_metrics.p50_response_time_seconds", 1'064'960e-9);
+  expect_value("p50", 1'064'959.5e-9);  // the middle of the bucket's whole numbers: 2^20 + (2^15 - 1) / 2
+  expect_value("query_metrics.p50_response_time_seconds", 1'064'959.5e-9);
   expect_value("p95", 4'194'304e-9);  // the longest, which lies in that bucket below its middle
   expect_value("p99", 4'194'304e-9);
   expect_value("p999", 4'194'304e-9);

@@ -60,7 +60,7 @@ std::uint64_t histogram_count(const SparseHistogram& histogram) {
 double bucket_middle_ns(std::uint32_t bucket) {
   const auto lower = static_cast<double>(outrider_hist_lower(bucket));
   if (bucket >= OUTRIDER_HIST_BUCKETS - 1) return lower;
-  return (lower + static_cast<double>(outrider_hist_lower(bucket + 1))) / 2;
+  return (lower + static_cast<double>(outrider_hist_lower(bucket + 1) - 1)) / 2;
 }
 
 std::optional<std::uint32_t> percentile_bucket(const SparseHistogram& histogram, double q) {

@@ -18,7 +18,7 @@ struct BucketCount {
 };
 
 /// The used buckets in ascending order. 64-bit counts: kernel cells wrap after 2^32, which a busy type reaches
-/// within hours, and a type uses some hundred of the 1121 buckets.
+/// within hours, and a type uses some hundred of the 1217 buckets.
 using SparseHistogram = std::vector<BucketCount>;
 
 SparseHistogram to_sparse(const HistogramCells& cells);
@@ -31,8 +31,8 @@ void merge(HistogramCells& into, const HistogramCells& from);
 
 std::uint64_t histogram_count(const SparseHistogram& histogram);
 
-/// Middle of a bucket: within 1/64 of every value in it from 256 ns on, within 4 ns below. The last bucket is open
-/// and gives its lower edge.
+/// Middle of the whole nanoseconds in a bucket: within 1/64 of each of them. The last bucket is open and gives its
+/// lower edge.
 double bucket_middle_ns(std::uint32_t bucket);
 
 /// The bucket that holds the value of rank ceil(q * count), q in 0..1; none if the histogram is empty.
