@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
+#include <iostream>
 #include <random>
 #include <thread>
 
@@ -125,8 +125,8 @@ TEST_F(StoreKill, at_a_random_moment) {
     ::munmap(victim.progress, sizeof(Progress));
   }
   EXPECT_GT(kept, 0);
-  std::printf("killed %d writers: %lld points kept, at most %lld ms missing\n", kVictims, static_cast<long long>(kept),
-              static_cast<long long>(worst * kStepMs));
+  std::cout << "killed " << kVictims << " writers: " << kept << " points kept, at most " << worst * kStepMs
+            << " ms missing\n";
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ inline constexpr std::int64_t kHourMs = 3'600'000;
 inline constexpr std::int64_t kMinuteMs = 60'000;
 inline constexpr std::int64_t kStartMs = 480'000 * kHourMs;
 
-/// Exactly a bucket's lower edge each. The bucket of kFast ends 2^20 / 32 ns further on: the middle of its numbers is 1,064,959.5.
+/// Exactly a bucket's lower edge each. The bucket of kFast ends 2^20 / 32 ns further on: the middle of its numbers is
+/// 1,064,959.5.
 inline constexpr std::uint64_t kFastNs = 1ULL << 20, kSlowNs = 1ULL << 24;
 inline constexpr double kFastMiddleSeconds = 1'064'959.5e-9, kSlowSeconds = 16'777'216e-9;
 

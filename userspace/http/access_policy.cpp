@@ -102,8 +102,8 @@ bool AccessPolicy::authorizes(std::string_view authorization) const {
 
 std::vector<std::string> AccessPolicy::challenges() const {
   std::vector<std::string> values;
-  if (bearer_) values.emplace_back("Bearer realm=\"outrider\"");
-  if (basic_) values.emplace_back("Basic realm=\"outrider\", charset=\"UTF-8\"");
+  if (bearer_) values.emplace_back(R"(Bearer realm="outrider")");
+  if (basic_) values.emplace_back(R"(Basic realm="outrider", charset="UTF-8")");
   return values;
 }
 
