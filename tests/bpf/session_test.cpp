@@ -44,6 +44,7 @@ class Session : public testing::TestWithParam<bool> {
     self_ = std::move(*self);
     session_->set_executable(target_, self_.exe_key.device, self_.exe_key.inode);
     ASSERT_TRUE(session_->watch_process(getpid(), target_));
+    ASSERT_TRUE(session_->set_mode(target_, OUTRIDER_MODE_FULL));
     ASSERT_NO_FATAL_FAILURE(plan());
   }
 
@@ -210,7 +211,7 @@ TEST_P(Session, AnEndWhoseStartShouldHaveBeenSeenIsALossAndNoQuery) {
 
 TEST_P(Session, LightModeNeedsNoStart) {
   open();
-  session().set_mode(target_, OUTRIDER_MODE_LIGHT);
+  ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_LIGHT));
   attach({ProbeGroup::kQuery});
   run_queries("light", 4);
   nest(3);
@@ -230,8 +231,8 @@ TEST_P(Session, AChangeOfModeCountsWhatIsInFlightByItsEndAndLeavesNoGhost) {
     const outrider::Query query("cut");
     EXPECT_EQ(counters().concurrent, 1);
     session().set_complete(target_, false);
-    session().set_mode(target_, OUTRIDER_MODE_LIGHT);
-    session().set_mode(target_, OUTRIDER_MODE_FULL);
+    ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_LIGHT));
+    ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_FULL));
     session().set_complete(target_, true);
     EXPECT_EQ(counters().concurrent, 0);
   }
@@ -310,12 +311,12 @@ TEST_P(Session, PhasesThatWereOpenWhenTheirProbesWentAreForgotten) {
 TEST_P(Session, ATargetThatIsOffCountsNothingButItsCost) {
   open();
   attach_all();
-  session().set_mode(target_, OUTRIDER_MODE_OFF);
+  ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_OFF));
   run_queries("unseen", 5);
   TargetCounters now = counters();
   EXPECT_EQ(type_of(now, "unseen").queries, 0U);
   EXPECT_EQ(now.runs[OUTRIDER_RUN_END], 5U);
-  session().set_mode(target_, OUTRIDER_MODE_FULL);
+  ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_FULL));
   run_queries("seen", 4);
   now = counters();
   EXPECT_EQ(type_of(now, "seen").queries, 4U);

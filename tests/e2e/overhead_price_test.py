@@ -6,8 +6,11 @@ quarter at most, up to five times, since a busy machine can spoil an attempt; it
 so far off that no business explains it: a wrong formula, a lost factor, a unit."""
 
 import math
+import os
+import pathlib
 import statistics
 import subprocess
+import time
 
 import harness
 
@@ -27,9 +30,9 @@ class Victim(harness.Child):
         super().__init__([VICTIM], stdin=subprocess.PIPE, preexec_fn=harness.real_time)
         self.await_line(self.out, "ready pid=", harness.PATIENCE_SECONDS)
 
-    def ns_per_query(self, count):
+    def ns_per_query(self, count, kind="guard"):
         answers = len(self.out)
-        self.process.stdin.write(f"guard {count}\n")
+        self.process.stdin.write(f"{kind} {count}\n")
         self.process.stdin.flush()
         harness.wait_until(lambda: len(self.out) > answers or not self.running, harness.PATIENCE_SECONDS, "its answer")
         assert self.running, self.describe()
@@ -64,6 +67,41 @@ class OverheadPrice(harness.Case):
                     ratios.append(reported / real)
                 best = min(ratios, key=lambda ratio: abs(math.log(ratio)))
                 self.assertTrue(LOWEST <= best <= HIGHEST, ratios)
+
+    def test_the_kernels_statistics_do_not_stay_on(self):
+        """They cost every BPF program of the host two clock reads a run."""
+        victim = Victim()
+        self.addCleanup(victim.process.stdin.close)
+        self.addCleanup(victim.kill)
+        watch = self.watch("--pid", victim.pid, "--mode", "full", "--interval", "100ms")
+
+        def on():
+            return any("bpf-stats" in os.readlink(fd) for fd in pathlib.Path(f"/proc/{watch.pid}/fd").iterdir())
+
+        def off_for_a_second_of_load():
+            victim.ns_per_query(2_000, "guard-block")
+            seen = 0
+            for _ in range(10):
+                victim.ns_per_query(2_000, "guard-block")
+                time.sleep(0.1)
+                seen += on()
+            return seen <= 2  # one interval of every 16 is measured
+        harness.wait_until(off_for_a_second_of_load, 20, "the end of the measuring")
+        watch.stop_one()
+
+    def test_the_schedulers_hooks_are_attached_in_full_mode_only(self):
+        """Every task on the host pays for them, and light mode has no use for them."""
+        victim = Victim()
+        self.addCleanup(victim.process.stdin.close)
+        self.addCleanup(victim.kill)
+        hooks = {}
+        for mode in ("full", "light"):
+            watch = self.watch("--pid", victim.pid, "--mode", mode)
+            programs = {program["id"]: program["name"] for program in harness.bpftool("prog", "show")}
+            hooks[mode] = {programs[link["prog_id"]] for link in harness.bpftool("link", "show")
+                           if link["id"] in watch.links and "sched" in programs[link["prog_id"]]}
+            watch.stop_one()
+        self.assertEqual(hooks, {"full": {"handle_sched_switch", "handle_sched_waking"}, "light": set()})
 
 
 if __name__ == "__main__":

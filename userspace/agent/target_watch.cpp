@@ -301,12 +301,12 @@ Status TargetWatch::apply(const ProbePlanForInterval& plan) {
   if (settled_ && applied_ == plan) return Ok{};
   const bool mode = !applied_ || plan.mode != applied_->mode;
   const bool phases = !applied_ || plan.cache != applied_->cache;
-  applied_ = plan;
   // A query or a phase that began before the change may end unseen, or end without its start.
   if (mode) {
     session_->set_complete(index_, false);
-    session_->set_mode(index_, bpf_mode(plan.mode));
+    if (Status status = session_->set_mode(index_, bpf_mode(plan.mode)); !status) return status;
   }
+  applied_ = plan;
   if (phases) session_->set_phases_complete(index_, false);
   Status status = Ok{};
   for (const auto& [file, light] : files_) {

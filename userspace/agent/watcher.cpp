@@ -54,13 +54,15 @@ Result<std::unique_ptr<Watcher>> Watcher::make(const Features& features, bool us
 }
 
 Status Watcher::measure_prices() {
+  if (Status status = session_->hook_scheduler(true); !status) return status;
   if (Status status = program_time_.measure_idle(); !status) {
     notes_.push_back("overhead: from typical run times, for these could not be measured: " + status.error().message);
     spdlog::warn("what the programs cost is estimated: {}; run as root or with CAP_SYS_ADMIN", status.error().message);
-    for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
-      prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
-    }
   }
+  for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
+    prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
+  }
+  if (Status status = session_->hook_scheduler(false); !status) return status;
   Result<double> trap = measure_trap(*session_);
   if (!trap) return trap.error();
   prices_.trap_ns = *trap;
@@ -155,7 +157,8 @@ Reading Watcher::observe(Watched& target, bool last) {
   Reading reading;
   reading.target = target.watch.index();
   reading.interval = difference(target.previous, current);
-  const Cost cost = cost_of(current.runs - target.previous.runs, reading.interval);
+  target.last_runs = current.runs - target.previous.runs;
+  const Cost cost = cost_of(target.last_runs, reading.interval);
   target.add(reading.interval, seconds, plan, cost);
 
   SnapshotInput input;
@@ -228,11 +231,12 @@ std::vector<std::string> Watcher::why_over() const {
   return reasons;
 }
 
-// Programs that have run but in no sample yet: the load began after the first ones, or the regular ones met pauses.
+// Programs that run now and have been in no sample yet: the load began after the first ones, or the regular ones met
+// pauses.
 bool Watcher::unpriced_work() const {
   for (std::size_t what = 0; what < prices_.program_ns.size(); ++what) {
-    if (what == OUTRIDER_RUN_SHARED_TRAP || prices_.program_ns[what] > 0) continue;
-    const auto ran = [what](const Watched& target) { return target.previous.runs[what] > 0; };
+    if (what == OUTRIDER_RUN_SHARED_TRAP || program_time_.measured(static_cast<outrider_run>(what))) continue;
+    const auto ran = [what](const Watched& target) { return target.last_runs[what] > 0; };
     if (std::any_of(targets_.begin(), targets_.end(), ran)) return true;
   }
   return false;

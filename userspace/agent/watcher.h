@@ -103,6 +103,7 @@ class Watcher {
     HealthThresholds health;
     ProcessMetrics resources;
     TargetCounters previous;
+    RunCounts last_runs{};  ///< of the last interval
     RunningTotals totals;
     ThroughputWindow throughput;
     double cost_ns = 0;  ///< since attach

@@ -68,6 +68,7 @@ struct BpfSession::State {
   CounterMaps counters;
   Link iterator;
   std::vector<Link> hooks;
+  std::vector<Link> scheduler_hooks;  ///< empty: not attached
   std::shared_ptr<CookiePool> cookies;
   std::uint32_t targets = 0;
   std::set<std::uint32_t> free_targets;
@@ -75,6 +76,7 @@ struct BpfSession::State {
 
   [[nodiscard]] const bpf_program* program_of(outrider_role role) const;
   Status attach_hooks();
+  [[nodiscard]] bool follows_waits();
   Status scan();
   Status refresh();
   template <typename Visit>
@@ -115,17 +117,42 @@ const bpf_program* BpfSession::State::program_of(outrider_role role) const {
   return programs.handle_nothing;
 }
 
-Status BpfSession::State::attach_hooks() {
-  const auto& programs = skeleton->progs;
-  for (const bpf_program* program : {programs.handle_fork, programs.handle_exec, programs.handle_exit,
-                                     programs.handle_sched_switch, programs.handle_sched_waking}) {
+Result<std::vector<Link>> attach_all(std::initializer_list<const bpf_program*> programs) {
+  std::vector<Link> links;
+  for (const bpf_program* program : programs) {
     Link link(bpf_program__attach(program));
     if (!link) return Error::from_errno(errno, fmt::format("attach {}", bpf_program__name(program)));
-    hooks.push_back(std::move(link));
+    links.push_back(std::move(link));
   }
+  return links;
+}
+
+Status BpfSession::State::attach_hooks() {
+  const auto& programs = skeleton->progs;
+  Result<std::vector<Link>> attached = attach_all({programs.handle_fork, programs.handle_exec, programs.handle_exit});
+  if (!attached) return attached.error();
+  hooks = std::move(*attached);
   iterator.reset(bpf_program__attach_iter(programs.scan_tasks, nullptr));
   if (!iterator) return Error::from_errno(errno, "attach the task iterator");
   return Ok{};
+}
+
+Status BpfSession::hook_scheduler(bool on) {
+  if (on == !state_->scheduler_hooks.empty()) return Ok{};
+  state_->scheduler_hooks.clear();
+  if (!on) return Ok{};
+  const auto& programs = state_->skeleton->progs;
+  Result<std::vector<Link>> attached = attach_all({programs.handle_sched_switch, programs.handle_sched_waking});
+  if (!attached) return attached.error();
+  state_->scheduler_hooks = std::move(*attached);
+  return Ok{};
+}
+
+bool BpfSession::State::follows_waits() {
+  for (std::uint32_t i = 0; i < targets; ++i) {
+    if (counters.target(i).mode == OUTRIDER_MODE_FULL) return true;
+  }
+  return false;
 }
 
 Status BpfSession::State::refresh() {
@@ -178,7 +205,6 @@ Result<std::uint32_t> BpfSession::add_target() {
     const std::uint32_t index = state_->free_targets.extract(state_->free_targets.begin()).value();
     set_complete(index, false);
     set_phases_complete(index, false);
-    set_mode(index, OUTRIDER_MODE_FULL);
     return index;
   }
   if (state_->targets == OUTRIDER_MAX_TARGETS) {
@@ -197,13 +223,14 @@ Result<std::uint32_t> BpfSession::add_target() {
   target.other_slot = other;
   target.max_types = state_->options.max_types_per_target;
   target.generation = 1;
+  target.mode = OUTRIDER_MODE_OFF;
   target.counts_from_ns = target.phases_from_ns = UINT64_MAX;
   ++state_->targets;
   return index;
 }
 
 void BpfSession::remove_target(std::uint32_t target) {
-  set_mode(target, OUTRIDER_MODE_OFF);
+  static_cast<void>(set_mode(target, OUTRIDER_MODE_OFF));  // which attaches nothing
   set_executable(target, 0, 0);
   for (const pid_t pid : processes(target)) forget_process(pid);
   const int map = bpf_map__fd(state_->skeleton->maps.exes);
@@ -361,9 +388,13 @@ void BpfSession::set_phases_complete(std::uint32_t target, bool complete) {
                    __ATOMIC_SEQ_CST);
 }
 
-void BpfSession::set_mode(std::uint32_t target, outrider_mode mode) {
+Status BpfSession::set_mode(std::uint32_t target, outrider_mode mode) {
+  if (mode == OUTRIDER_MODE_FULL) {
+    if (Status status = hook_scheduler(true); !status) return status;
+  }
   state_->counters.target(target).mode = mode;
   discard_in_flight(target);
+  return hook_scheduler(state_->follows_waits());
 }
 
 Status BpfSession::State::scan() {

@@ -33,7 +33,7 @@ class BpfSession {
   BpfSession& operator=(BpfSession&&) noexcept;
   ~BpfSession();
 
-  /// A new target that no process belongs to yet. Error: all OUTRIDER_MAX_TARGETS are taken.
+  /// A new target that no process belongs to yet; its mode is off. Error: all OUTRIDER_MAX_TARGETS are taken.
   Result<std::uint32_t> add_target();
 
   /// Nobody belongs to `target` any more; add_target() may hand its number out again, with the counters going on.
@@ -72,8 +72,9 @@ class BpfSession {
   Status set_twins(ProbeSet& probes, std::uint64_t twins);
 
   /// Mode of a target's query probes. Queries in flight are dropped and counted as discarded, for ends were missed or
-  /// will be.
-  void set_mode(std::uint32_t target, outrider_mode mode);
+  /// will be. The scheduler's hooks, which every task on the host pays for, are attached while a target's mode is full.
+  /// Error: they could not be; the mode is as before.
+  Status set_mode(std::uint32_t target, outrider_mode mode);
   void discard_in_flight(std::uint32_t target);
 
   /// From now on, or no more, are both ends of the target's queries probed. A query that ends without its start having
@@ -94,6 +95,9 @@ class BpfSession {
 
   /// Bytes of all maps, as the kernel accounts them.
   [[nodiscard]] std::uint64_t map_bytes() const;
+
+  /// Attaches or detaches the scheduler's hooks whatever the targets' modes; the next set_mode() puts that right.
+  Status hook_scheduler(bool on);
 
   /// File descriptors of the programs, by enum outrider_run, for their run time.
   [[nodiscard]] ProgramDescriptors programs() const;

@@ -10,12 +10,12 @@
 namespace outrider {
 namespace {
 
-// By enum outrider_run; as measured on the machine of docs/measurements.md, for machines that do not let us measure.
+// By enum outrider_run; as measured on the machine of docs/measurements.md, until it is measured on this one.
 constexpr std::array<double, OUTRIDER_RUNS> kTypical = {400, 400, 400, 250, 200, 150, 150, 130, 80, 0};
 
 }  // namespace
 
-ProgramTime::ProgramTime(ProgramDescriptors programs) : programs_(std::move(programs)) {}
+ProgramTime::ProgramTime(ProgramDescriptors programs) : programs_(std::move(programs)), cost_(kTypical) {}
 
 std::array<ProgramTime::Usage, OUTRIDER_RUNS> ProgramTime::usage() const {
   std::array<Usage, OUTRIDER_RUNS> total{};
@@ -45,19 +45,17 @@ void ProgramTime::end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& act
     const auto time = static_cast<double>(end[what].nanoseconds - begin_[what].nanoseconds);
     if (runs == 0) continue;
     const bool hook = what == OUTRIDER_RUN_SCHED_SWITCH || what == OUTRIDER_RUN_SCHED_WAKING;
-    if (!hook) {
-      cost_[what] = time / runs;
-    } else if (active[what] > 0) {
-      const double idle_runs = std::max(0.0, runs - static_cast<double>(active[what]));
-      cost_[what] = std::max(0.0, time - idle_runs * idle_[what]) / static_cast<double>(active[what]);
-    }
+    if (hook) idle_[what] = std::min(idle_[what], time / runs);
+    if (hook && active[what] == 0) continue;
+    const double idle_runs = hook ? std::max(0.0, runs - static_cast<double>(active[what])) : 0;
+    cost_[what] = (time - idle_runs * idle_[what]) / (runs - idle_runs);
+    measured_[what] = true;
   }
 }
 
 Status ProgramTime::measure_idle() {
   start_sample();
   if (!statistics_.valid()) {
-    cost_ = kTypical;
     return Error::from_errno(errno, "measure the programs' run time");
   }
   for (int i = 0; i < 100; ++i) {

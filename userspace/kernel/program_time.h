@@ -21,7 +21,8 @@ class ProgramTime {
 
   void start_sample();
   /// Ends the sample; `active` are the runs that did work for a target in it, all targets together. The scheduler
-  /// hooks also run for everybody else: what such a run costs is taken off (see set_idle).
+  /// hooks also run for everybody else: what such a run costs is taken off. That is no more than the mean of any
+  /// sample, for a run that does work takes longer.
   void end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& active);
   [[nodiscard]] bool sampling() const { return statistics_.valid(); }
 
@@ -29,8 +30,10 @@ class ProgramTime {
   /// not let us measure (CAP_SYS_ADMIN); nanoseconds() are typical figures then and stay so.
   Status measure_idle();
 
-  /// Nanoseconds a run, program only; the last sample that saw any.
+  /// Nanoseconds a run, program only: of the last sample that saw any, a typical figure before the first.
   [[nodiscard]] double nanoseconds(outrider_run what) const { return cost_[what]; }
+  /// False: nanoseconds() is a typical figure.
+  [[nodiscard]] bool measured(outrider_run what) const { return measured_[what]; }
   /// What a scheduler hook costs a task that nobody watches.
   [[nodiscard]] double idle_nanoseconds(outrider_run what) const { return idle_[what]; }
 
@@ -44,7 +47,8 @@ class ProgramTime {
   ProgramDescriptors programs_;
   Fd statistics_;
   std::array<Usage, OUTRIDER_RUNS> begin_{};
-  std::array<double, OUTRIDER_RUNS> cost_{};
+  std::array<double, OUTRIDER_RUNS> cost_;
+  std::array<bool, OUTRIDER_RUNS> measured_{};
   std::array<double, OUTRIDER_RUNS> idle_{};
 };
 
