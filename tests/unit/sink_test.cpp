@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "userspace/agent/sinks.h"
+#include "userspace/base/fault_notice.h"
 #include "userspace/model/snapshot_json.h"
 
 namespace outrider {

@@ -15,10 +15,11 @@
 #include <thread>
 #include <utility>
 
+#include "userspace/base/fault_notice.h"
+
 namespace outrider {
 namespace {
 
-constexpr std::chrono::minutes kNoticeInterval{1};
 constexpr std::chrono::seconds kDefaultStopTime{1};
 
 // An exception in a thread would end the agent, so a fault of one export would end them all.
@@ -31,18 +32,6 @@ Status guarded(const std::function<Status()>& call) {
 }
 
 }  // namespace
-
-FaultNotice::Say FaultNotice::observe(bool failed, Sink::Clock::time_point now) {
-  if (failed == announced_) return Say::kNothing;
-  if (!failed) {
-    announced_ = false;
-    return Say::kEnded;
-  }
-  if (last_announced_ && now - *last_announced_ < kNoticeInterval) return Say::kNothing;
-  announced_ = true;
-  last_announced_ = now;
-  return Say::kBegan;
-}
 
 /// What is not const is guarded by `mutex`, but for counters.name, which never changes.
 struct SinkThread::State {

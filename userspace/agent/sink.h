@@ -57,18 +57,6 @@ struct SinkCounters {
   std::optional<PointCounters> points;
 };
 
-/// Decides what is said about a fault: once that it began and once that it ended; and one that comes and goes is not
-/// announced more than once a minute. Not thread-safe.
-class FaultNotice {
- public:
-  enum class Say { kNothing, kBegan, kEnded };
-  Say observe(bool failed, Sink::Clock::time_point now);
-
- private:
-  bool announced_ = false;
-  std::optional<Sink::Clock::time_point> last_announced_;
-};
-
 /// Owns a sink and the thread that writes to it. Thread-safe, but stop() is for one thread.
 class SinkThread {
  public:

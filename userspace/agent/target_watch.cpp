@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "userspace/target/cgroup.h"
 #include "userspace/target/proc_reader.h"
 
 namespace outrider {
@@ -67,6 +68,10 @@ Result<std::vector<Process>> find_processes(const TargetSpec& spec) {
       return find_by_exe(spec.value);
     case TargetSpec::Kind::kName:
       return find_by_name(spec.value);
+    case TargetSpec::Kind::kUnit:
+      return find_by_unit(spec.value);
+    case TargetSpec::Kind::kCgroup:
+      return find_by_cgroup(spec.value);
     case TargetSpec::Kind::kPid:
       break;
   }
@@ -273,6 +278,8 @@ Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachme
       watch.label_ = std::filesystem::path(spec.value).filename();
       break;
     case TargetSpec::Kind::kName:
+    case TargetSpec::Kind::kUnit:
+    case TargetSpec::Kind::kCgroup:
       watch.label_ = spec.value;
       break;
   }
@@ -288,8 +295,8 @@ Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachme
   for (Process& process : *found) {
     Status status = watch.adopt(std::move(process));
     if (status) continue;
-    if (spec.kind != TargetSpec::Kind::kName) return status.error();
-    // A script that starts the engine may bear its name.
+    if (spec.kind == TargetSpec::Kind::kPid || spec.kind == TargetSpec::Kind::kExe) return status.error();
+    // A script that starts the engine may bear its name, and run in its unit.
     watch.say_once(status.error().message);
     refused = status.error();
   }

@@ -21,9 +21,9 @@ namespace outrider {
 
 /// What the user asked to watch.
 struct TargetSpec {
-  enum class Kind { kPid, kExe, kName };
+  enum class Kind { kPid, kExe, kName, kUnit, kCgroup };
   Kind kind = Kind::kPid;
-  std::string value;  ///< PID, path or name as typed
+  std::string value;  ///< PID, path, name, systemd unit or control group as typed
 };
 
 struct AttachOptions {

@@ -28,7 +28,7 @@ bool sleep_until(Clock::time_point deadline, const WaitUntil& wait, Watcher& wat
 
 Status read_interval(Watcher& watcher, const SnapshotSink& sink, bool last) {
   std::vector<Reading> readings;
-  if (Status status = watcher.tick(readings, last); !status) return status;
+  if (Status status = watcher.tick_all(readings, last); !status) return status;
   std::vector<Snapshot> snapshots;
   snapshots.reserve(readings.size());
   for (Reading& reading : readings) snapshots.push_back(std::move(reading.snapshot));
@@ -72,6 +72,7 @@ Status run_watch(const WatchOptions& options, const SnapshotSink& sink, const Wa
     target.spec = spec;
     target.attach = options.attach;
     target.mode = options.mode;
+    target.interval = options.interval;
     target.max_overhead_percent = options.max_overhead_percent;
     if (Result<std::uint32_t> added = watcher.add(target); !added) return added.error();
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "userspace/kernel/trap_cost.h"
 
@@ -39,9 +40,7 @@ ShedOptions shed_options(const WatchTarget& target, const TargetWatch& watch) {
 Watcher::Watcher(BpfSession session)
     : session_(std::make_unique<BpfSession>(std::move(session))),
       attachments_(std::make_unique<Attachments>(*session_)),
-      program_time_(session_->programs()),
-      host_sample_(host_.sample()),
-      last_host_sample_(Clock::now()) {}
+      program_time_(session_->programs()) {}
 
 Result<std::unique_ptr<Watcher>> Watcher::make(const Features& features, bool use_uprobe_multi) {
   SessionOptions options;
@@ -83,6 +82,8 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
   const ShedOptions shed = shed_options(wanted, *watch);
   Watched& target = targets_.emplace_back(std::move(*watch), shed);
   target.health = wanted.health;
+  target.every = wanted.interval;
+  if (const auto [host, added] = hosts_.try_emplace(wanted.interval); added) host->second.metrics.sample();
   const std::uint32_t index = target.watch.index();
   if (program_time_.sampling()) start_sample();  // other runs are summed from now on
   if (Status status = begin(target); !status) {
@@ -149,8 +150,16 @@ Watcher::Cost Watcher::cost_of(const RunCounts& runs, const TargetFigures& inter
   return cost;
 }
 
-Reading Watcher::observe(Watched& target, bool last) {
+// The interval's maxima are those of all ticks in it.
+TargetCounters Watcher::take_counters(Watched& target) {
   TargetCounters current = session_->read(target.watch.index());
+  if (target.skipped) keep_maxima(*target.skipped, current);
+  target.skipped.reset();
+  return current;
+}
+
+Reading Watcher::observe(Watched& target, bool last) {
+  TargetCounters current = take_counters(target);
   keep_highest(target.previous, current);
   const ProbePlanForInterval plan = target.shedder.plan();
   const double seconds = static_cast<double>(current.time_ns - target.previous.time_ns) / 1e9;
@@ -174,12 +183,13 @@ Reading Watcher::observe(Watched& target, bool last) {
   input.queries_per_second_5m = target.throughput.mean();
   if (cost.queries > 0) input.probe_ns_per_query = cost.ns / cost.queries;
   if (cost.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost.ns / cost.cpu_ns;
-  input.host = host_sample_;
+  input.host = hosts_[target.every].sample;
   const std::vector<pid_t> processes = target.watch.processes();
   reading.running = !processes.empty();
   input.target_resources = target.resources.sample(processes, current.time_ns);
   input.health = target.health;
   target.resource_summary.add(input.target_resources, seconds);
+  target.host_summary.add(input.host, seconds);
   reading.snapshot = build_snapshot(input);
 
   target.previous = current;
@@ -210,7 +220,7 @@ Snapshot Watcher::summarise(const Watched& target) const {
   if (queries > 0) input.probe_ns_per_query = target.cost_ns / queries;
   if (target.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * target.cost_ns / target.cpu_ns;
   input.health = target.health;
-  input.host = host_summary_.result();
+  input.host = target.host_summary.result();
   input.target_resources = target.resource_summary.result();
   return build_snapshot(input);
 }
@@ -270,19 +280,52 @@ void Watcher::start_sample() {
   program_time_.start_sample();
 }
 
-Status Watcher::tick(std::vector<Reading>& readings, bool last) {
+// Targets of one interval share the host's figures.
+void Watcher::sample_hosts(const std::set<std::uint32_t>& over) {
+  std::set<Interval> intervals;
+  for (const Watched& target : targets_) {
+    if (over.contains(target.watch.index())) intervals.insert(target.every);
+  }
+  for (const Interval& interval : intervals) hosts_[interval].sample = hosts_[interval].metrics.sample();
+}
+
+void Watcher::apply(Watched& target) {
+  const Status status = target.watch.apply(target.shedder.plan());
+  const auto say = target.fault.observe(!status, Clock::now());
+  if (say == FaultNotice::Say::kBegan) spdlog::error("{}: {}", target.watch.label(), status.error().message);
+  if (say == FaultNotice::Say::kEnded) spdlog::info("{}: probed again as it should be", target.watch.label());
+}
+
+void Watcher::set_health(const HealthThresholds& health) {
+  for (Watched& target : targets_) target.health = health;
+}
+
+std::set<std::uint32_t> Watcher::indices() const {
+  std::set<std::uint32_t> all;
+  for (const Watched& target : targets_) all.insert(target.watch.index());
+  return all;
+}
+
+Status Watcher::tick_all(std::vector<Reading>& readings, bool last) { return read(indices(), readings, last); }
+
+Status Watcher::tick(const std::set<std::uint32_t>& over, std::vector<Reading>& readings) {
+  return read(over, readings, false);
+}
+
+Status Watcher::read(const std::set<std::uint32_t>& over, std::vector<Reading>& readings, bool last) {
   if (Status status = session_->next_interval(); !status) return status;
-  const auto now = Clock::now();
-  host_sample_ = host_.sample();
-  host_summary_.add(host_sample_, std::chrono::duration<double>(now - last_host_sample_).count());
-  last_host_sample_ = now;
   take_prices();
-  for (Watched& target : targets_) readings.push_back(observe(target, last));
+  sample_hosts(over);
+  for (Watched& target : targets_) {
+    if (over.contains(target.watch.index())) {
+      readings.push_back(observe(target, last));
+    } else {
+      target.skipped = take_counters(target);
+    }
+  }
   if (last) return Ok{};
   for (Watched& target : targets_) {
-    if (Status status = target.watch.apply(target.shedder.plan()); !status) {
-      spdlog::error("{}: {}", target.watch.label(), status.error().message);
-    }
+    if (over.contains(target.watch.index())) apply(target);
   }
   refresh_targets();
   sample_prices();

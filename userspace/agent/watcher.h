@@ -7,13 +7,16 @@
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "userspace/agent/shedding.h"
 #include "userspace/agent/target_watch.h"
+#include "userspace/base/fault_notice.h"
 #include "userspace/kernel/features.h"
 #include "userspace/kernel/program_time.h"
 #include "userspace/model/figures.h"
@@ -37,10 +40,11 @@ struct WatchTarget {
   AttachOptions attach;
   WatchMode mode = WatchMode::kAuto;
   std::optional<double> max_overhead_percent = 3;  ///< of the target's CPU; none: never shed
+  std::chrono::milliseconds interval{1000};        ///< between two readings, which the caller keeps
   HealthThresholds health;
 };
 
-/// One interval of one target.
+/// One interval of one target, which is over.
 struct Reading {
   std::uint32_t target = 0;  ///< as add() returned it
   Snapshot snapshot;
@@ -61,9 +65,14 @@ class Watcher {
   /// Detaches and forgets it. Its number may be given to another target later.
   void remove(std::uint32_t target);
 
-  /// Ends the interval of all targets: appends one reading each. `last`: nothing is decided for a next one. An error
-  /// leaves the interval open; the next tick covers it too.
-  Status tick(std::vector<Reading>& readings, bool last = false);
+  /// Ends the interval of the targets in `over` and appends a reading each. An error leaves the intervals open; the
+  /// next tick covers them too.
+  Status tick(const std::set<std::uint32_t>& over, std::vector<Reading>& readings);
+  /// The same for all targets. `last`: nothing is decided for a next interval.
+  Status tick_all(std::vector<Reading>& readings, bool last = false);
+
+  /// From the next reading on, for all targets.
+  void set_health(const HealthThresholds& health);
 
   /// Lets go of probed files that somebody waits to write to. To be called every second.
   void sweep();
@@ -81,6 +90,7 @@ class Watcher {
 
  private:
   using Clock = std::chrono::steady_clock;
+  using Interval = std::chrono::milliseconds;
 
   /// What one interval cost a target.
   struct Cost {
@@ -101,20 +111,34 @@ class Watcher {
     TargetWatch watch;
     Shedder shedder;
     HealthThresholds health;
+    Interval every{1000};
     ProcessMetrics resources;
     TargetCounters previous;
-    RunCounts last_runs{};  ///< of the last interval
+    std::optional<TargetCounters> skipped;  ///< the last reading since the interval began, for its maxima
+    RunCounts last_runs{};                  ///< of the last interval
     RunningTotals totals;
     ThroughputWindow throughput;
     double cost_ns = 0;  ///< since attach
     double cpu_ns = 0;
     double attached_seconds = 0, cache_seconds = 0, seconds = 0;
-    ResourceSummary resource_summary;
+    ResourceSummary resource_summary, host_summary;
+    FaultNotice fault;
+  };
+
+  /// The host's figures over one length of interval.
+  struct Host {
+    HostMetrics metrics;
+    ResourceSample sample;
   };
 
   explicit Watcher(BpfSession session);
   Status measure_prices();
   Status begin(Watched& target);
+  [[nodiscard]] std::set<std::uint32_t> indices() const;
+  Status read(const std::set<std::uint32_t>& over, std::vector<Reading>& readings, bool last);
+  void sample_hosts(const std::set<std::uint32_t>& over);
+  TargetCounters take_counters(Watched& target);
+  void apply(Watched& target);
   void refresh_targets();
   void take_prices();
   void sample_prices();
@@ -131,10 +155,7 @@ class Watcher {
   UnitPrices prices_;
   std::vector<std::string> notes_;  ///< on figures that are not what they should be
   std::list<Watched> targets_;
-  HostMetrics host_;
-  ResourceSample host_sample_;
-  ResourceSummary host_summary_;
-  Clock::time_point last_host_sample_;
+  std::map<Interval, Host> hosts_;
   unsigned interval_ = 0;
   Clock::time_point last_refresh_;
   RunCounts sample_begin_{};

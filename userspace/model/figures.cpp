@@ -85,6 +85,16 @@ void keep_highest(const TargetCounters& previous, TargetCounters& current) {
   current.faults = std::max(current.faults, previous.faults);
 }
 
+void keep_maxima(const TargetCounters& earlier, TargetCounters& current) {
+  current.interval_peak = std::max(current.interval_peak, earlier.interval_peak);
+  for (TypeCounters& type : current.types) {
+    const auto same = std::find_if(earlier.types.begin(), earlier.types.end(), [&](const TypeCounters& other) {
+      return other.nested == type.nested && other.type == type.type;
+    });
+    if (same != earlier.types.end()) type.interval_max_ns = std::max(type.interval_max_ns, same->interval_max_ns);
+  }
+}
+
 void RunningTotals::add(const TargetFigures& interval, double seconds, double query_share) {
   for (const auto& [id, type] : interval.types) figures_.types[id].add(type);
   for (const auto& [name, phase] : interval.phases) add_phase(figures_.phases, name, phase);

@@ -46,6 +46,9 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
 /// Carries the highest sums over, so that its return is not taken for growth.
 void keep_highest(const TargetCounters& previous, TargetCounters& current);
 
+/// A reading covers `earlier`'s interval too, which nobody took: the highest figures of both are `current`'s.
+void keep_maxima(const TargetCounters& earlier, TargetCounters& current);
+
 /// Sums differences since attach, so that totals never fall and never wrap, and extrapolates query counts over
 /// time without probes: by the share seen in an interval, or by the last known rate where nothing was seen.
 class RunningTotals {
