@@ -131,6 +131,10 @@ class EngineRecord(unittest.TestCase):
             with self.subTest(kind):
                 self.assertEqual({row["wait_class"] for row in run.rows}, {wait_class})
                 waits = sorted(row["wait_ns"] for row in run.rows)
+                if kind == "lock":
+                    # While the convoy's own thread waits for a processor nobody holds the lock, and queries rush by.
+                    waits = [wait for wait in waits if wait > 0]
+                    self.assertGreater(sum(waits), 250 * MS)  # of two threads' 500 each
                 # A read or a page fault costs CPU besides its wait, which the record leaves out.
                 least = 1.5 * MS if kind in ("disk", "fault") else 4.5 * MS
                 self.assertGreater(waits[len(waits) // 2], least)

@@ -60,7 +60,7 @@ int push_hour(const std::string& url, const std::string& database, const std::st
     for (const auto* target : {"engine", "second one"}) minute.push_back(made(target, second));
     if ((second + 1) % 60 != 0) continue;
     for (Sink* sink : {static_cast<Sink*>(push->get()), static_cast<Sink*>(&file)}) {
-      if (auto written = sink->write(minute); !written) return fail(written.error());
+      if (auto written = sink->write({minute}); !written) return fail(written.error());
     }
     minute.clear();
   }

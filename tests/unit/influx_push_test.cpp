@@ -157,7 +157,7 @@ TEST(InfluxPush, Version1RequestAndItsEscaping) {
   options.database = "my db&precision=s";
   options.lines.tags = {{"host", "a"}};
   const auto sink = make(options);
-  const auto status = sink->write(interval(1));
+  const auto status = sink->write({interval(1)});
   ASSERT_TRUE(status) << status.error().message;
   ASSERT_EQ(server.requests().size(), 1U);
   const auto request = server.requests()[0];
@@ -175,7 +175,7 @@ TEST(InfluxPush, Version2RequestWithItsToken) {
   options.org = "my org";
   options.bucket = "b/1";
   options.token = "s3cret==";
-  ASSERT_TRUE(make(options)->write(interval(1)));
+  ASSERT_TRUE(make(options)->write({interval(1)}));
   const auto request = server.requests().at(0);
   EXPECT_THAT(request, StartsWith("POST /api/v2/write?org=my%20org&bucket=b%2F1&precision=ns HTTP/1.1\r\n"));
   EXPECT_THAT(request, HasSubstr("\r\nAuthorization: Token s3cret==\r\n"));
@@ -187,7 +187,7 @@ TEST(InfluxPush, WhatAServerCannotTakeNowIsSentAgain) {
     auto options = options_for(server.port());
     options.retry_first = options.retry_most = 10ms;
     const auto sink = make(options);
-    const auto first = sink->write(interval(1));
+    const auto first = sink->write({interval(1)});
     ASSERT_FALSE(first);
     EXPECT_THAT(first.error().message, HasSubstr(std::string(status, 3) + ": timeout"));
     EXPECT_EQ(sink->points()->queued, count_of(text_of(1)));
@@ -206,8 +206,8 @@ TEST(InfluxPush, WhatAServerCannotTakeNowIsSentAgain) {
 TEST(InfluxPush, NothingIsSentWhileAPauseRuns) {
   InfluxServer server({refusal("503 Service Unavailable")});
   const auto sink = make(options_for(server.port()));
-  const auto first = sink->write(interval(1));
-  const auto second = sink->write(interval(2));
+  const auto first = sink->write({interval(1)});
+  const auto second = sink->write({interval(2)});
   ASSERT_FALSE(first);
   ASSERT_FALSE(second);
   EXPECT_EQ(first.error().message, second.error().message);
@@ -222,11 +222,11 @@ TEST(InfluxPush, ARefusedBatchIsDroppedWithItsReason) {
   const auto sink = make(options_for(server.port()));
   for (const auto* reason :
        {"HTTP 404: database not found: \"t\"", "HTTP 400: bad line", "HTTP 401: <html> \xEF\xBF\xBD"}) {
-    const auto status = sink->write(interval(1));
+    const auto status = sink->write({interval(1)});
     ASSERT_FALSE(status);
     EXPECT_THAT(status.error().message, testing::EndsWith(reason));
   }
-  EXPECT_TRUE(sink->write(interval(2)));
+  EXPECT_TRUE(sink->write({interval(2)}));
   EXPECT_EQ(sink->points()->rejected, 3 * count_of(text_of(1)));
   EXPECT_EQ(sink->points()->sent, count_of(text_of(2)));
   EXPECT_EQ(server.requests().size(), 4U);
@@ -240,12 +240,12 @@ TEST(InfluxPush, APartialWriteCountsWhatWasLost) {
                        partial("points beyond retention policy dropped=99999")});
   const auto sink = make(options_for(server.port()));
   const auto points = count_of(text_of(1));
-  EXPECT_FALSE(sink->write(interval(1)));
+  EXPECT_FALSE(sink->write({interval(1)}));
   EXPECT_EQ(sink->points()->rejected, 2U);
   EXPECT_EQ(sink->points()->sent, points - 2);
-  EXPECT_FALSE(sink->write(interval(1)));
+  EXPECT_FALSE(sink->write({interval(1)}));
   EXPECT_EQ(sink->points()->rejected, 2 + points);
-  EXPECT_FALSE(sink->write(interval(1)));
+  EXPECT_FALSE(sink->write({interval(1)}));
   EXPECT_EQ(sink->points()->rejected, 2 + 2 * points);
 }
 
@@ -257,7 +257,7 @@ TEST(InfluxPush, Batches) {
   const auto points = count_of(text_of(1));
   ASSERT_GT(points, 3U);
   ASSERT_LE(points, 6U);  // two batches
-  EXPECT_FALSE(sink->write(interval(1)));
+  EXPECT_FALSE(sink->write({interval(1)}));
   EXPECT_EQ(server.requests().size(), 2U);
   EXPECT_EQ(server.bodies(), text_of(1));
   EXPECT_EQ(sink->points()->sent, 3U);
@@ -269,7 +269,7 @@ TEST(InfluxPush, ABoundedQueueWhileTheServerIsAway) {
   auto options = options_for(port);
   options.queue_points = 5;
   const auto sink = make(options);
-  for (const auto number : {1, 2, 3}) EXPECT_FALSE(sink->write(interval(number)));
+  for (const auto number : {1, 2, 3}) EXPECT_FALSE(sink->write({interval(number)}));
   const auto all = text_of(1) + text_of(2) + text_of(3);
   EXPECT_EQ(sink->points()->queued, 5U);
   EXPECT_EQ(sink->points()->dropped, count_of(all) - 5);
@@ -285,14 +285,14 @@ TEST(InfluxPush, TheQueueIsBoundedInBytesToo) {
   const auto text = text_of(1);
   options.queue_bytes = tail(text, 2).size();
   const auto sink = make(options);
-  EXPECT_FALSE(sink->write(interval(1)));
+  EXPECT_FALSE(sink->write({interval(1)}));
   EXPECT_EQ(sink->points()->queued, 2U);
   EXPECT_EQ(sink->points()->dropped, count_of(text) - 2);
 }
 
 TEST(InfluxPush, WhatIsLeftAtTheEndIsSaidAndCounted) {
   const auto sink = make(options_for(InfluxServer().port()));
-  EXPECT_FALSE(sink->write(interval(1)));
+  EXPECT_FALSE(sink->write({interval(1)}));
   const auto status = sink->finish();
   ASSERT_FALSE(status);
   const auto points = count_of(text_of(1));
@@ -307,7 +307,7 @@ TEST(InfluxPush, HurryEndsARequestThatHangs) {
   options.request_timeout = 100s;
   const auto sink = make(options);
   sink->hurry(Sink::Clock::now() + 100ms);
-  EXPECT_FALSE(sink->write(interval(1)));  // or the time limit of the test ends it
+  EXPECT_FALSE(sink->write({interval(1)}));  // or the time limit of the test ends it
   EXPECT_EQ(sink->points()->queued, count_of(text_of(1)));
 }
 

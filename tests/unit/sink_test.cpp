@@ -35,8 +35,8 @@ std::vector<Snapshot> interval(std::int64_t number) {
   return {snapshot};
 }
 
-SinkThread::Snapshots shared(std::int64_t number) {
-  return std::make_shared<const std::vector<Snapshot>>(interval(number));
+SinkThread::SharedReport shared(std::int64_t number) {
+  return std::make_shared<const Report>(Report{interval(number)});
 }
 
 // What a sink of the tests was given, and a gate that can hold it up. Shared, so that it outlives either side.
@@ -65,12 +65,12 @@ class TestSink : public Sink {
  public:
   TestSink(std::shared_ptr<Record> record, std::int64_t failures) : record_(std::move(record)), failures_(failures) {}
 
-  Status write(const std::vector<Snapshot>& snapshots) override {
+  Status write(const Report& report) override {
     std::unique_lock lock(record_->mutex);
     ++record_->begun;
     record_->changed.notify_all();
     record_->changed.wait(lock, [&] { return record_->open; });
-    const auto number = snapshots.at(0).timestamp_ms;
+    const auto number = report.snapshots.at(0).timestamp_ms;
     record_->written.push_back(number);
     record_->changed.notify_all();
     if (number == -1) throw std::runtime_error("thrown");
@@ -222,17 +222,17 @@ class FileSinkTest : public testing::Test {
 TEST_F(FileSinkTest, TextfileFollowsItsDirectory) {
   const auto parent = dir_ / "metrics";
   TextfileSink sink({(parent / "o.prom").string(), {}});
-  EXPECT_FALSE(sink.write(interval(1)));
+  EXPECT_FALSE(sink.write({interval(1)}));
   std::filesystem::create_directory(parent);
-  EXPECT_TRUE(sink.write(interval(1)));
+  EXPECT_TRUE(sink.write({interval(1)}));
   EXPECT_EQ(read(parent / "o.prom"), prometheus_text(interval(1)));
   std::filesystem::remove_all(parent);
-  EXPECT_FALSE(sink.write(interval(1)));
+  EXPECT_FALSE(sink.write({interval(1)}));
   std::filesystem::create_directory(parent);
-  EXPECT_TRUE(sink.write(interval(1)));
+  EXPECT_TRUE(sink.write({interval(1)}));
   std::filesystem::rename(parent, dir_ / "old");
   std::filesystem::create_directory(parent);
-  EXPECT_TRUE(sink.write(interval(1)));
+  EXPECT_TRUE(sink.write({interval(1)}));
   EXPECT_TRUE(std::filesystem::exists(parent / "o.prom"));
 }
 
@@ -241,12 +241,12 @@ TEST_F(FileSinkTest, JsonLinesAndARotatedFile) {
   JsonSink sink({path.string()});
   std::vector<Snapshot> two = interval(1);
   two.push_back(interval(2).front());
-  ASSERT_TRUE(sink.write(two));
-  ASSERT_TRUE(sink.write(interval(3)));
+  ASSERT_TRUE(sink.write({two}));
+  ASSERT_TRUE(sink.write({interval(3)}));
   EXPECT_EQ(read(path),
             to_json_line(two[0]) + "\n" + to_json_line(two[1]) + "\n" + to_json_line(interval(3)[0]) + "\n");
   std::filesystem::rename(path, dir_ / "out.json.1");
-  ASSERT_TRUE(sink.write(interval(4)));
+  ASSERT_TRUE(sink.write({interval(4)}));
   EXPECT_EQ(read(path), to_json_line(interval(4)[0]) + "\n");
   struct stat status {};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
@@ -255,8 +255,8 @@ TEST_F(FileSinkTest, JsonLinesAndARotatedFile) {
 
 TEST_F(FileSinkTest, InfluxFileAppends) {
   InfluxFileSink sink({(dir_ / "points").string(), {}});
-  ASSERT_TRUE(sink.write(interval(1)));
-  ASSERT_TRUE(sink.write(interval(2)));
+  ASSERT_TRUE(sink.write({interval(1)}));
+  ASSERT_TRUE(sink.write({interval(2)}));
   EXPECT_EQ(read(dir_ / "points"), influx_lines(interval(1)) + influx_lines(interval(2)));
 }
 

@@ -83,7 +83,7 @@ TEST_F(StoreFaults, a_file_that_is_no_database_is_moved_aside_and_a_new_one_begu
   write_file(options_.path, rubbish);
   open();
   write(0, 3);
-  EXPECT_EQ(store_->status().corrupt_files, 1U);
+  EXPECT_EQ(store_->counters().corrupt_files, 1U);
   EXPECT_EQ(points_stored(), 3U);
   ASSERT_EQ(moved_aside().size(), 1U);
   EXPECT_EQ(contents(moved_aside()[0]), rubbish);
@@ -110,7 +110,7 @@ TEST_F(StoreFaults, a_page_that_rots_while_the_store_runs_costs_the_file_but_no_
   write_file(options_.path, bytes);
   open();
   write(130, 140);
-  const StoreStatus status = store_->status();
+  const StoreCounters status = store_->counters();
   EXPECT_EQ(status.corrupt_files, 1U);
   EXPECT_EQ(status.error, "");
   EXPECT_EQ(status.written_points, 10U);
@@ -175,10 +175,10 @@ TEST_F(StoreFaults, a_full_queue_drops_what_comes_and_counts_it) {
   options_.write_interval_ms = 600'000;  // only flush() writes
   open();
   for (std::int64_t index = 0; index < 10; ++index) store_->add("engine", make_second(index));
-  EXPECT_EQ(store_->status().dropped_points, 6U);
-  EXPECT_EQ(store_->status().queued_points, 4U);
+  EXPECT_EQ(store_->counters().dropped_points, 6U);
+  EXPECT_EQ(store_->counters().queued_points, 4U);
   flush_at(10);
-  EXPECT_EQ(store_->status().written_points, 4U);
+  EXPECT_EQ(store_->counters().written_points, 4U);
   EXPECT_EQ(points_stored(), 4U);
   store_->add("engine", make_second(10));
   flush_at(11);
@@ -191,12 +191,12 @@ TEST_F(StoreFaults, a_directory_that_is_missing_costs_nothing_once_it_is_there) 
   open();
   store_->add("engine", make_second(0));
   EXPECT_FALSE(store_->flush());
-  EXPECT_GE(store_->status().failed_writes, 2U);  // when it was opened, and now
-  EXPECT_THAT(store_->status().error, HasSubstr("No such file or directory"));
-  EXPECT_EQ(store_->status().queued_points, 1U);
+  EXPECT_GE(store_->counters().failed_writes, 2U);  // when it was opened, and now
+  EXPECT_THAT(store_->counters().error, HasSubstr("No such file or directory"));
+  EXPECT_EQ(store_->counters().queued_points, 1U);
   fs::create_directory(dir_ + "/later");
   flush_at(3);
-  EXPECT_EQ(store_->status().error, "");
+  EXPECT_EQ(store_->counters().error, "");
   EXPECT_EQ(points_stored(), 1U);
 }
 
@@ -211,8 +211,8 @@ TEST_F(StoreFaults, a_read_only_file_system_is_counted_and_what_is_on_it_can_be_
   open();
   store_->add("engine", make_second(20));
   EXPECT_FALSE(store_->flush());
-  EXPECT_GE(store_->status().failed_writes, 1U);
-  EXPECT_NE(store_->status().error, "");
+  EXPECT_GE(store_->counters().failed_writes, 1U);
+  EXPECT_NE(store_->counters().error, "");
   EXPECT_EQ(points_stored(), 20U);
   ASSERT_EQ(::mount(nullptr, (dir_ + "/disk").c_str(), nullptr, MS_REMOUNT, nullptr), 0);
   flush_at(23);
@@ -236,15 +236,15 @@ TEST_F(StoreFaults, a_full_disk_drops_points_and_goes_on_when_there_is_room) {
   }
   EXPECT_FALSE(store_->flush());
   EXPECT_FALSE(store_->flush());
-  EXPECT_THAT(store_->status().error, HasSubstr("full"));
-  EXPECT_EQ(store_->status().failed_writes, 2U);
-  EXPECT_EQ(store_->status().dropped_points, 100U);
-  EXPECT_EQ(store_->status().queued_points, 100U);
+  EXPECT_THAT(store_->counters().error, HasSubstr("full"));
+  EXPECT_EQ(store_->counters().failed_writes, 2U);
+  EXPECT_EQ(store_->counters().dropped_points, 100U);
+  EXPECT_EQ(store_->counters().queued_points, 100U);
   EXPECT_EQ(points_stored(), 20U);
   fs::remove(dir_ + "/disk/ballast");
   flush_at(222);
-  EXPECT_EQ(store_->status().error, "");
-  EXPECT_EQ(store_->status().corrupt_files, 0U);
+  EXPECT_EQ(store_->counters().error, "");
+  EXPECT_EQ(store_->counters().corrupt_files, 0U);
   EXPECT_EQ(points_stored(), 120U);
 }
 

@@ -52,7 +52,7 @@ Point make_step(std::int64_t index) {
     std::this_thread::sleep_until(begin + std::chrono::milliseconds(index * kStepMs));
     (*store)->add("engine", make_step(index));
     progress.added = index + 1;
-    progress.written = static_cast<std::int64_t>((*store)->status().written_points);
+    progress.written = static_cast<std::int64_t>((*store)->counters().written_points);
   }
   ::_exit(2);
 }
@@ -87,8 +87,8 @@ std::int64_t check(const Victim& victim) {
   auto store = Store::make(options);
   EXPECT_TRUE(store) << store.error().message;
   if (!store) return added;
-  EXPECT_EQ((*store)->status().error, "");
-  EXPECT_EQ((*store)->status().corrupt_files, 0U);
+  EXPECT_EQ((*store)->counters().error, "");
+  EXPECT_EQ((*store)->counters().corrupt_files, 0U);
   const auto points = (*store)->get_recent_snapshots("engine", kHourMs / 2);
   EXPECT_TRUE(points) << points.error().message;
   if (!points) return added;

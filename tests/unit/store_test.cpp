@@ -151,8 +151,8 @@ TEST_F(StoreTest, a_point_older_than_the_fine_tier_reaches_is_left_out_and_count
   flush_at(2 * 3'600);
   store_->add("engine", make_second(3));
   flush_at(2 * 3'600 + 1);
-  EXPECT_EQ(store_->status().late_points, 1U);
-  EXPECT_EQ(store_->status().written_points, 60U);
+  EXPECT_EQ(store_->counters().late_points, 1U);
+  EXPECT_EQ(store_->counters().written_points, 60U);
 }
 
 TEST_F(StoreTest, size_cap_costs_the_oldest_fine_points_first) {
@@ -168,11 +168,11 @@ TEST_F(StoreTest, size_cap_costs_the_oldest_fine_points_first) {
     store_->add("engine", std::move(point));
     if (index % 100 == 99) {
       flush_at(index);
-      EXPECT_LE(store_->status().file_bytes, options_.max_bytes);
+      EXPECT_LE(store_->counters().file_bytes, options_.max_bytes);
     }
   }
-  EXPECT_GE(store_->status().trims, 1U);
-  EXPECT_EQ(store_->status().dropped_points, 0U);
+  EXPECT_GE(store_->counters().trims, 1U);
+  EXPECT_EQ(store_->counters().dropped_points, 0U);
   const auto recent = store_->get_recent_snapshots("engine", kHourMs);
   ASSERT_TRUE(recent) << recent.error().message;
   ASSERT_FALSE(recent->empty());

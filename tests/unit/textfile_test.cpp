@@ -158,7 +158,7 @@ TEST_F(Textfile, MissingFiguresAreLeftOut) {
   EXPECT_THAT(text, Not(HasSubstr("llmkg_query_success_rate")));
   EXPECT_THAT(text, Not(HasSubstr("llmkg_cpu_usage_percent")));
   EXPECT_THAT(text, Not(HasSubstr("an}")));
-  EXPECT_EQ(prometheus_text({}), "");
+  EXPECT_EQ(prometheus_text(std::vector<Snapshot>{}), "");
 }
 
 TEST_F(Textfile, LargeCountersKeepEveryDigit) {

@@ -198,8 +198,8 @@ Status InfluxPushSink::send_all() {
                            refusal)};
 }
 
-Status InfluxPushSink::write(const std::vector<Snapshot>& snapshots) {
-  enqueue(influx_lines(snapshots, options_.lines));
+Status InfluxPushSink::write(const Report& report) {
+  enqueue(influx_lines(report, options_.lines));
   if (away_ && Clock::now() < next_try_) return *away_;
   return send_all();
 }

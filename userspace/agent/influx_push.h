@@ -43,7 +43,7 @@ class InfluxPushSink : public Sink {
 
   /// Queues the points of the interval, then sends what is queued unless a pause is running. Errors: the server is
   /// away (the points wait), or it refused some (they are gone). The server's reason is in the message.
-  Status write(const std::vector<Snapshot>& snapshots) override;
+  Status write(const Report& report) override;
   /// Tries once more, whatever pause is running. Errors: as above; what could not be sent is dropped.
   Status finish() override;
   void hurry(Clock::time_point deadline) override { deadline_ = deadline.time_since_epoch().count(); }

@@ -44,7 +44,7 @@ struct SinkThread::State {
   const std::size_t limit;
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<Snapshots> queue;
+  std::deque<SharedReport> queue;
   SinkCounters counters;
   FaultNotice notice;
   std::optional<Sink::Clock::time_point> deadline;  // set once it is to stop
@@ -52,7 +52,7 @@ struct SinkThread::State {
   bool abandoned = false;  // nobody waits for the thread any more; the log may be gone
 
   /// The next interval, or none: it is time to end.
-  Snapshots take() {
+  SharedReport take() {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return !queue.empty() || deadline; });
     if (queue.empty() || (deadline && Sink::Clock::now() >= *deadline)) return nullptr;
@@ -77,7 +77,7 @@ struct SinkThread::State {
   }
 
   void run() {
-    while (const auto snapshots = take()) note(guarded([&] { return sink->write(*snapshots); }), true);
+    while (const auto report = take()) note(guarded([&] { return sink->write(*report); }), true);
     const auto status = guarded([&] { return sink->finish(); });
     if (!status) note(status, false);
     const std::lock_guard lock(mutex);
@@ -114,9 +114,9 @@ Result<std::unique_ptr<SinkThread>> SinkThread::start(std::string name, std::uni
 
 SinkThread::~SinkThread() { stop(Sink::Clock::now() + kDefaultStopTime); }
 
-void SinkThread::add(Snapshots snapshots) {
-  if (!snapshots) return;
-  Snapshots oldest;  // freed without the lock
+void SinkThread::add(SharedReport report) {
+  if (!report) return;
+  SharedReport oldest;  // freed without the lock
   {
     const std::lock_guard lock(state_->mutex);
     if (state_->deadline) {
@@ -128,7 +128,7 @@ void SinkThread::add(Snapshots snapshots) {
       state_->queue.pop_front();
       ++state_->counters.dropped;
     }
-    state_->queue.push_back(std::move(snapshots));
+    state_->queue.push_back(std::move(report));
   }
   state_->changed.notify_all();
 }

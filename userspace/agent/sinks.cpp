@@ -28,7 +28,7 @@ std::optional<TextfileSink::Identity> TextfileSink::directory_now() const {
   return Identity{status.st_dev, status.st_ino};
 }
 
-Status TextfileSink::write(const std::vector<Snapshot>& snapshots) {
+Status TextfileSink::write(const Report& report) {
   const auto directory = directory_now();
   if (!writer_ || directory != directory_) {
     writer_.reset();
@@ -37,7 +37,7 @@ Status TextfileSink::write(const std::vector<Snapshot>& snapshots) {
     writer_.emplace(std::move(*made));
     directory_ = directory;
   }
-  return writer_->write(prometheus_text(snapshots, options_.text));
+  return writer_->write(prometheus_text(report, options_.text));
 }
 
 Status LineFile::open_if_needed() {
@@ -99,14 +99,14 @@ Status LineFile::append(std::string_view lines) {
   return write_all(file, lines);
 }
 
-Status JsonSink::write(const std::vector<Snapshot>& snapshots) {
+Status JsonSink::write(const Report& report) {
   std::string lines;
-  for (const auto& snapshot : snapshots) lines += to_json_line(snapshot) + '\n';
+  for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
+    if (report.is_fresh(i)) lines += to_json_line(report.snapshots[i]) + '\n';
+  }
   return file_.append(lines);
 }
 
-Status InfluxFileSink::write(const std::vector<Snapshot>& snapshots) {
-  return file_.append(influx_lines(snapshots, lines_));
-}
+Status InfluxFileSink::write(const Report& report) { return file_.append(influx_lines(report, lines_)); }
 
 }  // namespace outrider

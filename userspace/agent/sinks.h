@@ -28,7 +28,7 @@ class TextfileSink : public Sink {
   explicit TextfileSink(TextfileSinkOptions options) : options_(std::move(options)) {}
 
   /// Looks for the directory anew if it is no longer the one that was opened. Errors: those of TextfileWriter.
-  Status write(const std::vector<Snapshot>& snapshots) override;
+  Status write(const Report& report) override;
 
  private:
   using Identity = std::pair<dev_t, ino_t>;
@@ -63,11 +63,11 @@ struct JsonSinkOptions {
   std::string path;  ///< "-": stdout
 };
 
-/// Appends one JSON object a line for each snapshot.
+/// Appends one JSON object a line for each fresh snapshot.
 class JsonSink : public Sink {
  public:
   explicit JsonSink(JsonSinkOptions options) : file_(std::move(options.path)) {}
-  Status write(const std::vector<Snapshot>& snapshots) override;
+  Status write(const Report& report) override;
 
  private:
   LineFile file_;
@@ -83,7 +83,7 @@ class InfluxFileSink : public Sink {
  public:
   explicit InfluxFileSink(InfluxFileOptions options)
       : file_(std::move(options.path)), lines_(std::move(options.lines)) {}
-  Status write(const std::vector<Snapshot>& snapshots) override;
+  Status write(const Report& report) override;
 
  private:
   LineFile file_;

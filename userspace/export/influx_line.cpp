@@ -86,6 +86,18 @@ class Fields {
   std::string text_;
 };
 
+void append_point(std::string& out, const std::string& measurement, const Tags& tags, const Fields& fields,
+                  std::int64_t time_ms) {
+  if (fields.text().empty()) return;
+  out += influx_escape_measurement(measurement);
+  // A map is sorted by key: what the protocol's authors advise for speed.
+  for (const auto& [key, value] : tags) {
+    if (key.empty() || value.empty()) continue;
+    out += ',' + influx_escape_key(key) + '=' + influx_escape_key(value);
+  }
+  out += fmt::format(" {} {}\n", fields.text(), time_ms * kNanosecondsPerMillisecond);
+}
+
 // The points of one snapshot.
 class Writer {
  public:
@@ -103,14 +115,7 @@ class Writer {
 
  private:
   void point(const char* measurement, const Tags& tags, const Fields& fields) {
-    if (fields.text().empty()) return;
-    out_ += influx_escape_measurement(options_.prefix + "_" + measurement);
-    // A map is sorted by key: what the protocol's authors advise for speed.
-    for (const auto& [key, value] : tags) {
-      if (key.empty() || value.empty()) continue;
-      out_ += ',' + influx_escape_key(key) + '=' + influx_escape_key(value);
-    }
-    out_ += fmt::format(" {} {}\n", fields.text(), snapshot_.timestamp_ms * kNanosecondsPerMillisecond);
+    append_point(out_, options_.prefix + "_" + measurement, tags, fields, snapshot_.timestamp_ms);
   }
   [[nodiscard]] Tags tags_with(const char* key, const std::string& value) const {
     Tags tags = tags_;
@@ -238,6 +243,58 @@ bool same_moment(const Snapshot& snapshot, std::optional<std::int64_t> last_ms) 
   return distance < std::max(1.0, snapshot.interval_seconds * 500);
 }
 
+// Snapshots one after the other.
+class Lines {
+ public:
+  explicit Lines(const InfluxOptions& options) : options_(options) {}
+
+  void add(const Snapshot& snapshot);
+  void add(const AgentFigures& agent, std::int64_t time_ms);
+  std::string take() { return std::move(out_); }
+
+ private:
+  const InfluxOptions& options_;
+  std::string out_;
+  std::set<std::pair<std::int64_t, std::string>> seen_;
+  std::optional<std::int64_t> host_ms_;
+};
+
+void Lines::add(const Snapshot& snapshot) {
+  std::string name = snapshot.target;
+  for (int i = 2; !seen_.emplace(snapshot.timestamp_ms, name).second; ++i) {
+    name = snapshot.target + "#" + std::to_string(i);
+  }
+  Tags tags{{"target", name}};
+  if (const auto own = options_.target_tags.find(snapshot.target); own != options_.target_tags.end()) {
+    tags.insert(own->second.begin(), own->second.end());
+  }
+  tags.insert(options_.tags.begin(), options_.tags.end());
+  Writer writer(out_, options_, snapshot, std::move(tags));
+  writer.queries();
+  writer.types();
+  writer.phases();
+  writer.cache_and_health();
+  writer.availability();
+  writer.agent();
+  writer.resources();
+  if (same_moment(snapshot, host_ms_)) return;
+  writer.system(options_.tags);
+  host_ms_ = snapshot.timestamp_ms;
+}
+
+void Lines::add(const AgentFigures& agent, std::int64_t time_ms) {
+  Fields fields;
+  fields.add("uptime_seconds", agent.uptime_seconds);
+  fields.add("cpu_seconds_total", agent.cpu_seconds);
+  fields.add("resident_bytes", agent.resident_bytes);
+  fields.add("map_bytes", agent.map_bytes);
+  fields.add("intervals_total", agent.intervals);
+  fields.add("missed_intervals_total", agent.missed_intervals);
+  fields.add("loop_lag_p99_seconds", agent.lag_p99_seconds);
+  fields.add("reading_seconds", agent.reading_seconds);
+  append_point(out_, options_.prefix + "_agent", options_.tags, fields, time_ms);
+}
+
 }  // namespace
 
 std::string influx_escape_key(std::string_view text) { return escape(text, ",= "); }
@@ -258,32 +315,18 @@ std::string influx_quote(std::string_view text) {
 }
 
 std::string influx_lines(const std::vector<Snapshot>& snapshots, const InfluxOptions& options) {
-  std::string out;
-  std::set<std::pair<std::int64_t, std::string>> seen;
-  std::optional<std::int64_t> host_ms;
-  for (const Snapshot& snapshot : snapshots) {
-    std::string name = snapshot.target;
-    for (int i = 2; !seen.emplace(snapshot.timestamp_ms, name).second; ++i) {
-      name = snapshot.target + "#" + std::to_string(i);
-    }
-    Tags tags{{"target", name}};
-    if (const auto own = options.target_tags.find(snapshot.target); own != options.target_tags.end()) {
-      tags.insert(own->second.begin(), own->second.end());
-    }
-    tags.insert(options.tags.begin(), options.tags.end());
-    Writer writer(out, options, snapshot, std::move(tags));
-    writer.queries();
-    writer.types();
-    writer.phases();
-    writer.cache_and_health();
-    writer.availability();
-    writer.agent();
-    writer.resources();
-    if (same_moment(snapshot, host_ms)) continue;
-    writer.system(options.tags);
-    host_ms = snapshot.timestamp_ms;
+  Lines lines(options);
+  for (const Snapshot& snapshot : snapshots) lines.add(snapshot);
+  return lines.take();
+}
+
+std::string influx_lines(const Report& report, const InfluxOptions& options) {
+  Lines lines(options);
+  for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
+    if (report.is_fresh(i)) lines.add(report.snapshots[i]);
   }
-  return out;
+  if (report.agent) lines.add(*report.agent, report.time_ms);
+  return lines.take();
 }
 
 }  // namespace outrider

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "userspace/model/report.h"
 #include "userspace/model/snapshot.h"
 
 namespace outrider {
@@ -24,6 +25,9 @@ struct InfluxOptions {
 /// are not finite and empty tags are left out, and so is a point without fields. Two targets of one name at one moment
 /// get "#2" and so on.
 std::string influx_lines(const std::vector<Snapshot>& snapshots, const InfluxOptions& options = {});
+
+/// The fresh snapshots of a report, and a point of the measurement `agent`.
+std::string influx_lines(const Report& report, const InfluxOptions& options = {});
 
 /// A tag key, tag value or field key: commas, equals signs and spaces get a backslash. Control characters, which the
 /// protocol cannot carry there, become \n, \r, \t or \xNN in letters; a backslash at the end, which would swallow the

@@ -158,6 +158,10 @@ std::string openmetrics_text(const std::vector<Snapshot>& snapshots, const Prome
   return openmetrics_text(prometheus_families(snapshots, options));
 }
 
+std::string openmetrics_text(const Report& report, const PrometheusOptions& options) {
+  return openmetrics_text(prometheus_families(report, options));
+}
+
 bool accepts_openmetrics(std::string_view accept) {
   double openmetrics = 0;
   double plain = 0;

@@ -19,6 +19,7 @@ inline constexpr std::string_view kPrometheusType = "text/plain; version=0.0.4; 
 /// the family's name ends in a base unit (seconds, bytes); `# EOF` at the end. Counters, gauges and histograms only.
 std::string openmetrics_text(const std::vector<prometheus::MetricFamily>& families);
 std::string openmetrics_text(const std::vector<Snapshot>& snapshots, const PrometheusOptions& options = {});
+std::string openmetrics_text(const Report& report, const PrometheusOptions& options = {});
 
 /// Whether a client that sends this Accept header wants OpenMetrics: it names `application/openmetrics-text` in a
 /// version 1.0.0 or 0.0.1 (or none), and gives it no smaller weight than `text/plain`. "*/*" is not enough.

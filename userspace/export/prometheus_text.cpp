@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "userspace/export/agent_families.h"
 #include "userspace/export/family_set.h"
 
 namespace outrider {
@@ -157,11 +158,11 @@ void add_availability(FamilySet& set, const Labels& target, const Availability& 
 }
 
 // The configuration's labels behind ours; one of a name that we use ourselves would make a series with two of it.
-Labels target_labels(const std::string& name, const Snapshot& snapshot, const PrometheusOptions& options) {
-  static const std::set<std::string> kOurs = {"target", "type", "class",  "phase", "percentile", "reason",
-                                              "rule",   "mode", "window", "state", "le"};
+Labels target_labels(const std::string& name, const std::string& target, const PrometheusOptions& options) {
+  static const std::set<std::string> kOurs = {"target", "type",   "class", "phase", "percentile", "reason", "rule",
+                                              "mode",   "window", "state", "le",    "sink",       "event"};
   Labels labels{{"target", name}};
-  const auto own = options.target_labels.find(snapshot.target);
+  const auto own = options.target_labels.find(target);
   if (own == options.target_labels.end()) return labels;
   for (const auto& [label, value] : own->second) {
     if (kOurs.count(label) == 0) labels.emplace_back(label, value);
@@ -197,16 +198,14 @@ void add_self(FamilySet& set, const Labels& target, const Snapshot& snapshot) {
             static_cast<double>(snapshot.timestamp_ms) / 1000);
 }
 
-}  // namespace
-
-std::vector<prometheus::MetricFamily> prometheus_families(const std::vector<Snapshot>& snapshots,
-                                                          const PrometheusOptions& options) {
-  FamilySet set(options.prefix);
+// Returns the names that the snapshots' targets got.
+std::set<std::string> add_snapshots(FamilySet& set, const std::vector<Snapshot>& snapshots,
+                                    const PrometheusOptions& options) {
   std::set<std::string> names;
   for (const Snapshot& snapshot : snapshots) {
     std::string name = snapshot.target;
     for (int i = 2; !names.insert(name).second; ++i) name = snapshot.target + "#" + std::to_string(i);
-    const Labels target = target_labels(name, snapshot, options);
+    const Labels target = target_labels(name, snapshot.target, options);
     add_totals(set, target, snapshot.query_metrics);
     add_latency(set, target, snapshot.query_metrics);
     add_types(set, target, snapshot.query_metrics, options);
@@ -219,13 +218,42 @@ std::vector<prometheus::MetricFamily> prometheus_families(const std::vector<Snap
     return a.timestamp_ms < b.timestamp_ms;
   });
   if (newest != snapshots.end()) add_host(set, newest->system_metrics);
+  return names;
+}
+
+std::string serialise(const std::vector<prometheus::MetricFamily>& families) {
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, families);
+  return text.str();
+}
+
+}  // namespace
+
+std::vector<prometheus::MetricFamily> prometheus_families(const std::vector<Snapshot>& snapshots,
+                                                          const PrometheusOptions& options) {
+  FamilySet set(options.prefix);
+  add_snapshots(set, snapshots, options);
+  return set.take();
+}
+
+std::vector<prometheus::MetricFamily> prometheus_families(const Report& report, const PrometheusOptions& options) {
+  FamilySet set(options.prefix);
+  const std::set<std::string> with_snapshot = add_snapshots(set, report.snapshots, options);
+  if (!report.agent) return set.take();
+  for (const TargetState& target : report.agent->targets) {
+    if (with_snapshot.contains(target.name)) continue;
+    add_availability(set, target_labels(target.name, target.name, options), target.availability);
+  }
+  add_agent(set, *report.agent);
   return set.take();
 }
 
 std::string prometheus_text(const std::vector<Snapshot>& snapshots, const PrometheusOptions& options) {
-  std::ostringstream text;
-  prometheus::TextSerializer().Serialize(text, prometheus_families(snapshots, options));
-  return text.str();
+  return serialise(prometheus_families(snapshots, options));
+}
+
+std::string prometheus_text(const Report& report, const PrometheusOptions& options) {
+  return serialise(prometheus_families(report, options));
 }
 
 }  // namespace outrider

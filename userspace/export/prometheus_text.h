@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/model/report.h"
 #include "userspace/model/snapshot.h"
 
 namespace outrider {
@@ -24,7 +25,11 @@ struct PrometheusOptions {
 std::vector<prometheus::MetricFamily> prometheus_families(const std::vector<Snapshot>& snapshots,
                                                           const PrometheusOptions& options = {});
 
+/// The same for the snapshots of a report, the availability of targets that have none, and the agent's own figures.
+std::vector<prometheus::MetricFamily> prometheus_families(const Report& report, const PrometheusOptions& options = {});
+
 /// The same in the text exposition format 0.0.4, without timestamps.
 std::string prometheus_text(const std::vector<Snapshot>& snapshots, const PrometheusOptions& options = {});
+std::string prometheus_text(const Report& report, const PrometheusOptions& options = {});
 
 }  // namespace outrider

@@ -27,10 +27,10 @@ Result<std::unique_ptr<Store>> Store::make(StoreOptions options) {
   std::unique_ptr<Store> store(new Store(std::move(options)));
   if (Status opened = store->open_writer(); !opened) {
     if (is_refusal(opened.error())) return opened.error();
-    store->status_.error = opened.error().message;
-    ++store->status_.failed_writes;
+    store->counters_.error = opened.error().message;
+    ++store->counters_.failed_writes;
   }
-  store->status_.file_bytes = file_bytes(store->options_.path);
+  store->counters_.file_bytes = file_bytes(store->options_.path);
   store->thread_ = std::thread(&Store::run, store.get());
   return store;
 }
@@ -51,7 +51,7 @@ void Store::add(const std::string& target, Point point) {
   const std::lock_guard lock(mutex_);
   newest_[target] = shared;
   if (queue_.size() + batch_points_ >= options_.max_queued_points) {
-    ++status_.dropped_points;
+    ++counters_.dropped_points;
     return;
   }
   queue_.push_back({target, std::move(shared)});
@@ -67,7 +67,7 @@ Status Store::flush() {
   const std::uint64_t wanted = ++flushes_wanted_;
   wake_.notify_all();
   written_.wait(lock, [&] { return flushes_done_ >= wanted; });
-  if (!status_.error.empty()) return Error{status_.error};
+  if (!counters_.error.empty()) return Error{counters_.error};
   return Ok{};
 }
 
@@ -134,7 +134,7 @@ void Store::start_anew(std::int64_t now) {
     if (!move_aside(options_.path, now)) return;
   }
   const std::lock_guard lock(mutex_);
-  ++status_.corrupt_files;
+  ++counters_.corrupt_files;
 }
 
 void Store::finish_batch(const Status& done, double seconds) {
@@ -142,18 +142,18 @@ void Store::finish_batch(const Status& done, double seconds) {
   if (!done) writer_.reset();
   const std::int64_t bytes = file_bytes(options_.path);
   const std::lock_guard lock(mutex_);
-  status_.file_bytes = bytes;
-  status_.last_write_seconds = seconds;
+  counters_.file_bytes = bytes;
+  counters_.last_write_seconds = seconds;
   if (!done) {
-    ++status_.failed_writes;
-    status_.error = done.error().message;
+    ++counters_.failed_writes;
+    counters_.error = done.error().message;
     return;
   }
-  status_.error.clear();
+  counters_.error.clear();
   const std::uint64_t late = writer_->take_late();
-  status_.late_points += late;
-  status_.trims += writer_->take_trims();
-  status_.written_points += batch_.size() - late;
+  counters_.late_points += late;
+  counters_.trims += writer_->take_trims();
+  counters_.written_points += batch_.size() - late;
   batch_.clear();
   batch_points_ = 0;
   for (const auto& [key, value] : batch_state_) {
@@ -211,11 +211,11 @@ Result<std::vector<std::string>> Store::types(const std::string& target) {
   return read<std::vector<std::string>>([&](StoreReader& reader) { return reader.types(target); });
 }
 
-StoreStatus Store::status() {
+StoreCounters Store::counters() {
   const std::lock_guard lock(mutex_);
-  StoreStatus status = status_;
-  status.queued_points = queue_.size() + batch_points_;
-  return status;
+  StoreCounters counters = counters_;
+  counters.queued_points = queue_.size() + batch_points_;
+  return counters;
 }
 
 }  // namespace outrider

@@ -16,26 +16,13 @@
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/model/agent_figures.h"
 #include "userspace/model/point.h"
 #include "userspace/store/history_writer.h"
 #include "userspace/store/options.h"
 #include "userspace/store/store_reader.h"
 
 namespace outrider {
-
-/// What the store has done and failed to do since it was opened.
-struct StoreStatus {
-  std::uint64_t written_points = 0;
-  std::uint64_t dropped_points = 0;  ///< the queue was full
-  std::uint64_t late_points = 0;     ///< older than the finest tier reaches
-  std::uint64_t failed_writes = 0;   ///< batches that were not written at the first attempt, each attempt counted
-  std::uint64_t corrupt_files = 0;   ///< moved aside
-  std::uint64_t trims = 0;           ///< times that the size limit cost the oldest history
-  std::size_t queued_points = 0;
-  std::int64_t file_bytes = 0;    ///< with the write-ahead log
-  double last_write_seconds = 0;  ///< how long the last batch took
-  std::string error;              ///< why the last attempt failed; empty: it did not
-};
 
 class Store {
  public:
@@ -70,7 +57,7 @@ class Store {
   Result<std::vector<std::string>> targets();
   Result<std::vector<std::string>> types(const std::string& target);
 
-  StoreStatus status();
+  StoreCounters counters();
 
  private:
   explicit Store(StoreOptions options);
@@ -97,7 +84,7 @@ class Store {
   std::vector<TargetPoint> queue_;
   std::map<std::string, std::string> state_;  ///< put and perhaps not yet written
   std::map<std::string, std::shared_ptr<const Point>> newest_;
-  StoreStatus status_;
+  StoreCounters counters_;
   std::size_t batch_points_ = 0;
   std::uint64_t flushes_wanted_ = 0, flushes_done_ = 0;
   bool stopping_ = false;

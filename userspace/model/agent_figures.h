@@ -1,0 +1,88 @@
+// What the agent says of itself: what it costs, whether it keeps time, what its exports and its history do. Plain data,
+// not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/model/histogram.h"
+#include "userspace/model/snapshot.h"
+
+namespace outrider {
+
+/// What became of the points of a sink that keeps a queue of its own; each but `queued` only grows.
+struct PointCounters {
+  std::uint64_t sent = 0;
+  std::uint64_t rejected = 0;  ///< refused by the receiver for good
+  std::uint64_t dropped = 0;   ///< the oldest, when the queue was full, and those left at the end
+  std::uint64_t queued = 0;    ///< now
+};
+
+/// In intervals; each but `queued` only grows.
+struct SinkCounters {
+  std::string name;
+  std::uint64_t written = 0;
+  std::uint64_t failed = 0;   ///< the sink had an error
+  std::uint64_t dropped = 0;  ///< never given to the sink: the queue was full, or the time to stop was over
+  std::uint64_t queued = 0;   ///< now
+  bool failing = false;       ///< the newest write failed
+  std::string last_error;     ///< of the newest failure; empty if there was none
+  std::optional<PointCounters> points;
+};
+
+/// What the history store has done and failed to do since it was opened.
+struct StoreCounters {
+  std::uint64_t written_points = 0;
+  std::uint64_t dropped_points = 0;  ///< the queue was full
+  std::uint64_t late_points = 0;     ///< older than the finest tier reaches
+  std::uint64_t failed_writes = 0;   ///< batches that were not written at the first attempt, each attempt counted
+  std::uint64_t corrupt_files = 0;   ///< moved aside
+  std::uint64_t trims = 0;           ///< times that the size limit cost the oldest history
+  std::size_t queued_points = 0;
+  std::int64_t file_bytes = 0;    ///< with the write-ahead log
+  double last_write_seconds = 0;  ///< how long the last batch took
+  std::string error;              ///< why the last attempt failed; empty: it did not
+};
+
+/// A target of the configuration, watched or not.
+struct TargetState {
+  std::string name;
+  std::string found_by;  ///< pid, exe, name, unit, cgroup
+  std::string value;
+  std::map<std::string, std::string> labels;
+  double interval_seconds = 0;
+  std::string profile;  ///< empty: none yet
+  std::uint64_t processes = 0;
+  bool attached = false;
+  std::string error;  ///< why it is not attached; empty: it is, or nothing of it runs
+  Availability availability;
+};
+
+struct AgentFigures {
+  std::string version;
+  double uptime_seconds = 0;
+  double cpu_seconds = 0;  ///< used since the start
+  std::optional<std::uint64_t> resident_bytes;
+  std::uint64_t map_bytes = 0;  ///< of the kernel maps, which are no part of the former
+  double trap_seconds = 0;      ///< what a probe hit costs on this machine
+
+  std::uint64_t intervals = 0;         ///< readings that were due and taken
+  std::uint64_t missed_intervals = 0;  ///< due, and taken together with a later one
+  SparseHistogram lag;                 ///< of readings, after they were due, since the start
+  double lag_seconds = 0;              ///< the sum
+  std::optional<double> lag_p99_seconds;
+  std::optional<double> reading_seconds;  ///< the last round: reading, computing, handing on
+  double reading_seconds_total = 0;
+
+  std::uint64_t reloads = 0, failed_reloads = 0;
+  std::vector<TargetState> targets;
+  std::vector<SinkCounters> sinks;
+  std::optional<StoreCounters> store;         ///< none: switched off
+  std::map<std::string, std::uint64_t> http;  ///< by what happened; empty: switched off
+  std::string http_error;                     ///< why the server does not run; empty: it does, or shall not
+};
+
+}  // namespace outrider
