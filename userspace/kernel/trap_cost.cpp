@@ -20,7 +20,7 @@ namespace {
 // The same site that our macros emit: a 1-byte nop, then the 10-byte one (x86-64); a nop elsewhere.
 extern "C" char outrider_trap_cost_site[];  // NOLINT(modernize-avoid-c-arrays): a label of the assembly below
 
-[[gnu::noinline, gnu::noclone]] void pass_site() {
+[[gnu::noinline]] void pass_site() {
 #if defined(__x86_64__)
   asm volatile(
       ".globl outrider_trap_cost_site\n.hidden outrider_trap_cost_site\noutrider_trap_cost_site:\n\tnop\n"
