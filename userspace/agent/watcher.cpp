@@ -231,6 +231,17 @@ std::vector<Snapshot> Watcher::summaries() const {
   return all;
 }
 
+WatchedState Watcher::state(std::uint32_t index) const {
+  WatchedState state;
+  for (const Watched& target : targets_) {
+    if (target.watch.index() != index) continue;
+    state.profile = target.watch.profile();
+    state.processes = target.watch.processes().size();
+    if (target.watch.over()) state.over = target.watch.why_over();
+  }
+  return state;
+}
+
 bool Watcher::all_over() const {
   return std::all_of(targets_.begin(), targets_.end(), [](const Watched& target) { return target.watch.over(); });
 }

@@ -52,6 +52,13 @@ struct Reading {
   bool running = false;    ///< a process of the target is there
 };
 
+/// What a target has come to.
+struct WatchedState {
+  std::string profile;  ///< empty: no engine was found yet
+  std::size_t processes = 0;
+  std::string over;  ///< why nothing of it can come back; empty: it can
+};
+
 class Watcher {
  public:
   /// Loads the programs and measures what a probe costs here. `features` have passed check_features(). Errors: the
@@ -82,6 +89,11 @@ class Watcher {
 
   /// The figures since each target was added, in the order in which they were.
   [[nodiscard]] std::vector<Snapshot> summaries() const;
+
+  /// Of a target that add() returned and nobody removed.
+  [[nodiscard]] WatchedState state(std::uint32_t target) const;
+  [[nodiscard]] std::size_t map_bytes() const { return session_->map_bytes(); }
+  [[nodiscard]] double trap_ns() const { return prices_.trap_ns; }
 
   /// No target can come back (PIDs that are gone).
   [[nodiscard]] bool all_over() const;

@@ -16,5 +16,7 @@ Command add_watch_command(CLI::App& app);
 Command add_probes_command(CLI::App& app);
 Command add_doctor_command(CLI::App& app);
 Command add_check_config_command(CLI::App& app);
+Command add_run_command(CLI::App& app);
+Command add_history_command(CLI::App& app);
 
 }  // namespace outrider

@@ -1,20 +1,12 @@
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <map>
 
 #include "userspace/cli/commands.h"
+#include "userspace/cli/logging.h"
 
 namespace {
-
-void set_up_logging(const std::string& level) {
-  auto logger = spdlog::stderr_color_mt("outrider");
-  logger->set_pattern("%H:%M:%S %^%l%$ %v");
-  logger->set_level(spdlog::level::from_str(level));
-  spdlog::set_default_logger(std::move(logger));
-}
 
 int run(int argc, char** argv) {
   CLI::App app{
@@ -31,13 +23,15 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   app.footer(
       "Exit codes: 0 done, 1 it could not be done (the message says what to do), 2 the command line is wrong.\n"
-      "Begin with:  outrider doctor --pid PID    then:  outrider watch --pid PID");
+      "Begin with:  outrider doctor --pid PID    then:  outrider watch --pid PID    and to stay:  outrider run");
   std::map<const CLI::App*, outrider::Command> commands;
   const auto add = [&](outrider::Command (*make)(CLI::App&)) {
     outrider::Command command = make(app);
     commands.emplace(app.get_subcommands({}).back(), std::move(command));
   };
   add(outrider::add_watch_command);
+  add(outrider::add_run_command);
+  add(outrider::add_history_command);
   add(outrider::add_probes_command);
   add(outrider::add_doctor_command);
   add(outrider::add_check_config_command);
@@ -46,7 +40,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : outrider::kExitUsage;
   }
-  set_up_logging(level);
+  outrider::set_up_logging(level);
   return commands.at(app.get_subcommands().front())();
 }
 

@@ -1,18 +1,14 @@
 #include <fmt/format.h>
-#include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
+#include "userspace/agent/signals.h"
 #include "userspace/agent/watch.h"
-#include "userspace/base/fd.h"
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/table.h"
@@ -31,62 +27,6 @@ struct WatchArguments {
   bool by_type = false;
   bool allow_nop5 = false;
 };
-
-/// Ctrl-C and SIGTERM as a descriptor, so that a run ends between two intervals with its probes gone.
-class StopSignals {
- public:
-  StopSignals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-      struct sigaction old {};
-      // What nohup or a shell's & made us ignore would be queued all the same once it is blocked.
-      if (sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN) sigaddset(&set, number);
-    }
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    fd_ = Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    signal(SIGPIPE, SIG_IGN);
-  }
-
-  /// True when a signal came before the deadline.
-  [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point deadline) const {
-    for (;;) {
-      const auto left = deadline - std::chrono::steady_clock::now();
-      const auto ns = std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::nanoseconds>(left).count());
-      const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-      pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-      const int got = ppoll(&ready, 1, &timeout, nullptr);
-      if (got > 0) return true;
-      if (got == 0) return false;
-    }
-  }
-
- private:
-  Fd fd_;
-};
-
-Result<std::vector<Profile>> choose_profiles(const std::string& wanted) {
-  Result<std::vector<Profile>> builtin = builtin_profiles();
-  if (!builtin || wanted.empty()) return builtin;
-  std::string names;
-  for (Profile& profile : *builtin) {
-    if (profile.name == wanted) {
-      std::vector<Profile> one;
-      one.push_back(std::move(profile));
-      return one;
-    }
-    names += (names.empty() ? "" : ", ") + profile.name;
-  }
-  if (wanted.find('/') == std::string::npos && !wanted.ends_with(".toml")) {
-    return Error{fmt::format("there is no profile '{}': choose one of {}, or give a file (./my.toml)", wanted, names),
-                 EINVAL};
-  }
-  Result<Profile> loaded = load_profile(wanted);
-  if (!loaded) return loaded.error();
-  std::vector<Profile> one;
-  one.push_back(std::move(*loaded));
-  return one;
-}
 
 Result<WatchOptions> make_options(const WatchArguments& arguments) {
   WatchOptions options;
@@ -188,12 +128,12 @@ int fail(const Error& error, int code) {
 int watch(const WatchArguments& arguments) {
   Result<WatchOptions> options = make_options(arguments);
   if (!options) return fail(options.error(), kExitUsage);
-  const StopSignals stop;  // before the first probe: a Ctrl-C from here on is seen
+  const Signals stop({SIGINT, SIGTERM, SIGHUP});  // before the first probe: a Ctrl-C from here on is seen
   Result<Output> output = Output::make(arguments);
   if (!output) return fail(output.error(), kExitFailure);
   const auto sink = [&](const std::vector<Snapshot>& snapshots) { output->write(snapshots); };
   const auto wait = [&](std::chrono::steady_clock::time_point deadline) {
-    return output->stdout_failed() || stop.wait_until(deadline);
+    return output->stdout_failed() || stop.wait_until(deadline).has_value();
   };
   if (Status status = run_watch(*options, sink, wait); !status) return fail(status.error(), kExitFailure);
   if (output->stdout_failed())

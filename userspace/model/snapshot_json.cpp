@@ -76,14 +76,6 @@ Json deductions_json(const std::vector<HealthDeduction>& deductions) {
   return json;
 }
 
-Json availability_json(const Availability& availability) {
-  return {{"state", availability.state},
-          {"ratio_1h", nullable(availability.ratio_1h)},
-          {"ratio_24h", nullable(availability.ratio_24h)},
-          {"ratio_30d", nullable(availability.ratio_30d)},
-          {"error_budget_left", nullable(availability.error_budget_left)}};
-}
-
 Json losses_json(const Losses& losses) {
   Json json = Json::object();
   for (const auto& [reason, count] : losses.counts) json[reason] = count;
@@ -102,6 +94,14 @@ std::string format_timestamp(std::int64_t unix_ms) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", utc, ms);
 }
 
+nlohmann::ordered_json to_json(const Availability& availability) {
+  return {{"state", availability.state},
+          {"ratio_1h", nullable(availability.ratio_1h)},
+          {"ratio_24h", nullable(availability.ratio_24h)},
+          {"ratio_30d", nullable(availability.ratio_30d)},
+          {"error_budget_left", nullable(availability.error_budget_left)}};
+}
+
 nlohmann::ordered_json to_json(const Snapshot& snapshot) {
   Json json = {{"timestamp", format_timestamp(snapshot.timestamp_ms)},
                {"target", valid_utf8(snapshot.target)},
@@ -117,7 +117,7 @@ nlohmann::ordered_json to_json(const Snapshot& snapshot) {
                            {"sampled_share", snapshot.cache_metrics.sampled_share}};
   json["health_score"] = snapshot.health_score;
   json["health_deductions"] = deductions_json(snapshot.health_deductions);
-  if (snapshot.availability) json["availability"] = availability_json(*snapshot.availability);
+  if (snapshot.availability) json["availability"] = to_json(*snapshot.availability);
   json["overhead"] = {{"ns_per_query", nullable(snapshot.overhead.ns_per_query)},
                       {"percent_of_target_cpu", nullable(snapshot.overhead.percent_of_target_cpu)},
                       {"mode", snapshot.overhead.mode},

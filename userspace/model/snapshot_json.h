@@ -12,7 +12,9 @@ namespace outrider {
 /// Fields in the order of the documentation; a figure that cannot be had is null.
 nlohmann::ordered_json to_json(const Snapshot& snapshot);
 
-/// The same as one line without a newline; never throws on foreign bytes in names.
+nlohmann::ordered_json to_json(const Availability& availability);
+
+/// A snapshot as one line without a newline; never throws on foreign bytes in names.
 std::string to_json_line(const Snapshot& snapshot);
 
 /// RFC 3339, UTC, milliseconds, "Z".

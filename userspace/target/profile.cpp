@@ -86,4 +86,27 @@ Result<std::vector<Profile>> builtin_profiles() {
   return profiles;
 }
 
+Result<std::vector<Profile>> choose_profiles(const std::string& wanted) {
+  Result<std::vector<Profile>> builtin = builtin_profiles();
+  if (!builtin || wanted.empty()) return builtin;
+  std::string names;
+  for (Profile& profile : *builtin) {
+    if (profile.name == wanted) {
+      std::vector<Profile> one;
+      one.push_back(std::move(profile));
+      return one;
+    }
+    names += (names.empty() ? "" : ", ") + profile.name;
+  }
+  if (wanted.find('/') == std::string::npos && !wanted.ends_with(".toml")) {
+    return Error{fmt::format("there is no profile '{}': choose one of {}, or give a file (./my.toml)", wanted, names),
+                 EINVAL};
+  }
+  Result<Profile> loaded = load_profile(wanted);
+  if (!loaded) return loaded.error();
+  std::vector<Profile> one;
+  one.push_back(std::move(*loaded));
+  return one;
+}
+
 }  // namespace outrider

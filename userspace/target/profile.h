@@ -85,6 +85,10 @@ Result<std::vector<Profile>> load_profiles(const std::string& directory);
 /// The shipped ones. An error is a bug of the build.
 Result<std::vector<Profile>> builtin_profiles();
 
+/// The profiles to choose from when the user asked for `wanted`: a shipped one's name, or a file (with a slash, or
+/// ending in .toml); empty: all shipped ones. Errors: no such name, or what load_profile() says.
+Result<std::vector<Profile>> choose_profiles(const std::string& wanted);
+
 std::string_view role_name(outrider_role role);
 std::string_view group_name(ProbeGroup group);
 

@@ -1,0 +1,260 @@
+"""`outrider run` as a service: what it exports and remembers agrees with the example engine's own record, a reload keeps
+what did not change, and faults of one part cost no interval of another."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import harness
+
+LOAD = ("--rate", 2000, "--arrivals", "fixed", "--fault", "errors:10@0")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Agent(harness.Child):
+    """outrider run, serving when the constructor returns."""
+
+    def __init__(self, config, port, serving=True):
+        super().__init__([harness.OUTRIDER, "run", "--config", config])
+        self.url = f"http://127.0.0.1:{port}"
+        if serving:
+            harness.wait_until(lambda: self.status("/readyz") == 200, harness.PATIENCE_SECONDS, "/readyz")
+
+    def status(self, path):
+        assert self.running, self.describe()
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except (urllib.error.URLError, ConnectionError):
+            return 0
+
+    def text(self, path, accept="*/*"):
+        request = urllib.request.Request(self.url + path, headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
+
+    def json(self, path):
+        return json.loads(self.text(path))
+
+    def snapshot(self, target):
+        try:
+            return self.json(f"/api/v1/snapshot?target={target}&format=json")
+        except urllib.error.HTTPError:
+            return None
+
+    def await_total(self, target, total):
+        def seen():
+            snapshot = self.snapshot(target)
+            return snapshot if snapshot and snapshot["query_metrics"]["total_queries"] >= total else None
+        return harness.wait_until(seen, harness.PATIENCE_SECONDS, f"{total} queries of {target}")
+
+    def end(self, number=signal.SIGTERM):
+        begin = time.monotonic()
+        self.signal(number)
+        code = self.wait()
+        took = time.monotonic() - begin
+        assert code == 0, f"exit code {code}: {self.describe()}"
+        return took
+
+
+class Service(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.config = self.directory / "outrider.toml"
+        self.database = self.directory / "history.db"
+
+    def configure(self, targets, more="", agent="", http=""):
+        text = f"""
+[agent]
+collection_interval = "200ms"
+max_overhead = "off"
+{agent}
+[store]
+path = "{self.database}"
+[http]
+port = {self.port}
+{http}
+[export]
+export_prometheus = true
+{more}
+"""
+        self.config.write_text(text + "".join(f"[[targets]]\n{target}\n" for target in targets), encoding="utf-8")
+
+    def start(self, serving=True):
+        agent = Agent(self.config, self.port, serving)
+        self.addCleanup(agent.kill)
+        return agent
+
+    def engine_and_agent(self, *arguments, more=""):
+        engine = self.engine(*LOAD, *arguments)
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"\nlabels = {{ stage = "test" }}'], more)
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "the first snapshot")
+        return engine, agent
+
+    def reload(self, agent, figure="reloads"):
+        before = agent.json("/api/v1/agent")[figure]
+        agent.signal(signal.SIGHUP)
+        harness.wait_until(lambda: agent.json("/api/v1/agent")[figure] == before + 1, 30, f"one more of {figure}")
+
+    def test_every_export_says_what_the_record_says(self):
+        lines, influx, textfile = (self.directory / name for name in ("a.jsonl", "a.influx", "a.prom"))
+        engine, agent = self.engine_and_agent("--duration", 4, more=f"""
+[export.json]
+path = "{lines}"
+[export.influxdb]
+file = "{influx}"
+[export.textfile]
+path = "{textfile}"
+""")
+        engine.release()
+        rows = engine.finish()
+        snapshot = agent.await_total("engine", len(rows))
+        failed = sum(not row.ok for row in rows)
+        self.assertEqual(snapshot["query_metrics"]["total_queries"], len(rows))
+        self.assertEqual(snapshot["query_metrics"]["failed_queries"], failed)
+        metrics = agent.text("/metrics")
+        total = f'llmkg_queries_total{{target="engine",stage="test"}} {len(rows)}\n'
+        self.assertTrue(total in metrics, "another total in /metrics")
+        self.assertTrue(agent.text("/metrics", "application/openmetrics-text; version=1.0.0").endswith("# EOF\n"))
+        if shutil.which("promtool"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True,
+                                  timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        history = agent.json("/api/v1/history?since=1m&step=1s&metric=queries,failed")
+        self.assertFalse(history["rounded"])
+        harness.wait_until(lambda: self.recorded("queries") == len(rows), 30, "the history of every query")
+        self.assertEqual(self.recorded("failed"), failed)
+        for intent in harness.INTENTS:
+            self.assertEqual(self.recorded("queries", intent), sum(row.type == intent for row in rows))
+        dashboard = agent.json("/api/v1/dashboard?window=1m")
+        self.assertGreater(dashboard["current"]["health_score"], 0)
+        self.assertIn("Response Time", [chart["title"] for chart in dashboard["charts"]])
+        self.assertLess(agent.end(), 2)
+        written = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+        self.assertEqual(sum(one["query_metrics"]["interval_queries"] for one in written), len(rows))
+        self.assertTrue(f"total_queries={len(rows)}i" in influx.read_text(encoding="utf-8"), "another total in Influx")
+        self.assertTrue(total in textfile.read_text(encoding="utf-8"), "another total in the textfile")
+
+    def recorded(self, metric, intent=None):
+        """The sum over the last minutes, as the command line gives it beside the running service."""
+        command = [harness.OUTRIDER, "history", "--db", self.database, "--since", "10m", "--step", "1s", "--metric",
+                   metric, "--format", "json", *(["--type", intent] if intent else [])]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            return None
+        answer = json.loads(done.stdout)
+        return sum(point[answer["metrics"][0]["name"]] or 0 for point in answer["points"])
+
+    def test_a_reload_keeps_what_did_not_change(self):
+        engine, agent = self.engine_and_agent("--duration", 6)
+        other = self.scripted("2", "query", "a")
+        engine.release()
+        harness.wait_until(lambda: agent.snapshot("engine")["query_metrics"]["total_queries"] > 500, 30, "load")
+        links = harness.bpf_links_of(agent.pid)
+        mine = f'pid = {engine.pid}\ndisplay_name = "engine"\nlabels = {{ stage = "other" }}'
+        self.configure([mine, f'pid = {other.pid}\ndisplay_name = "second"'])
+        self.reload(agent)
+        self.assertTrue(links <= harness.bpf_links_of(agent.pid), "probes of a target that stayed were taken away")
+        self.assertIn('stage="other"', agent.text("/metrics"))
+        good = self.config.read_text(encoding="utf-8")
+        self.config.write_text(good + "\n[nonsense]\n", encoding="utf-8")
+        self.reload(agent, "failed_reloads")
+        agent.await_line(agent.err, "is wrong, so nothing was changed", 10)
+        self.assertEqual(len(agent.json("/api/v1/targets")["targets"]), 2)
+        self.configure([mine])
+        self.reload(agent)
+        self.assertEqual([one["name"] for one in agent.json("/api/v1/targets")["targets"]], ["engine"])
+        rows = engine.finish()
+        snapshot = agent.await_total("engine", len(rows))
+        self.assertEqual(snapshot["query_metrics"]["total_queries"], len(rows))
+        agent.end()
+        self.assertEqual(harness.bpf_links_of(agent.pid), set())
+
+    def test_faults_of_one_part_cost_no_interval(self):
+        blocker = socket.socket()
+        blocker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        blocker.bind(("127.0.0.1", self.port))
+        blocker.listen()
+        gone = self.directory / "gone"
+        gone.mkdir()
+        engine = self.engine(*LOAD, "--duration", 8)
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"'], f"""
+[export.textfile]
+path = "{gone}/a.prom"
+[export.influxdb]
+url = "http://127.0.0.1:{free_port()}"
+""")
+        agent = self.start(serving=False)
+        agent.await_line(agent.err, "http: not serving", harness.PATIENCE_SECONDS)
+        agent.await_line(agent.err, "engine: attached", harness.PATIENCE_SECONDS)
+        engine.release()
+        harness.wait_until((gone / "a.prom").exists, 30, "the textfile")
+        shutil.rmtree(gone)
+        agent.await_line(agent.err, "textfile: ", 30)
+        blocker.close()
+        harness.wait_until(lambda: agent.status("/readyz") == 200, 30, "the port that became free")
+        gone.mkdir()
+        harness.wait_until((gone / "a.prom").exists, 30, "the textfile in the new directory")
+        rows = engine.finish()
+        snapshot = agent.await_total("engine", len(rows))
+        self.assertEqual(snapshot["query_metrics"]["total_queries"], len(rows))
+        figures = agent.json("/api/v1/agent")
+        self.assertEqual(figures["missed_intervals"], 0, figures)
+        sinks = {sink["name"]: sink for sink in figures["sinks"]}
+        self.assertGreater(sinks["textfile"]["failed"], 0)
+        self.assertGreater(sinks["influxdb"]["points"]["queued"], 0)
+        self.assertLess(agent.end(), 2)
+
+    def test_availability_survives_a_restart(self):
+        engine, agent = self.engine_and_agent("--duration", 3)
+        engine.release()
+        engine.finish()
+        harness.wait_until(lambda: agent.snapshot("engine")["availability"]["state"] == "down", 30, "down")
+        before = agent.snapshot("engine")["availability"]
+        agent.end()
+        self.assertGreater(before["ratio_1h"], 0)
+        self.assertEqual(self.database.stat().st_mode & 0o777, 0o600)
+        again = self.start()
+        (target,) = again.json("/api/v1/targets")["targets"]
+        self.assertFalse(target["attached"])
+        self.assertIn(str(engine.pid), target["error"])
+        self.assertEqual(target["availability"]["state"], "unknown")
+        self.assertAlmostEqual(target["availability"]["ratio_1h"], before["ratio_1h"], delta=0.2)
+        again.end()
+
+    def test_an_empty_configuration_runs(self):
+        self.config.write_text(f'[store]\nenabled = false\n[http]\nport = {self.port}\n', encoding="utf-8")
+        agent = self.start()
+        self.assertEqual(agent.json("/api/v1/targets"), {"targets": []})
+        self.assertEqual(agent.status("/healthz"), 200)
+        self.assertEqual(agent.status("/metrics"), 404)
+        self.assertEqual(agent.status("/api/v1/history"), 503)
+        self.assertEqual(agent.status("/nowhere"), 404)
+        self.assertLess(agent.end(signal.SIGINT), 2)
+
+    def test_a_wrong_configuration_is_refused_as_a_whole(self):
+        self.config.write_text('[http]\nport = "x"\n[nonsense]\n', encoding="utf-8")
+        done = subprocess.run([harness.OUTRIDER, "run", "--config", self.config], capture_output=True, text=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("outrider.toml:2:", done.stderr)
+        self.assertIn("outrider.toml:3:", done.stderr)
+
+
+if __name__ == "__main__":
+    harness.require_kernel()
+    harness.main()

@@ -1,0 +1,64 @@
+// History as people and programs ask for it: which metrics of which target and type, over which window, in which steps;
+// and the answer as a table. Shared by `outrider history` and the API. Functions are pure but for the store they are
+// handed; not thread-safe with respect to that.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/model/metric.h"
+#include "userspace/store/store_reader.h"
+
+namespace outrider {
+
+/// Where history is read: a running store, or its file in another process.
+struct HistorySource {
+  std::function<Result<History>(const HistoryQuery&)> history;
+  std::function<Result<std::vector<std::string>>()> targets;
+  std::function<Result<std::vector<std::string>>(const std::string& target)> types;
+};
+
+/// The parameters by their names, as in the query string: target, type, metric (comma-separated), since, from, to,
+/// step.
+using HistoryParameters = std::map<std::string, std::string>;
+
+struct HistoryRequest {
+  HistoryQuery query;
+  std::vector<const MetricInfo*> metrics;  ///< point into known_metrics()
+};
+
+/// One row a step: none where the step has nothing to take the metric from.
+struct HistoryTable {
+  HistoryRequest request;
+  History window;  ///< without its points
+  struct Row {
+    std::int64_t time_ms = 0;
+    std::vector<std::optional<double>> values;
+  };
+  std::vector<Row> rows;
+};
+
+/// Defaults: the last hour; the only target; queries/s, mean, p95, p99 and error rate; a step that gives at most
+/// `max_rows`. A window that the step does not divide is widened to it. Errors: an unknown parameter, target, type or
+/// metric (with those that there are), a window that ends before it begins, more than 100,000 steps.
+Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters, const HistorySource& source,
+                                             std::int64_t now_ms, std::size_t max_rows);
+
+Result<HistoryTable> read_history(const HistoryRequest& request, const HistorySource& source);
+
+/// {target, type, from, to, step_seconds, resolution_seconds, rounded, percentile_error, metrics: [{name, unit}],
+/// points: [{timestamp, NAME: value or null}]}
+nlohmann::ordered_json to_json(const HistoryTable& table);
+/// A header line, then a line a step; times in UTC. RFC 4180, empty where there is no value.
+std::string to_csv(const HistoryTable& table);
+
+/// `wanted`, or the only target if it is empty. Error: there is none of that name, or no only one.
+Result<std::string> choose_target(const std::string& wanted, const HistorySource& source);
+
+}  // namespace outrider

@@ -1,0 +1,89 @@
+#include "userspace/service/agent_json.h"
+
+#include <optional>
+#include <string>
+
+#include "userspace/model/snapshot_json.h"
+#include "userspace/model/utf8.h"
+
+namespace outrider {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json nullable(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(valid_utf8(text)); }
+
+Json sink_json(const SinkCounters& sink) {
+  Json json = {{"name", sink.name},
+               {"written", sink.written},
+               {"failed", sink.failed},
+               {"dropped", sink.dropped},
+               {"queued", sink.queued},
+               {"failing", sink.failing},
+               {"last_error", text_or_null(sink.last_error)}};
+  if (sink.points) {
+    json["points"] = {{"sent", sink.points->sent},
+                      {"rejected", sink.points->rejected},
+                      {"dropped", sink.points->dropped},
+                      {"queued", sink.points->queued}};
+  }
+  return json;
+}
+
+Json store_json(const StoreCounters& store) {
+  return {{"written_points", store.written_points},
+          {"dropped_points", store.dropped_points},
+          {"late_points", store.late_points},
+          {"failed_writes", store.failed_writes},
+          {"corrupt_files", store.corrupt_files},
+          {"trims", store.trims},
+          {"queued_points", store.queued_points},
+          {"file_bytes", store.file_bytes},
+          {"last_write_seconds", store.last_write_seconds},
+          {"error", text_or_null(store.error)}};
+}
+
+}  // namespace
+
+Json to_json(const AgentFigures& agent) {
+  Json json = {{"version", agent.version},
+               {"uptime_seconds", agent.uptime_seconds},
+               {"cpu_seconds", agent.cpu_seconds},
+               {"resident_bytes", nullable(agent.resident_bytes)},
+               {"map_bytes", agent.map_bytes},
+               {"probe_hit_seconds", agent.trap_seconds},
+               {"intervals", agent.intervals},
+               {"missed_intervals", agent.missed_intervals},
+               {"loop_lag_p99_seconds", nullable(agent.lag_p99_seconds)},
+               {"last_reading_seconds", nullable(agent.reading_seconds)},
+               {"reloads", agent.reloads},
+               {"failed_reloads", agent.failed_reloads},
+               {"sinks", Json::array()},
+               {"store", agent.store ? store_json(*agent.store) : Json(nullptr)},
+               {"http", agent.http},
+               {"http_error", text_or_null(agent.http_error)}};
+  for (const SinkCounters& sink : agent.sinks) json["sinks"].push_back(sink_json(sink));
+  return json;
+}
+
+Json to_json(const TargetState& target) {
+  Json labels = Json::object();
+  for (const auto& [key, value] : target.labels) labels[valid_utf8(key)] = valid_utf8(value);
+  return {{"name", valid_utf8(target.name)},
+          {"found_by", target.found_by},
+          {"value", valid_utf8(target.value)},
+          {"labels", labels},
+          {"interval_seconds", target.interval_seconds},
+          {"profile", text_or_null(target.profile)},
+          {"processes", target.processes},
+          {"attached", target.attached},
+          {"error", text_or_null(target.error)},
+          {"availability", to_json(target.availability)}};
+}
+
+}  // namespace outrider

@@ -1,0 +1,243 @@
+#include "userspace/service/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "userspace/base/units.h"
+#include "userspace/export/openmetrics.h"
+#include "userspace/history/trends.h"
+#include "userspace/model/snapshot_json.h"
+#include "userspace/service/agent_json.h"
+#include "userspace/service/dashboard.h"
+#include "userspace/service/outputs.h"
+
+namespace outrider {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kHistoryRows = 500;
+constexpr int kSilentIntervals = 3;
+constexpr std::chrono::seconds kLeastSilence{10};
+constexpr const char* kJsonType = "application/json";
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+HttpResponse text(std::string body, std::string_view type) {
+  HttpResponse response = HttpResponse::text(200, std::move(body));
+  response.content_type = type;
+  return response;
+}
+
+HttpResponse json(const Json& body, int status = 200) {
+  HttpResponse response = HttpResponse::text(status, body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  response.content_type = kJsonType;
+  return response;
+}
+
+HttpResponse refuse(int status, const std::string& reason) { return json({{"error", reason}}, status); }
+
+HttpResponse refuse(const Error& error) {
+  if (error.code == EINVAL) return refuse(400, error.message);
+  return refuse(error.code == ENOENT ? 404 : 503, error.message);
+}
+
+HttpResponse nothing_yet() {
+  return refuse(503, "there are no figures yet: the first interval is not over; try again");
+}
+
+HttpResponse no_history() {
+  return refuse(503, "no history is kept: [store] enabled is false, or its file cannot be used; see /api/v1/agent");
+}
+
+std::string parameter(const HttpRequest& request, const char* name, const std::string& otherwise = {}) {
+  const auto found = request.query.find(name);
+  return found == request.query.end() ? otherwise : found->second;
+}
+
+const Snapshot* find_target(const Report& report, const std::string& name) {
+  const auto found = std::find_if(report.snapshots.begin(), report.snapshots.end(),
+                                  [&](const Snapshot& snapshot) { return snapshot.target == name; });
+  return found == report.snapshots.end() ? nullptr : &*found;
+}
+
+std::string names_of(const Report& report) {
+  std::string names;
+  for (const Snapshot& snapshot : report.snapshots) names += (names.empty() ? "" : ", ") + snapshot.target;
+  return names.empty() ? "none" : names;
+}
+
+// The newest figures of one target, or of all.
+Result<Report> select(const Report& report, const std::string& target) {
+  Report selected;
+  selected.time_ms = report.time_ms;
+  if (target.empty()) {
+    selected.snapshots = report.snapshots;
+    return selected;
+  }
+  const Snapshot* snapshot = find_target(report, target);
+  if (snapshot == nullptr) {
+    return Error{fmt::format("there are no figures of a target '{}', but of {}", target, names_of(report)), ENOENT};
+  }
+  selected.snapshots.push_back(*snapshot);
+  return selected;
+}
+
+}  // namespace
+
+HistorySource source_of(Store& store) {
+  return {[&store](const HistoryQuery& query) { return store.history(query); }, [&store] { return store.targets(); },
+          [&store](const std::string& target) { return store.types(target); }};
+}
+
+const std::vector<Api::Route>& Api::routes() {
+  static const std::vector<Route> kRoutes = {
+      {"/", "this list", &Api::index},
+      {"/healthz", "200 while the agent reads its targets in time", &Api::healthz},
+      {"/readyz", "200 once the first interval is over", &Api::readyz},
+      {"/metrics", "Prometheus text, or OpenMetrics if the Accept header asks for it", &Api::metrics},
+      {"/api/v1/snapshot", "the newest figures; target=NAME, format=json|prometheus|influxdb", &Api::snapshot},
+      {"/api/v1/history", "the past; target, type, metric=p99,qps, since=2h or from and to, step=1m, format=json|csv",
+       &Api::history},
+      {"/api/v1/trends", "what changed, and whether it is more than noise; target, window=1h", &Api::trends},
+      {"/api/v1/targets", "what is watched, and what could not be", &Api::targets},
+      {"/api/v1/dashboard", "what the dashboard draws; target, window=1h", &Api::dashboard},
+      {"/api/v1/agent", "what the agent costs, what it lost, and how its exports do", &Api::agent},
+  };
+  return kRoutes;
+}
+
+void Api::configure(const Config& config) {
+  auto settings = std::make_shared<Settings>();
+  settings->prometheus = config.export_prometheus;
+  settings->format = config.export_format;
+  settings->metrics = prometheus_options(config);
+  settings->lines = influx_options(config);
+  settings->chart_window = config.chart_time_window;
+  settings->longest_silence =
+      std::max<std::chrono::milliseconds>(kLeastSilence, kSilentIntervals * config.collection_interval);
+  const std::lock_guard lock(mutex_);
+  settings_ = std::move(settings);
+}
+
+void Api::publish(std::shared_ptr<const Report> report) {
+  const std::lock_guard lock(mutex_);
+  std::swap(report_, report);
+  published_ = Clock::now();
+}
+
+HttpResponse Api::handle(const HttpRequest& request) {
+  std::unique_lock lock(mutex_);
+  const View view{request, settings_, report_, published_};
+  lock.unlock();
+  for (const Route& route : routes()) {
+    if (request.path == route.path) return (this->*route.answer)(view);
+  }
+  return refuse(404, request.path + " is not served; / lists what is");
+}
+
+HttpResponse Api::index(const View&) {
+  std::string list = "Outrider\n\n";
+  for (const Route& route : routes()) list += fmt::format("{:<20} {}\n", route.path, route.what);
+  return HttpResponse::text(200, list);
+}
+
+HttpResponse Api::healthz(const View& view) {
+  if (view.report && Clock::now() - view.published > view.settings->longest_silence) {
+    return HttpResponse::text(503, "no interval was read in time: sampling hangs\n");
+  }
+  return HttpResponse::text(200, "ok\n");
+}
+
+HttpResponse Api::readyz(const View& view) {
+  if (!view.report) return HttpResponse::text(503, "the first interval is not over\n");
+  return HttpResponse::text(200, "ok\n");
+}
+
+HttpResponse Api::metrics(const View& view) {
+  if (!view.settings->prometheus) {
+    return refuse(404, "/metrics is off: set export_prometheus = true under [export] and reload");
+  }
+  if (!view.report) return nothing_yet();
+  if (accepts_openmetrics(view.request.accept)) {
+    return text(openmetrics_text(*view.report, view.settings->metrics), kOpenMetricsType);
+  }
+  return text(prometheus_text(*view.report, view.settings->metrics), kPrometheusType);
+}
+
+HttpResponse Api::snapshot(const View& view) {
+  if (!view.report) return nothing_yet();
+  const std::string target = parameter(view.request, "target");
+  const Result<Report> selected = select(*view.report, target);
+  if (!selected) return refuse(selected.error());
+  const std::string format = parameter(view.request, "format", view.settings->format);
+  if (format == "prometheus") return text(prometheus_text(*selected, view.settings->metrics), kPrometheusType);
+  if (format == "influxdb") return text(influx_lines(*selected, view.settings->lines), "text/plain; charset=utf-8");
+  if (format != "json") return refuse(400, "format: '" + format + "' is none of json, prometheus, influxdb");
+  if (!target.empty()) return json(to_json(selected->snapshots.front()));
+  Json all = {{"timestamp", format_timestamp(view.report->time_ms)}, {"snapshots", Json::array()}};
+  for (const Snapshot& snapshot : selected->snapshots) all["snapshots"].push_back(to_json(snapshot));
+  return json(all);
+}
+
+HttpResponse Api::history(const View& view) {
+  if (store_ == nullptr) return no_history();
+  const HistorySource source = source_of(*store_);
+  HistoryParameters parameters = view.request.query;
+  const std::string format = parameter(view.request, "format", "json");
+  parameters.erase("format");
+  if (format != "json" && format != "csv") return refuse(400, "format: '" + format + "' is neither json nor csv");
+  const Result<HistoryRequest> asked = parse_history_request(parameters, source, unix_ms(), kHistoryRows);
+  if (!asked) return refuse(asked.error());
+  const Result<HistoryTable> table = read_history(*asked, source);
+  if (!table) return refuse(table.error());
+  return format == "csv" ? text(to_csv(*table), "text/csv; charset=utf-8") : json(to_json(*table));
+}
+
+HttpResponse Api::trends(const View& view) {
+  if (store_ == nullptr) return no_history();
+  const HistorySource source = source_of(*store_);
+  const Result<std::chrono::milliseconds> window = parse_duration(parameter(view.request, "window", "1h"));
+  if (!window) return refuse(400, "window: " + window.error().message);
+  const Result<std::string> target = choose_target(parameter(view.request, "target"), source);
+  if (!target) return refuse(target.error());
+  const Result<std::vector<MetricTrend>> trends = read_trends(*target, source, window->count(), unix_ms());
+  if (!trends) return refuse(trends.error());
+  return json({{"target", *target}, {"trends", to_json(*trends, window->count())}});
+}
+
+HttpResponse Api::targets(const View& view) {
+  if (!view.report) return nothing_yet();
+  Json all = Json::array();
+  for (const TargetState& target : view.report->agent->targets) all.push_back(to_json(target));
+  return json({{"targets", all}});
+}
+
+HttpResponse Api::dashboard(const View& view) {
+  if (store_ == nullptr) return no_history();
+  if (!view.report) return nothing_yet();
+  const HistorySource source = source_of(*store_);
+  const std::string wanted = parameter(view.request, "window");
+  const Result<std::chrono::milliseconds> window =
+      wanted.empty() ? Result<std::chrono::milliseconds>(view.settings->chart_window) : parse_duration(wanted);
+  if (!window) return refuse(400, "window: " + window.error().message);
+  const Result<std::string> target = choose_target(parameter(view.request, "target"), source);
+  if (!target) return refuse(target.error());
+  const Result<Json> body =
+      dashboard_json({*target, find_target(*view.report, *target), window->count(), unix_ms()}, source);
+  return body ? json(*body) : refuse(body.error());
+}
+
+HttpResponse Api::agent(const View& view) {
+  if (!view.report) return nothing_yet();
+  return json(to_json(*view.report->agent));
+}
+
+}  // namespace outrider

@@ -1,0 +1,80 @@
+// What the HTTP server answers: metrics, snapshots, history, health. Handlers read the last published report and the
+// store; they never touch the sampling. handle() is for the server's thread, the others are thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "userspace/config/config.h"
+#include "userspace/export/influx_line.h"
+#include "userspace/export/prometheus_text.h"
+#include "userspace/history/history_view.h"
+#include "userspace/http/message.h"
+#include "userspace/model/report.h"
+#include "userspace/store/store.h"
+
+namespace outrider {
+
+HistorySource source_of(Store& store);
+
+class Api {
+ public:
+  /// `store` is borrowed and may be null: history is then answered with the reason.
+  explicit Api(Store* store) : store_(store) {}
+
+  /// From the next request on.
+  void configure(const Config& config);
+  void publish(std::shared_ptr<const Report> report);
+
+  HttpResponse handle(const HttpRequest& request);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Json = nlohmann::ordered_json;
+
+  struct Settings {
+    bool prometheus = false;
+    std::string format = "json";
+    PrometheusOptions metrics;
+    InfluxOptions lines;
+    std::chrono::milliseconds chart_window{};
+    std::chrono::milliseconds longest_silence{};  ///< an older report means that sampling hangs
+  };
+
+  /// All that one request looks at.
+  struct View {
+    const HttpRequest& request;
+    std::shared_ptr<const Settings> settings;
+    std::shared_ptr<const Report> report;  ///< null: none yet
+    Clock::time_point published;
+  };
+
+  struct Route {
+    const char *path, *what;
+    HttpResponse (Api::*answer)(const View& view);
+  };
+  static const std::vector<Route>& routes();
+
+  HttpResponse index(const View& view);
+  HttpResponse healthz(const View& view);
+  HttpResponse readyz(const View& view);
+  HttpResponse metrics(const View& view);
+  HttpResponse snapshot(const View& view);
+  HttpResponse history(const View& view);
+  HttpResponse trends(const View& view);
+  HttpResponse targets(const View& view);
+  HttpResponse dashboard(const View& view);
+  HttpResponse agent(const View& view);
+
+  Store* const store_;
+  std::mutex mutex_;
+  std::shared_ptr<const Settings> settings_ = std::make_shared<Settings>();
+  std::shared_ptr<const Report> report_;
+  Clock::time_point published_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,251 @@
+#include "userspace/service/service.h"
+
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "userspace/agent/signals.h"
+#include "userspace/agent/watcher.h"
+#include "userspace/base/fault_notice.h"
+#include "userspace/config/load.h"
+#include "userspace/service/api.h"
+#include "userspace/service/outputs.h"
+#include "userspace/service/schedule.h"
+#include "userspace/service/self_meter.h"
+#include "userspace/service/targets.h"
+#include "userspace/service/web_server.h"
+
+namespace outrider {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// No target has this number: the round that is published even if nothing is watched.
+constexpr std::uint32_t kAgentEntry = UINT32_MAX;
+// Somebody may be waiting to write into a probed file.
+constexpr std::chrono::seconds kSweepEvery{1};
+constexpr std::chrono::seconds kPersistEvery{10};
+// SIGTERM is answered within 2 s: the exports get the first part, a hanging disk ends the patience.
+constexpr std::chrono::milliseconds kExportsStop{900};
+constexpr std::chrono::milliseconds kPatience{1'900};
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Result<std::unique_ptr<Store>> make_store(const StoreConfig& config) {
+  StoreOptions options;
+  options.path = config.path;
+  options.max_bytes = static_cast<std::int64_t>(config.max_bytes);
+  options.tiers.clear();
+  for (const StoreTier& tier : config.tiers) options.tiers.push_back({tier.step.count(), tier.keep.count()});
+  // A directory that cannot be made is a fault of the file, which the store counts and tries again.
+  std::error_code ignored;
+  std::filesystem::create_directory(std::filesystem::path(config.path).parent_path(), ignored);
+  return Store::make(options);
+}
+
+void log_lines(const std::string& text) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    spdlog::error("{}", text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+// What hangs now would hang for ever: the probes are gone by then.
+void end_the_patience() {
+  std::thread([] {
+    std::this_thread::sleep_for(kPatience);
+    spdlog::error("something did not end in time; leaving without it");
+    _exit(EXIT_FAILURE);
+  }).detach();
+}
+
+class Service {
+ public:
+  Service(ServiceOptions options, std::unique_ptr<Watcher> watcher, std::unique_ptr<Store> store)
+      : options_(std::move(options)),
+        watcher_(std::move(watcher)),
+        store_(std::move(store)),
+        targets_(*watcher_, schedule_, store_.get()),
+        api_(store_.get()),
+        web_([this](const HttpRequest& request) { return api_.handle(request); }) {}
+
+  void apply(const Config& config);
+  void run(const Signals& signals);
+
+ private:
+  void reload();
+  void round(const Schedule::Due& due);
+  void publish();
+  void sweep();
+  void stop();
+  [[nodiscard]] AgentFigures figures() const;
+
+  const ServiceOptions options_;
+  Config config_;
+  std::unique_ptr<Watcher> watcher_;
+  std::unique_ptr<Store> store_;  // null: switched off
+  Schedule schedule_;
+  Targets targets_;
+  Outputs outputs_;
+  Api api_;
+  WebServer web_;
+  SelfMeter meter_;
+  FaultNotice store_fault_;
+  std::uint64_t reloads_ = 0, failed_reloads_ = 0;
+  Clock::time_point next_sweep_ = Clock::now();
+  Clock::time_point next_persist_ = Clock::now() + kPersistEvery;
+};
+
+void Service::apply(const Config& config) {
+  if (options_.log_as != nullptr) options_.log_as(config.log.level, config.log.format);
+  const bool first = reloads_ == 0;
+  if (first || config.collection_interval != config_.collection_interval) {
+    schedule_.add(kAgentEntry, config.collection_interval, Schedule::Now::read());
+  }
+  config_ = config;
+  api_.configure(config);
+  web_.configure(config.http);
+  outputs_.configure(config);
+  targets_.configure(config);
+}
+
+void Service::reload() {
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             static_cast<long long>(
+                 std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch()).count()));
+  Result<Config> config = load_config(options_.config_path);
+  if (config) {
+    ++reloads_;
+    if (config->store != config_.store) {
+      spdlog::warn("[store] has changed, which needs a restart; until then it stays as it was");
+      config->store = config_.store;
+    }
+    apply(*config);
+    spdlog::info("{} was read again", options_.config_path);
+  } else {
+    ++failed_reloads_;
+    log_lines(config.error().message);
+    spdlog::error("{} is wrong, so nothing was changed; mend it and reload again", options_.config_path);
+  }
+  sd_notify(0, "READY=1");
+}
+
+AgentFigures Service::figures() const {
+  AgentFigures figures;
+  figures.version = options_.version;
+  meter_.fill(figures);
+  figures.map_bytes = watcher_->map_bytes();
+  figures.trap_seconds = watcher_->trap_ns() / 1e9;
+  figures.reloads = reloads_;
+  figures.failed_reloads = failed_reloads_;
+  figures.targets = targets_.states();
+  figures.sinks = outputs_.counters();
+  if (store_) figures.store = store_->counters();
+  figures.http = web_.events();
+  figures.http_error = web_.error();
+  return figures;
+}
+
+void Service::publish() {
+  auto report = std::make_shared<Report>();
+  report->time_ms = unix_ms();
+  targets_.add_snapshots(*report);
+  report->agent = figures();
+  api_.publish(report);
+  outputs_.add(std::move(report));
+}
+
+void Service::round(const Schedule::Due& due) {
+  const auto begin = Clock::now();
+  meter_.began(due);
+  targets_.read(due.entries);
+  publish();
+  meter_.ended(Clock::now() - begin);
+}
+
+void Service::sweep() {
+  const auto now = Clock::now();
+  next_sweep_ = now + kSweepEvery;
+  watcher_->sweep();
+  targets_.retry();
+  web_.retry();
+  if (store_) {
+    const StoreCounters counters = store_->counters();
+    const auto say = store_fault_.observe(!counters.error.empty(), now);
+    if (say == FaultNotice::Say::kBegan) spdlog::error("history is not written: {}", counters.error);
+    if (say == FaultNotice::Say::kEnded) {
+      spdlog::info("history is written again; {} points were dropped since the start", counters.dropped_points);
+    }
+  }
+  if (now >= next_persist_) {
+    next_persist_ = now + kPersistEvery;
+    targets_.persist();
+  }
+  sd_notify(0, "WATCHDOG=1");
+}
+
+void Service::run(const Signals& signals) {
+  sd_notifyf(0, "READY=1\nSTATUS=Watching %zu targets", config_.targets.size());
+  for (;;) {
+    const std::optional<int> signal = signals.wait_until(std::min(schedule_.next(), next_sweep_));
+    if (signal && *signal != SIGHUP) break;
+    if (signal) reload();
+    const Schedule::Due due = schedule_.take(Schedule::Now::read());
+    if (!due.entries.empty()) round(due);
+    if (Clock::now() >= next_sweep_) sweep();
+  }
+  stop();
+}
+
+// Detaches first, then reads once more: what ended in between is counted.
+void Service::stop() {
+  spdlog::info("stopping");
+  sd_notify(0, "STOPPING=1");
+  end_the_patience();
+  watcher_->release();
+  targets_.read({}, true);
+  publish();
+  targets_.persist();
+  outputs_.stop(Clock::now() + kExportsStop);
+  web_.stop();
+  store_.reset();
+}
+
+}  // namespace
+
+Status run_service(const ServiceOptions& options) {
+  Result<Config> config = load_config(options.config_path);
+  if (!config) return config.error();
+  if (options.log_as != nullptr) options.log_as(config->log.level, config->log.format);
+  const Signals signals({SIGINT, SIGTERM, SIGHUP});
+  const Features features = probe_features();
+  if (Status status = check_features(features); !status) return Error{status.error().message};
+  Result<std::unique_ptr<Watcher>> watcher = Watcher::make(features, true);
+  if (!watcher) return Error{watcher.error().message};
+  std::unique_ptr<Store> store;
+  if (config->store.enabled) {
+    Result<std::unique_ptr<Store>> made = make_store(config->store);
+    if (!made) return Error{made.error().message};
+    store = std::move(*made);
+  }
+  Service service(options, std::move(*watcher), std::move(store));
+  service.apply(*config);
+  service.run(signals);
+  return Ok{};
+}
+
+}  // namespace outrider

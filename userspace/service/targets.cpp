@@ -1,0 +1,255 @@
+#include "userspace/service/targets.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "userspace/target/profile.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::chrono::seconds kLongestPause{60};
+// Nothing older than this many intervals says what a target is doing.
+constexpr int kGapIntervals = 3;
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+std::string state_key(const std::string& target) { return "availability." + target; }
+
+TargetSpec::Kind kind_of(TargetConfig::By by) {
+  switch (by) {
+    case TargetConfig::By::kPid:
+      return TargetSpec::Kind::kPid;
+    case TargetConfig::By::kExe:
+      return TargetSpec::Kind::kExe;
+    case TargetConfig::By::kName:
+      return TargetSpec::Kind::kName;
+    case TargetConfig::By::kUnit:
+      return TargetSpec::Kind::kUnit;
+    case TargetConfig::By::kCgroup:
+      break;
+  }
+  return TargetSpec::Kind::kCgroup;
+}
+
+WatchMode mode_of(const std::string& mode) {
+  if (mode == "full") return WatchMode::kFull;
+  return mode == "light" ? WatchMode::kLight : WatchMode::kAuto;
+}
+
+// Empty for a shipped profile, which cannot change under us, and for a file that cannot be read, which is an error
+// elsewhere.
+std::string text_of(const std::string& profile) {
+  std::ifstream file(profile);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+AvailabilityOptions availability_options(const AvailabilityConfig& config, std::chrono::milliseconds interval) {
+  AvailabilityOptions options;
+  options.objective = config.objective;
+  options.stalled_after_ms = config.stalled_after.count();
+  options.longest_gap_ms = std::max<std::int64_t>(options.longest_gap_ms, kGapIntervals * interval.count());
+  return options;
+}
+
+bool same_options(const AvailabilityOptions& a, const AvailabilityOptions& b) {
+  return a.objective == b.objective && a.stalled_after_ms == b.stalled_after_ms && a.longest_gap_ms == b.longest_gap_ms;
+}
+
+void add_availability(Point& point, const std::string& state, double seconds) {
+  if (state == "up") point.up_seconds = seconds;
+  if (state == "stalled") point.stalled_seconds = seconds;
+  if (state == "down") point.down_seconds = seconds;
+}
+
+}  // namespace
+
+Targets::Target Targets::make_target(const TargetConfig& config) const {
+  Target target;
+  target.config = config;
+  target.interval = config.interval.value_or(config_.collection_interval);
+  if (config.profile.find('/') != std::string::npos || config.profile.ends_with(".toml")) {
+    target.profile_text = text_of(config.profile);
+  }
+  target.options = availability_options(config_.availability, target.interval);
+  target.tracker = AvailabilityTracker(target.options);
+  return target;
+}
+
+bool Targets::same_watch(const Target& a, const Target& b) {
+  TargetConfig relabelled = a.config;
+  relabelled.labels = b.config.labels;
+  return relabelled == b.config && a.interval == b.interval && a.profile_text == b.profile_text;
+}
+
+void Targets::configure(const Config& config) {
+  config_ = config;
+  std::list<Target> wanted;
+  for (const TargetConfig& target : config.targets) wanted.push_back(make_target(target));
+  // What goes is let go of first: its processes may belong to one that comes.
+  for (Target& old : targets_) {
+    const auto same = [&](const Target& target) { return same_watch(target, old); };
+    if (old.watched && std::none_of(wanted.begin(), wanted.end(), same)) detach(old);
+  }
+  for (Target& target : wanted) {
+    const auto named = [&](const Target& old) { return old.config.name == target.config.name; };
+    const auto old = std::find_if(targets_.begin(), targets_.end(), named);
+    if (old != targets_.end()) {
+      take_over(target, *old);
+    } else if (store_ != nullptr) {
+      const auto kept = store_->get_state(state_key(target.config.name));
+      if (!kept || !*kept) continue;
+      const Status restored = target.tracker.restore(**kept);
+      if (!restored) spdlog::warn("{}: its availability begins anew: {}", target.config.name, restored.error().message);
+    }
+  }
+  targets_ = std::move(wanted);
+  watcher_.set_health(config.health.thresholds);
+  for (Target& target : targets_) {
+    if (!target.watched && target.error.empty()) attach(target);
+  }
+}
+
+void Targets::take_over(Target& target, Target& old) {
+  if (same_options(target.options, old.options)) {
+    target.tracker = old.tracker;
+  } else if (Status restored = target.tracker.restore(old.tracker.serialise()); !restored) {
+    spdlog::warn("{}: its availability begins anew: {}", target.config.name, restored.error().message);
+  }
+  if (!same_watch(target, old)) return;
+  target.watched = old.watched;
+  target.error = old.error;
+  target.next_try = old.next_try;
+  target.pause = old.pause;
+  target.newest = std::move(old.newest);
+}
+
+void Targets::attach(Target& target) {
+  Result<std::vector<Profile>> profiles = choose_profiles(target.config.profile);
+  const auto refuse = [&](const std::string& reason) {
+    if (reason != target.error) spdlog::error("{}: not watched: {}", target.config.name, reason);
+    target.error = reason;
+    target.next_try = Clock::now() + target.pause;
+    target.pause = std::min(2 * target.pause, kLongestPause);
+  };
+  if (!profiles) return refuse(profiles.error().message);
+  WatchTarget wanted;
+  wanted.spec = {kind_of(target.config.by), target.config.value};
+  wanted.name = target.config.name;
+  wanted.attach.profiles = std::move(*profiles);
+  wanted.attach.generation = uprobe_generation();
+  wanted.mode = mode_of(target.config.mode);
+  wanted.max_overhead_percent = target.config.max_overhead_percent;
+  wanted.interval = target.interval;
+  wanted.health = config_.health.thresholds;
+  const Result<std::uint32_t> added = watcher_.add(wanted);
+  if (!added) return refuse(added.error().message);
+  target.watched = *added;
+  target.error.clear();
+  target.pause = std::chrono::seconds(2);
+  schedule_.add(*added, target.interval, Schedule::Now::read());
+}
+
+void Targets::detach(Target& target) {
+  schedule_.remove(*target.watched);
+  watcher_.remove(*target.watched);
+  target.watched.reset();
+  spdlog::info("{}: no longer watched", target.config.name);
+}
+
+// A PID that is gone may belong to anybody later, so it is not tried again.
+void Targets::retry() {
+  const auto now = Clock::now();
+  for (Target& target : targets_) {
+    if (target.watched || target.config.by == TargetConfig::By::kPid || target.next_try > now) continue;
+    attach(target);
+  }
+}
+
+void Targets::read(const std::set<std::uint32_t>& due, bool last) {
+  for (Target& target : targets_) target.fresh = false;
+  observe_unwatched();
+  const auto ours = [&](const Target& target) { return target.watched && due.contains(*target.watched); };
+  if (!last && std::none_of(targets_.begin(), targets_.end(), ours)) return;
+  std::vector<Reading> readings;
+  const Status status = last ? watcher_.tick_all(readings, true) : watcher_.tick(due, readings);
+  const auto say = fault_.observe(!status, Clock::now());
+  if (say == FaultNotice::Say::kBegan) {
+    spdlog::error("this interval is left out, the next one covers it too: {}", status.error().message);
+  }
+  if (say == FaultNotice::Say::kEnded) spdlog::info("intervals are read again");
+  for (Reading& reading : readings) {
+    const auto found = std::find_if(targets_.begin(), targets_.end(),
+                                    [&](const Target& target) { return target.watched == reading.target; });
+    if (found != targets_.end()) note(*found, reading);
+  }
+}
+
+void Targets::note(Target& target, Reading& reading) {
+  target.tracker.observe(observation_of(reading.snapshot, reading.running));
+  reading.snapshot.availability = target.tracker.current(reading.snapshot.timestamp_ms);
+  keep(target, reading);
+  target.newest = std::move(reading.snapshot);
+  target.fresh = true;
+}
+
+void Targets::keep(const Target& target, const Reading& reading) {
+  if (store_ == nullptr) return;
+  Point point = make_point(reading.snapshot, reading.interval, config_.store.tiers.front().step.count());
+  add_availability(point, reading.snapshot.availability->state, point.seconds);
+  store_->add(target.config.name, std::move(point));
+}
+
+void Targets::observe_unwatched() {
+  AvailabilityObservation seen;
+  seen.now_ms = unix_ms();
+  for (Target& target : targets_) {
+    if (!target.watched) target.tracker.observe(seen);
+  }
+}
+
+void Targets::add_snapshots(Report& report) const {
+  for (const Target& target : targets_) {
+    if (!target.newest) continue;
+    report.snapshots.push_back(*target.newest);
+    report.fresh.push_back(target.fresh);
+  }
+}
+
+std::vector<TargetState> Targets::states() const {
+  const std::int64_t now = unix_ms();
+  std::vector<TargetState> states;
+  for (const Target& target : targets_) {
+    TargetState state;
+    state.name = target.config.name;
+    state.found_by = key_of(target.config.by);
+    state.value = target.config.value;
+    state.labels = target.config.labels;
+    state.interval_seconds = std::chrono::duration<double>(target.interval).count();
+    state.attached = target.watched.has_value();
+    state.error = target.error;
+    state.availability = target.tracker.current(now);
+    if (target.watched) {
+      const WatchedState watched = watcher_.state(*target.watched);
+      state.profile = watched.profile;
+      state.processes = watched.processes;
+      if (state.error.empty()) state.error = watched.over;
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+void Targets::persist() const {
+  if (store_ == nullptr) return;
+  for (const Target& target : targets_) store_->put_state(state_key(target.config.name), target.tracker.serialise());
+}
+
+}  // namespace outrider
