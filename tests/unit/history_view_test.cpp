@@ -1,0 +1,149 @@
+// History as it is asked for and answered, and the dashboard made of it; on a real store with hand-made points.
+#include "userspace/history/history_view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/store_points.h"
+#include "userspace/history/trends.h"
+#include "userspace/service/api.h"
+#include "userspace/service/dashboard.h"
+
+namespace outrider {
+namespace {
+
+using testing::HasSubstr;
+
+class HistoryView : public StoreTest {
+ protected:
+  Result<HistoryTable> ask(const HistoryParameters& parameters, std::int64_t now_ms, std::size_t max_rows = 60) {
+    const HistorySource source = source_of(*store_);
+    const auto request = parse_history_request(parameters, source, now_ms, max_rows);
+    if (!request) return request.error();
+    return read_history(*request, source);
+  }
+
+  std::string refusal(const HistoryParameters& parameters) {
+    const auto table = ask(parameters, kStartMs + kMinuteMs);
+    EXPECT_FALSE(table);
+    return table ? std::string() : table.error().message;
+  }
+};
+
+TEST_F(HistoryView, a_window_of_the_last_minutes_is_whole_steps) {
+  open();
+  write(0, 300);
+  const auto table = ask({{"since", "5m"}, {"step", "1m"}, {"metric", "queries,failed,p99"}}, kStartMs + 300'000);
+  ASSERT_TRUE(table) << table.error().message;
+  EXPECT_FALSE(table->window.rounded);
+  ASSERT_EQ(table->rows.size(), 5U);
+  for (const HistoryTable::Row& row : table->rows) {
+    // 60 fast queries, and 6 slow ones that fail: the 99th percentile is slow.
+    EXPECT_EQ(row.values[0], 66);
+    EXPECT_EQ(row.values[1], 6);
+    EXPECT_NEAR(*row.values[2], kSlowSeconds, 0.016 * kSlowSeconds);
+  }
+  const auto json = to_json(*table);
+  EXPECT_EQ(json["points"].size(), 5U);
+  EXPECT_EQ(json["points"][0]["query_metrics.interval_queries"], 66);
+  EXPECT_EQ(json["metrics"][2]["unit"], "seconds");
+  EXPECT_THAT(to_csv(*table), HasSubstr("timestamp,query_metrics.interval_queries,query_metrics.failed_queries"));
+}
+
+TEST_F(HistoryView, one_type) {
+  open();
+  write(0, 60);
+  const auto table =
+      ask({{"since", "1m"}, {"step", "1m"}, {"type", "write"}, {"metric", "queries"}}, kStartMs + 60'000);
+  ASSERT_TRUE(table) << table.error().message;
+  ASSERT_EQ(table->rows.size(), 1U);
+  EXPECT_EQ(table->rows[0].values[0], 6);
+}
+
+TEST_F(HistoryView, the_step_follows_from_the_rows) {
+  open();
+  write(0, 60);
+  const HistorySource source = source_of(*store_);
+  for (const auto& [since, rows, step_seconds] : {std::tuple("1h", 60U, 60), std::tuple("1h", 500U, 10),
+                                                  std::tuple("1m", 60U, 1), std::tuple("30d", 60U, 43200)}) {
+    const auto request = parse_history_request({{"since", since}}, source, kStartMs, rows);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(request->query.step_ms, step_seconds * 1000) << since;
+  }
+}
+
+TEST_F(HistoryView, what_is_wrong_is_said) {
+  open();
+  write(0, 60);
+  EXPECT_THAT(refusal({{"metric", "p98"}}), HasSubstr("no metric \"p98\""));
+  EXPECT_THAT(refusal({{"metrik", "p99"}}), HasSubstr("did you mean 'metric'?"));
+  EXPECT_THAT(refusal({{"target", "other"}}), HasSubstr("of engine"));
+  EXPECT_THAT(refusal({{"type", "delete"}}), HasSubstr("it has: read, write"));
+  EXPECT_THAT(refusal({{"type", "read"}, {"metric", "health"}}), HasSubstr("whole target"));
+  EXPECT_THAT(refusal({{"since", "soon"}}), HasSubstr("since: 'soon' is no time"));
+  EXPECT_THAT(refusal({{"from", "1h"}, {"to", "2h"}}), HasSubstr("before it begins"));
+  EXPECT_THAT(refusal({{"from", "1h"}, {"since", "2h"}}), HasSubstr("not both"));
+  EXPECT_THAT(refusal({{"since", "30d"}, {"step", "1s"}}), HasSubstr("more than 100000 steps"));
+}
+
+TEST_F(HistoryView, trends_tell_growth_from_noise) {
+  open();
+  // In the second half there are three queries a second more; the CPU cycles through the same values in both.
+  for (std::int64_t index = 0; index < 600; ++index) {
+    Point point = make_second(index);
+    if (index >= 300) {
+      for (int i = 0; i < 3; ++i) add_query(point.types["read"], kFastNs);
+      for (int i = 0; i < 3; ++i) add_query(point.total, kFastNs);
+    }
+    store_->add("engine", std::move(point));
+    if (index % 100 == 99) flush_at(index);
+  }
+  flush_at(603);
+  const auto trends = read_trends("engine", source_of(*store_), 300'000, kStartMs + 600'000);
+  ASSERT_TRUE(trends) << trends.error().message;
+  for (const MetricTrend& trend : *trends) {
+    if (trend.metric->short_name == "qps") {
+      EXPECT_NEAR(*trend.before.change, 3 / 1.1, 1e-9);
+      EXPECT_TRUE(trend.before.significant);
+      EXPECT_FALSE(trend.yesterday.before);
+    }
+    if (trend.metric->name == "target_metrics.cpu_usage") {
+      EXPECT_FALSE(trend.before.significant);
+    }
+  }
+}
+
+// The mission's own test 4.
+TEST_F(HistoryView, dashboard_data_generation) {
+  open();
+  Snapshot snapshot;
+  snapshot.target = "engine";
+  snapshot.interval_seconds = 1;
+  snapshot.health_score = 80;
+  for (std::int64_t index = 0; index < 60; ++index) {
+    snapshot.timestamp_ms = kStartMs + (index + 1) * 1'000;
+    TargetFigures figures;
+    figures.types[{"read", false}] = make_second(index).types["read"];
+    store_->add("engine", make_point(snapshot, figures));
+  }
+  flush_at(62);
+  const auto dashboard = dashboard_json({"engine", &snapshot, kMinuteMs, kStartMs + kMinuteMs}, source_of(*store_));
+  ASSERT_TRUE(dashboard) << dashboard.error().message;
+  EXPECT_GT((*dashboard)["current"]["health_score"], 0);
+  EXPECT_EQ((*dashboard)["health_trend"]["score"], 80);
+  EXPECT_EQ((*dashboard)["health_trend"]["direction"], "steady");
+  std::set<std::string> titles;
+  for (const auto& chart : (*dashboard)["charts"]) {
+    titles.insert(chart["title"]);
+    for (const auto& dataset : chart["datasets"]) EXPECT_EQ(dataset["data"].size(), 60U) << chart["title"];
+  }
+  for (const char* title : {"Response Time", "Throughput", "Resource Usage", "Cache Performance"}) {
+    EXPECT_TRUE(titles.contains(title)) << title;
+  }
+  const auto& average = (*dashboard)["charts"][0]["datasets"][0]["data"][59];
+  EXPECT_EQ(average[0], kStartMs + 59'000);
+  EXPECT_NEAR(average[1].get<double>(), static_cast<double>(kFastNs) / 1e9, 1e-12);
+}
+
+}  // namespace
+}  // namespace outrider
