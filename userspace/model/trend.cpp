@@ -15,6 +15,7 @@ std::optional<double> mean(const std::vector<double>& values) {
 
 double rank_sum_z(const std::vector<double>& now, const std::vector<double>& before) {
   std::vector<std::pair<double, bool>> all;  // value, of now
+  all.reserve(now.size() + before.size());
   for (const double value : now) all.emplace_back(value, true);
   for (const double value : before) all.emplace_back(value, false);
   std::sort(all.begin(), all.end());
