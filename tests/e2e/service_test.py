@@ -76,17 +76,15 @@ class Service(harness.Case):
         self.config = self.directory / "outrider.toml"
         self.database = self.directory / "history.db"
 
-    def configure(self, targets, more="", agent="", http=""):
+    def configure(self, targets, more="", interval="200ms"):
         text = f"""
 [agent]
-collection_interval = "200ms"
+collection_interval = "{interval}"
 max_overhead = "off"
-{agent}
 [store]
 path = "{self.database}"
 [http]
 port = {self.port}
-{http}
 [export]
 export_prometheus = true
 {more}
@@ -197,7 +195,7 @@ path = "{textfile}"
 path = "{gone}/a.prom"
 [export.influxdb]
 url = "http://127.0.0.1:{free_port()}"
-""")
+""", interval="1s")  # half a second must be lost before a reading counts as missed
         agent = self.start(serving=False)
         agent.await_line(agent.err, "http: not serving", harness.PATIENCE_SECONDS)
         agent.await_line(agent.err, "engine: attached", harness.PATIENCE_SECONDS)
