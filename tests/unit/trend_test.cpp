@@ -4,13 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 namespace outrider {
 namespace {
 
-std::vector<double> numbers(double first, int count) {
-  std::vector<double> values;
-  for (int i = 0; i < count; ++i) values.push_back(first + i);
+std::vector<double> numbers(double first, std::size_t count) {
+  std::vector<double> values(count);
+  std::iota(values.begin(), values.end(), first);
   return values;
 }
 
