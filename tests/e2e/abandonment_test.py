@@ -50,9 +50,9 @@ class Abandonment(harness.Case):
         enough = len(watch.snapshots()) + 2
         harness.wait_until(lambda: len(watch.snapshots()) >= enough, 30, "two snapshots after the engine's end")
         self.assert_settled(watch.snapshots()[-1]["query_metrics"])
-        memory_after, descriptors_after = footprint(watch.pid)
-        self.assertLess(memory_after - memory, 2048, "the agent's memory grew by so many KiB")
-        self.assertLessEqual(descriptors_after, descriptors)
+        self.assertLess(footprint(watch.pid)[0] - memory, 2048, "the agent's memory grew by so many KiB")
+        # In some intervals the agent holds one more, for the kernel's statistics; what leaked would stay.
+        harness.wait_until(lambda: footprint(watch.pid)[1] <= descriptors, 30, "no more descriptors than before")
         for name in ("processes", "detached"):
             self.assertEqual(harness.bpf_map_entries(watch.pid, name), 0, f"{name} has a stale entry")
         self.assert_abandoned(rows, watch.stop_one())
