@@ -2,30 +2,14 @@
 double holds and names with spaces, commas and equals signs among them."""
 
 import collections
-import json
-import os
 import re
-import shutil
-import socket
 import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
 
 import harness
+import influxdb_server
 
 HOUR = harness.BUILD / "bin" / "influx-hour"
 DATABASE = "an hour & more"
-
-
-def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def unescape(text):
@@ -60,34 +44,13 @@ def points_of(text):
 class Influxdb(harness.Case):
     def setUp(self):
         super().setUp()
-        directory = self.directory
-        self.lines = directory / "lines"
-        http, rpc = free_ports(2)
-        self.url = f"http://127.0.0.1:{http}"
-        environment = {
-            "PATH": os.environ["PATH"], "HOME": str(directory), "INFLUXDB_META_DIR": f"{directory}/meta",
-            "INFLUXDB_DATA_DIR": f"{directory}/data", "INFLUXDB_DATA_WAL_DIR": f"{directory}/wal",
-            "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{http}", "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{rpc}",
-            "INFLUXDB_REPORTING_DISABLED": "true", "INFLUXDB_HTTP_LOG_ENABLED": "false",
-            "INFLUXDB_MONITOR_STORE_ENABLED": "false"}
-        self.server = harness.Child(["influxd", "-config", "/dev/null"], env=environment)
-        self.addCleanup(self.server.kill)
-        harness.wait_until(self.answers, harness.PATIENCE_SECONDS, "influxd answers /ping")
-
-    def answers(self):
-        self.assertTrue(self.server.running, self.server.describe())
-        try:
-            with urllib.request.urlopen(f"{self.url}/ping", timeout=5) as answer:
-                return answer.status == 204
-        except urllib.error.URLError:
-            return False
+        self.lines = self.directory / "lines"
+        self.server = influxdb_server.Server(self.directory)
+        self.addCleanup(self.server.stop)
+        self.server.start()
 
     def query(self, text):
-        body = urllib.parse.urlencode({"q": text, "db": DATABASE, "epoch": "ns"}).encode()
-        with urllib.request.urlopen(f"{self.url}/query", data=body, timeout=harness.PATIENCE_SECONDS) as answer:
-            result = json.load(answer)["results"][0]
-        self.assertNotIn("error", result)
-        return result.get("series", [])
+        return self.server.query(text, DATABASE)
 
     def stored(self, measurement):
         points = {}
@@ -99,7 +62,7 @@ class Influxdb(harness.Case):
         return points
 
     def push(self):
-        return subprocess.run([HOUR, self.url, DATABASE, self.lines], capture_output=True, text=True,
+        return subprocess.run([HOUR, self.server.url, DATABASE, self.lines], capture_output=True, text=True,
                               timeout=4 * harness.PATIENCE_SECONDS, check=False)
 
     def test_without_the_database_the_reason_is_said(self):
@@ -129,6 +92,5 @@ class Influxdb(harness.Case):
 
 
 if __name__ == "__main__":
-    if not shutil.which("influxd"):
-        harness.skip("no influxd here; scripts/setup installs the package influxdb")
+    influxdb_server.require()
     harness.main()

@@ -32,7 +32,7 @@ struct InfluxPushOptions {
   std::size_t queue_points = 100'000;            ///< points that wait for a server that is away
   std::size_t queue_bytes = 16U << 20U;          ///< and their size
   std::chrono::milliseconds retry_first{1'000};  ///< the pause after one failure; it doubles with each
-  std::chrono::milliseconds retry_most{60'000};
+  std::chrono::milliseconds retry_most{15'000};
   std::chrono::milliseconds request_timeout{10'000};
 };
 
