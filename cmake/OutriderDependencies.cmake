@@ -14,3 +14,14 @@ pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.3)
 pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+
+# usdt.bpf.h and the libbpf that is linked must be of one version: with another one, probes attach and fire, and their
+# arguments are wrong. Debian 12's own libbpf1 is too old, so a shared libbpf would tie the package to backports. What
+# libbpf needs (libelf, zlib) stays shared.
+option(OUTRIDER_STATIC_LIBBPF "Link libbpf itself into the agent" ON)
+if(OUTRIDER_STATIC_LIBBPF)
+  find_library(LIBBPF_ARCHIVE libbpf.a HINTS ${LIBBPF_LIBDIR} REQUIRED)
+  pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+  set_target_properties(PkgConfig::LIBBPF PROPERTIES INTERFACE_LINK_LIBRARIES
+                                                     "${LIBBPF_ARCHIVE};PkgConfig::LIBELF;PkgConfig::ZLIB")
+endif()
