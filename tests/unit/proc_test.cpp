@@ -146,7 +146,7 @@ TEST(ProcessMetrics, SeveralProcessesThatComeAndGo) {
   if (::sysconf(_SC_CLK_TCK) != 100) GTEST_SKIP() << "the fixture's times are in 1/100 s";
   const MovingProc proc;
   ProcessMetrics target(proc.reader(), kData + "/none");
-  const ResourceSample first = target.sample({100, 101, 999}, 1'000'000'000);
+  const ResourceSample first = target.sample({100, 101, 999}, 1'000'000'000, HostFigures::read(proc.reader()));
   EXPECT_FALSE(first.metrics.cpu_usage);
   EXPECT_EQ(first.metrics.thread_count, 5U);
   // private 1024 + 512 pages, the larger shared part 2048
@@ -155,7 +155,7 @@ TEST(ProcessMetrics, SeveralProcessesThatComeAndGo) {
   EXPECT_DOUBLE_EQ(first.metrics.uptime_seconds.value(), 1000);  // 5000.50 - 4000.50
 
   proc.at("t1");  // 101 is gone, 102 was born at 5001.00
-  const ResourceSample second = target.sample({100, 101, 102}, 3'000'000'000);
+  const ResourceSample second = target.sample({100, 101, 102}, 3'000'000'000, HostFigures::read(proc.reader()));
   const ResourceMetrics& metrics = second.metrics;
   EXPECT_DOUBLE_EQ(metrics.cpu_cores.value(), 1);  // (150 + 50 ticks) / 2 s
   EXPECT_DOUBLE_EQ(second.allowed_cores.value(), 2);
@@ -172,11 +172,11 @@ TEST(ProcessMetrics, SeveralProcessesThatComeAndGo) {
 TEST(ProcessMetrics, ControlGroupLimits) {
   const MovingProc proc;
   ProcessMetrics target(proc.reader(), kData + "/cgroup_v2");
-  const ResourceSample first = target.sample({100}, 1'000'000'000);
+  const ResourceSample first = target.sample({100}, 1'000'000'000, HostFigures::read(proc.reader()));
   EXPECT_DOUBLE_EQ(first.allowed_cores.value(), 0.5);
   EXPECT_DOUBLE_EQ(first.metrics.memory_total_mb.value(), 64);
   proc.at("t1");
-  const ResourceSample second = target.sample({100}, 3'000'000'000);
+  const ResourceSample second = target.sample({100}, 3'000'000'000, HostFigures::read(proc.reader()));
   EXPECT_DOUBLE_EQ(second.metrics.cpu_usage.value(), 100);  // 0.75 cores of 0.5: never above 100
   EXPECT_DOUBLE_EQ(second.metrics.throttled_seconds.value(), 0);
 }
@@ -184,9 +184,9 @@ TEST(ProcessMetrics, ControlGroupLimits) {
 TEST(ProcessMetrics, AProcessOlderThanItsMembershipCountsFromNow) {
   const MovingProc proc;
   ProcessMetrics target(proc.reader(), kData + "/none");
-  (void)target.sample({101}, 1'000'000'000);
+  (void)target.sample({101}, 1'000'000'000, HostFigures::read(proc.reader()));
   proc.at("t1");
-  const ResourceMetrics metrics = target.sample({100}, 3'000'000'000).metrics;
+  const ResourceMetrics metrics = target.sample({100}, 3'000'000'000, HostFigures::read(proc.reader())).metrics;
   EXPECT_DOUBLE_EQ(metrics.cpu_cores.value(), 0);
   EXPECT_DOUBLE_EQ(metrics.disk_read_mb.value(), 0);
 }
@@ -194,7 +194,7 @@ TEST(ProcessMetrics, AProcessOlderThanItsMembershipCountsFromNow) {
 TEST(ProcessMetrics, AllGone) {
   const MovingProc proc;
   ProcessMetrics target(proc.reader(), kData + "/none");
-  const ResourceSample sample = target.sample({999}, 1);
+  const ResourceSample sample = target.sample({999}, 1, HostFigures::read(proc.reader()));
   EXPECT_FALSE(sample.metrics.rss_mb);
   EXPECT_THAT(sample.unavailable, Contains("target_metrics.rss_mb: the process is gone"));
 }
@@ -205,7 +205,7 @@ TEST(ProcessMetrics, ManyProcessesAreNotAllSearchedForDescriptors) {
   ProcessMetrics target(proc.reader(), kData + "/none");
   std::vector<pid_t> pids{100};
   for (pid_t pid = 1000; pid < 1100; ++pid) pids.push_back(pid);
-  const ResourceSample sample = target.sample(pids, 1);
+  const ResourceSample sample = target.sample(pids, 1, HostFigures::read(proc.reader()));
   EXPECT_FALSE(sample.metrics.handle_count);
   EXPECT_THAT(sample.unavailable, Contains("target_metrics.handle_count: only 64 of 101 processes are looked at"));
 }

@@ -331,7 +331,9 @@ void TargetWatch::release() {
   attachments_->release(index_);
 }
 
-bool TargetWatch::over() const { return spec_.kind == TargetSpec::Kind::kPid && processes().empty(); }
+bool TargetWatch::over(const std::vector<pid_t>& processes) const {
+  return spec_.kind == TargetSpec::Kind::kPid && processes.empty();
+}
 
 std::string TargetWatch::why_over() const {
   pollfd ended{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};

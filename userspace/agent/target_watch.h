@@ -53,7 +53,7 @@ class TargetWatch {
   [[nodiscard]] bool light_possible() const;
   [[nodiscard]] const std::string& profile() const { return profile_; }
   /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).
-  [[nodiscard]] bool over() const;
+  [[nodiscard]] bool over(const std::vector<pid_t>& processes) const;
   /// One sentence with the next step, once over().
   [[nodiscard]] std::string why_over() const;
   [[nodiscard]] std::vector<pid_t> processes() const { return session_->processes(index_); }

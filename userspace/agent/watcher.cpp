@@ -90,7 +90,7 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
     remove(index);
     return status.error();
   }
-  spdlog::info("{}: attached to {} process(es)", target.watch.label(), target.watch.processes().size());
+  spdlog::info("{}: attached to {} process(es)", target.watch.label(), target.processes.size());
   return index;
 }
 
@@ -98,7 +98,8 @@ Status Watcher::begin(Watched& target) {
   if (Status status = session_->take_stock(); !status) return status;
   if (Status status = target.watch.apply(target.shedder.plan()); !status) return status;
   target.previous = session_->read(target.watch.index());
-  target.resources.sample(target.watch.processes(), target.previous.time_ns);
+  target.processes = target.watch.processes();
+  target.resources.sample(target.processes, target.previous.time_ns, HostFigures::read());
   return Ok{};
 }
 
@@ -158,7 +159,7 @@ TargetCounters Watcher::take_counters(Watched& target) {
   return current;
 }
 
-Reading Watcher::observe(Watched& target, bool last) {
+Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   TargetCounters current = take_counters(target);
   keep_highest(target.previous, current);
   const ProbePlanForInterval plan = target.shedder.plan();
@@ -184,9 +185,8 @@ Reading Watcher::observe(Watched& target, bool last) {
   if (cost.queries > 0) input.probe_ns_per_query = cost.ns / cost.queries;
   if (cost.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * cost.ns / cost.cpu_ns;
   input.host = hosts_[target.every].sample;
-  const std::vector<pid_t> processes = target.watch.processes();
-  reading.running = !processes.empty();
-  input.target_resources = target.resources.sample(processes, current.time_ns);
+  reading.running = !target.processes.empty();
+  input.target_resources = target.resources.sample(target.processes, current.time_ns, host);
   input.health = target.health;
   target.resource_summary.add(input.target_resources, seconds);
   target.host_summary.add(input.host, seconds);
@@ -236,14 +236,15 @@ WatchedState Watcher::state(std::uint32_t index) const {
   for (const Watched& target : targets_) {
     if (target.watch.index() != index) continue;
     state.profile = target.watch.profile();
-    state.processes = target.watch.processes().size();
-    if (target.watch.over()) state.over = target.watch.why_over();
+    state.processes = target.processes.size();
+    if (target.watch.over(target.processes)) state.over = target.watch.why_over();
   }
   return state;
 }
 
 bool Watcher::all_over() const {
-  return std::all_of(targets_.begin(), targets_.end(), [](const Watched& target) { return target.watch.over(); });
+  return std::all_of(targets_.begin(), targets_.end(),
+                     [](const Watched& target) { return target.watch.over(target.processes); });
 }
 
 std::vector<std::string> Watcher::why_over() const {
@@ -327,9 +328,12 @@ Status Watcher::read(const std::set<std::uint32_t>& over, std::vector<Reading>& 
   if (Status status = session_->next_interval(); !status) return status;
   take_prices();
   sample_hosts(over);
+  const HostFigures host = HostFigures::read();
+  std::map<std::uint32_t, std::vector<pid_t>> processes = session_->processes();
   for (Watched& target : targets_) {
+    target.processes = std::move(processes[target.watch.index()]);
     if (over.contains(target.watch.index())) {
-      readings.push_back(observe(target, last));
+      readings.push_back(observe(target, host, last));
     } else {
       target.skipped = take_counters(target);
     }

@@ -121,6 +121,7 @@ class Watcher {
              const Cost& cost);
 
     TargetWatch watch;
+    std::vector<pid_t> processes;  ///< at the last reading
     Shedder shedder;
     HealthThresholds health;
     Interval every{1000};
@@ -156,7 +157,7 @@ class Watcher {
   void sample_prices();
   void start_sample();
   [[nodiscard]] Cost cost_of(const RunCounts& runs, const TargetFigures& interval) const;
-  Reading observe(Watched& target, bool last);
+  Reading observe(Watched& target, const HostFigures& host, bool last);
   [[nodiscard]] Snapshot summarise(const Watched& target) const;
   [[nodiscard]] RunCounts runs() const;
   [[nodiscard]] bool unpriced_work() const;

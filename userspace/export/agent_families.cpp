@@ -34,10 +34,6 @@ void add_time(FamilySet& set, const AgentFigures& agent) {
               count(agent.reloads));
   set.counter("agent_reloads_total", "Configurations read again, by result.", {{"result", "refused"}},
               count(agent.failed_reloads));
-  for (const TargetState& target : agent.targets) {
-    set.gauge("agent_target_attached", "1 if the target is watched or waited for, 0 if it could not be.",
-              {{"target", target.name}}, target.attached ? 1 : 0);
-  }
 }
 
 void add_sinks(FamilySet& set, const AgentFigures& agent) {
@@ -48,6 +44,7 @@ void add_sinks(FamilySet& set, const AgentFigures& agent) {
     set.counter("agent_sink_dropped_total", "Rounds that an export was never given: its queue was full.", labels,
                 count(sink.dropped));
     set.gauge("agent_sink_queued", "Rounds that wait for an export.", labels, count(sink.queued));
+    set.gauge("agent_sink_failing", "1 if an export's last round had an error.", labels, sink.failing ? 1 : 0);
     if (!sink.points) continue;
     set.counter("agent_sink_points_sent_total", "Points that the receiver took.", labels, count(sink.points->sent));
     set.counter("agent_sink_points_rejected_total", "Points that the receiver refused.", labels,
@@ -69,6 +66,7 @@ void add_store(FamilySet& set, const StoreCounters& store) {
   set.counter("agent_store_corrupt_files_total", "History files found broken and moved aside.", {},
               count(store.corrupt_files));
   set.counter("agent_store_trims_total", "Times that the size limit cost the oldest history.", {}, count(store.trims));
+  set.gauge("agent_store_failing", "1 if the last attempt to write history failed.", {}, store.error.empty() ? 0 : 1);
   set.gauge("agent_store_queued_points", "Points of history that wait to be written.", {}, count(store.queued_points));
   set.gauge("agent_store_file_bytes", "Size of the history file with its log.", {},
             static_cast<double>(store.file_bytes));

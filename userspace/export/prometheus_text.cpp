@@ -71,8 +71,9 @@ void add_waits(FamilySet& set, const Labels& labels, const TypeMetrics& type) {
   for (std::size_t i = 0; i < type.waits_total->size(); ++i) {
     Labels with_class = labels;
     with_class.emplace_back("class", kNames[i]);
-    set.counter("query_wait_seconds_total", "Wall time of queries by what they waited on; cpu is no wait.", with_class,
-                (*type.waits_total)[i]);
+    set.counter("query_wait_seconds_total",
+                "Wall time of queries by type and by what they waited on, nested ones included; cpu is no wait.",
+                with_class, (*type.waits_total)[i]);
   }
 }
 
@@ -157,10 +158,20 @@ void add_availability(FamilySet& set, const Labels& target, const Availability& 
             target, availability.error_budget_left);
 }
 
-// The configuration's labels behind ours; one of a name that we use ourselves would make a series with two of it.
+void add_configured(FamilySet& set, const Labels& target, const TargetState& state) {
+  set.gauge("agent_target_attached", "1 if the target is watched or waited for, 0 if it could not be.", target,
+            state.attached ? 1 : 0);
+  set.gauge("target_interval_seconds", "How often the target's figures are read.", target, state.interval_seconds);
+  set.gauge("target_availability_objective_ratio", "Share of 30 days in which the target should be up, 0 to 1.", target,
+            state.availability_objective);
+}
+
+// The configuration's labels behind ours; one of a name that we use ourselves would make a series with two of it, and
+// Prometheus itself gives the last two to what it scrapes.
 Labels target_labels(const std::string& name, const std::string& target, const PrometheusOptions& options) {
-  static const std::set<std::string> kOurs = {"target", "type",   "class", "phase", "percentile", "reason", "rule",
-                                              "mode",   "window", "state", "le",    "sink",       "event"};
+  static const std::set<std::string> kOurs = {"target", "type",   "class",   "phase",    "percentile", "reason",
+                                              "rule",   "mode",   "window",  "state",    "le",         "sink",
+                                              "event",  "result", "version", "instance", "job"};
   Labels labels{{"target", name}};
   const auto own = options.target_labels.find(target);
   if (own == options.target_labels.end()) return labels;
@@ -241,8 +252,9 @@ std::vector<prometheus::MetricFamily> prometheus_families(const Report& report, 
   const std::set<std::string> with_snapshot = add_snapshots(set, report.snapshots, options);
   if (!report.agent) return set.take();
   for (const TargetState& target : report.agent->targets) {
-    if (with_snapshot.contains(target.name)) continue;
-    add_availability(set, target_labels(target.name, target.name, options), target.availability);
+    const Labels labels = target_labels(target.name, target.name, options);
+    if (!with_snapshot.contains(target.name)) add_availability(set, labels, target.availability);
+    add_configured(set, labels, target);
   }
   add_agent(set, *report.agent);
   return set.take();

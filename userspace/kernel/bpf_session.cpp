@@ -17,6 +17,7 @@
 #include "outrider.skel.h"
 #include "userspace/base/fd.h"
 #include "userspace/kernel/counter_maps.h"
+#include "userspace/kernel/map_walk.h"
 #include "userspace/kernel/syscall_codes.h"
 #include "userspace/kernel/uapi.h"
 
@@ -235,15 +236,9 @@ void BpfSession::remove_target(std::uint32_t target) {
   for (const pid_t pid : processes(target)) forget_process(pid);
   const int map = bpf_map__fd(state_->skeleton->maps.exes);
   std::vector<outrider_exe_key> executables;
-  outrider_exe_key key{};
-  outrider_exe_key next{};
-  const outrider_exe_key* previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &next) == 0) {
-    outrider_exe exe{};
-    if (bpf_map_lookup_elem(map, &next, &exe) == 0 && exe.target == target) executables.push_back(next);
-    key = next;
-    previous = &key;
-  }
+  for_each_entry<outrider_exe_key, outrider_exe>(map, [&](const outrider_exe_key& key, const outrider_exe& exe) {
+    if (exe.target == target) executables.push_back(key);
+  });
   for (const outrider_exe_key& executable : executables) bpf_map_delete_elem(map, &executable);
   state_->free_targets.insert(target);
 }
@@ -298,19 +293,9 @@ void BpfSession::forget_executable(std::uint32_t device, std::uint64_t inode) {
   bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.exes), &key);
 }
 
-// A key may come twice, and one that vanishes under the walk may make it begin again.
 template <typename Visit>
 void BpfSession::State::each_process(Visit visit) const {
-  const int map = bpf_map__fd(skeleton->maps.processes);
-  std::uint32_t key = 0;
-  std::uint32_t next = 0;
-  const std::uint32_t* previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &next) == 0) {
-    outrider_process process{};
-    if (bpf_map_lookup_elem(map, &next, &process) == 0) visit(next, process);
-    key = next;
-    previous = &key;
-  }
+  for_each_entry<std::uint32_t, outrider_process>(bpf_map__fd(skeleton->maps.processes), visit);
 }
 
 std::uint64_t BpfSession::files_in_use() const {
@@ -329,15 +314,16 @@ void BpfSession::forget_ended() {
   for (const std::uint32_t pid : ended) bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.processes), &pid);
 }
 
-std::vector<pid_t> BpfSession::processes(std::uint32_t target) const {
-  std::vector<pid_t> found;
+std::map<std::uint32_t, std::vector<pid_t>> BpfSession::processes() const {
+  std::map<std::uint32_t, std::vector<pid_t>> found;
   state_->each_process([&](std::uint32_t pid, const outrider_process& process) {
-    if (process.target == target && process.ended == 0) found.push_back(static_cast<pid_t>(pid));
+    if (process.ended == 0) found[process.target].push_back(static_cast<pid_t>(pid));
   });
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  for (auto& [target, pids] : found) std::sort(pids.begin(), pids.end());
   return found;
 }
+
+std::vector<pid_t> BpfSession::processes(std::uint32_t target) const { return processes()[target]; }
 
 Result<ProbeSet> BpfSession::make_probes(const std::string& path, const std::vector<ProbeSite>& sites) {
   ProbeSet set;

@@ -1,6 +1,5 @@
 #include "userspace/kernel/counter_maps.h"
 
-#include <bpf/bpf.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "userspace/kernel/map_walk.h"
 
 namespace outrider {
 namespace {
@@ -22,19 +23,6 @@ T load(const T& cell) {
 std::size_t whole_pages(std::size_t size) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return (size + page - 1) / page * page;
-}
-
-template <typename Key, typename Visit>
-void for_each_entry(int map, Visit visit) {
-  Key key{};
-  Key next{};
-  const Key* previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &next) == 0) {
-    std::uint32_t value = 0;
-    if (bpf_map_lookup_elem(map, &next, &value) == 0) visit(next, value);
-    key = next;
-    previous = &key;
-  }
 }
 
 std::string bounded(const char* text, std::size_t size) { return {text, strnlen(text, size)}; }
@@ -91,18 +79,21 @@ Result<CounterMaps> CounterMaps::make(const CounterMapDescriptors& maps, unsigne
 
 void CounterMaps::learn_types() {
   named_.clear();
-  for_each_entry<outrider_type_key>(maps_.types, [this](const outrider_type_key& key, std::uint32_t index) {
-    if (index < used_) {
-      named_.push_back({index, key.target, key.nested != 0, bounded(&key.name[0], sizeof(key.name))});
-    }
-  });
+  for_each_entry<outrider_type_key, std::uint32_t>(
+      maps_.types, [this](const outrider_type_key& key, std::uint32_t index) {
+        if (index < used_) {
+          named_.push_back({index, key.target, key.nested != 0, bounded(&key.name[0], sizeof(key.name))});
+        }
+      });
 }
 
 void CounterMaps::learn_phases() {
   phases_.clear();
-  for_each_entry<outrider_phase_key>(maps_.phase_types, [this](const outrider_phase_key& key, std::uint32_t index) {
-    if (index < OUTRIDER_MAX_PHASES) phases_.push_back({index, key.target, bounded(&key.name[0], sizeof(key.name))});
-  });
+  for_each_entry<outrider_phase_key, std::uint32_t>(
+      maps_.phase_types, [this](const outrider_phase_key& key, std::uint32_t index) {
+        if (index < OUTRIDER_MAX_PHASES)
+          phases_.push_back({index, key.target, bounded(&key.name[0], sizeof(key.name))});
+      });
 }
 
 Status CounterMaps::refresh(std::uint32_t used, std::uint32_t used_phases) {

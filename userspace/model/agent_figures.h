@@ -59,6 +59,7 @@ struct TargetState {
   bool attached = false;
   std::string error;  ///< why it is not attached; empty: it is, or nothing of it runs
   Availability availability;
+  double availability_objective = 0;  ///< 0..1
 };
 
 struct AgentFigures {

@@ -83,7 +83,8 @@ Json to_json(const TargetState& target) {
           {"processes", target.processes},
           {"attached", target.attached},
           {"error", text_or_null(target.error)},
-          {"availability", to_json(target.availability)}};
+          {"availability", to_json(target.availability)},
+          {"availability_objective", target.availability_objective}};
 }
 
 }  // namespace outrider

@@ -236,6 +236,7 @@ std::vector<TargetState> Targets::states() const {
     state.attached = target.watched.has_value();
     state.error = target.error;
     state.availability = target.tracker.current(now);
+    state.availability_objective = target.options.objective;
     if (target.watched) {
       const WatchedState watched = watcher_.state(*target.watched);
       state.profile = watched.profile;

@@ -67,11 +67,10 @@ ProcessMetrics::Sums ProcessMetrics::collect(const std::vector<pid_t>& pids) {
 }
 
 void ProcessMetrics::fill_cpu(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits,
-                              double seconds) const {
-  const auto host = proc_.host_cpu();
+                              const HostFigures& host, double seconds) const {
   std::optional<double> allowed;
   const auto limit = [&](double cores) { allowed = std::min(allowed.value_or(cores), cores); };
-  if (host && host->cpus > 0) limit(host->cpus);
+  if (host.cpus) limit(*host.cpus);
   if (const auto affinity = proc_.allowed_cpus(sums.oldest)) limit(*affinity);
   if (limits.cpu_cores) limit(*limits.cpu_cores);
   sample.allowed_cores = allowed;
@@ -96,14 +95,14 @@ void ProcessMetrics::fill_throttling(ResourceSample& sample, const CgroupLimits&
   throttled_ns_ = limits.throttled_ns;
 }
 
-void ProcessMetrics::fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits) const {
+void ProcessMetrics::fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits,
+                                 const HostFigures& host) {
   ResourceMetrics& metrics = sample.metrics;
   // Shared memory (PostgreSQL's buffers) is resident in every process but exists once.
   const std::uint64_t resident = sums.private_bytes + sums.shared_bytes;
   metrics.rss_mb = metrics.memory_used_mb = mib(resident);
-  const auto host = proc_.host_memory();
   std::optional<std::uint64_t> total = limits.memory_bytes;
-  if (host) total = std::min(total.value_or(host->total), host->total);
+  if (host.memory_bytes) total = std::min(total.value_or(*host.memory_bytes), *host.memory_bytes);
   if (!total || *total == 0) return;
   metrics.memory_total_mb = mib(*total);
   metrics.memory_usage = std::min(1.0, static_cast<double>(resident) / static_cast<double>(*total));
@@ -161,7 +160,15 @@ void ProcessMetrics::fill_descriptors(ResourceSample& sample, const std::vector<
   }
 }
 
-ResourceSample ProcessMetrics::sample(const std::vector<pid_t>& pids, std::uint64_t now_ns) {
+HostFigures HostFigures::read(const ProcReader& proc) {
+  HostFigures host;
+  if (const auto cpu = proc.host_cpu(); cpu && cpu->cpus > 0) host.cpus = cpu->cpus;
+  if (const auto memory = proc.host_memory()) host.memory_bytes = memory->total;
+  host.uptime_seconds = proc.uptime_seconds();
+  return host;
+}
+
+ResourceSample ProcessMetrics::sample(const std::vector<pid_t>& pids, std::uint64_t now_ns, const HostFigures& host) {
   ResourceSample sample;
   const Sums sums = collect(pids);
   if (sums.oldest == 0) {
@@ -176,19 +183,18 @@ ResourceSample ProcessMetrics::sample(const std::vector<pid_t>& pids, std::uint6
   }
   const double seconds = time_ns_ && now_ns > *time_ns_ ? static_cast<double>(now_ns - *time_ns_) / kNsPerSecond : 0;
   const CgroupLimits limits = cgroup_limits(proc_, sums.oldest, cgroup_root_);
-  fill_cpu(sample, sums, limits, seconds);
+  fill_cpu(sample, sums, limits, host, seconds);
   fill_throttling(sample, limits);
-  fill_memory(sample, sums, limits);
+  fill_memory(sample, sums, limits, host);
   fill_transfers(sample, sums);
   fill_descriptors(sample, pids);
   sample.metrics.thread_count = sums.threads;
-  const auto uptime = proc_.uptime_seconds();
-  if (uptime) {
+  if (host.uptime_seconds) {
     const double started = static_cast<double>(sums.oldest_start_ticks) / ticks_per_second();
-    sample.metrics.uptime_seconds = std::max(0.0, *uptime - started);
+    sample.metrics.uptime_seconds = std::max(0.0, *host.uptime_seconds - started);
   }
   time_ns_ = now_ns;
-  uptime_ = uptime;
+  uptime_ = host.uptime_seconds;
   return sample;
 }
 

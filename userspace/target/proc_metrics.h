@@ -17,6 +17,15 @@
 
 namespace outrider {
 
+/// What the host says, once for all targets of a round: on a host with many CPUs it takes the kernel a millisecond.
+struct HostFigures {
+  std::optional<unsigned> cpus;
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<double> uptime_seconds;
+
+  static HostFigures read(const ProcReader& proc = ProcReader());
+};
+
 class ProcessMetrics {
  public:
   /// Descriptors are looked at in this many processes, and this many of them, in one call: with hundreds of
@@ -31,7 +40,7 @@ class ProcessMetrics {
   /// Figures since the previous call; `now_ns` is CLOCK_MONOTONIC. Processes that are gone are skipped; a process
   /// that started since the previous call counts from its start. CPU time and faults of processes that lived and
   /// died in between are missing here; the kernel's counters, which replace these figures, have them.
-  ResourceSample sample(const std::vector<pid_t>& pids, std::uint64_t now_ns);
+  ResourceSample sample(const std::vector<pid_t>& pids, std::uint64_t now_ns, const HostFigures& host);
 
  private:
   struct Usage {
@@ -50,9 +59,11 @@ class ProcessMetrics {
 
   [[nodiscard]] Sums collect(const std::vector<pid_t>& pids);
   [[nodiscard]] Usage baseline(pid_t pid, const Usage& now) const;
-  void fill_cpu(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits, double seconds) const;
+  void fill_cpu(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits, const HostFigures& host,
+                double seconds) const;
   void fill_throttling(ResourceSample& sample, const CgroupLimits& limits);
-  void fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits) const;
+  static void fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits,
+                          const HostFigures& host);
   void fill_transfers(ResourceSample& sample, const Sums& sums);
   void fill_descriptors(ResourceSample& sample, const std::vector<pid_t>& pids) const;
 
