@@ -121,6 +121,37 @@ url = "http://127.0.0.1:{free_port()}"
         self.assertGreater(sinks["influxdb"]["points"]["queued"], 0)
         self.assertLess(agent.end(), 2)
 
+    def test_many_that_cannot_be_watched_take_nobodys_place(self):
+        """They are tried more often than there is room for targets."""
+        plain = [shutil.copy2("/bin/true", self.directory / f"plain-{number}") for number in range(40)]
+        engine = self.engine(*LOAD, "--duration", 1)
+        self.configure([f'exe = "{path}"' for path in plain])
+        agent = self.start()
+        harness.wait_until(lambda: all(one["error"] for one in agent.json("/api/v1/targets")["targets"]), 60,
+                           "an error for each")
+        self.reload(agent)
+        self.configure([f'exe = "{path}"' for path in plain] + [f'pid = {engine.pid}\ndisplay_name = "engine"'])
+        self.reload(agent)
+        engine.release()
+        rows = engine.finish()
+        agent.await_total("engine", len(rows))
+        agent.end()
+
+    def test_what_stood_in_the_way_of_a_target_may_go(self):
+        engine = self.engine(*LOAD, "--duration", 1)
+        pid = f"pid = {engine.pid}\n"
+        self.configure([pid + 'display_name = "first"', pid + 'display_name = "second"'])
+        agent = self.start()
+        agent.await_line(agent.err, "second: not watched", 30)
+        self.configure([pid + 'display_name = "second"'])
+        self.reload(agent)
+        (target,) = agent.json("/api/v1/targets")["targets"]
+        self.assertEqual((target["name"], target["attached"], target["error"]), ("second", True, None))
+        engine.release()
+        rows = engine.finish()
+        agent.await_total("second", len(rows))
+        agent.end()
+
     def test_availability_survives_a_restart(self):
         engine, agent = self.engine_and_agent("--duration", 3)
         engine.release()

@@ -99,14 +99,9 @@ TEST(Availability, StalledIsInFlightAndNothingEnds) {
   EXPECT_EQ(history.current().state, "up");
 }
 
-TEST(Availability, AnIdleOrUnfollowedTargetIsNotStalled) {
+TEST(Availability, AnIdleTargetIsNotStalled) {
   History idle;
   idle.pass(10 * kMinute, true);
-  EXPECT_EQ(idle.current().state, "up");
-  for (int i = 0; i < 100; ++i) {
-    idle.now += kSecond;
-    idle.see(true, std::nullopt, 7);
-  }
   EXPECT_EQ(idle.current().state, "up");
 }
 
@@ -163,7 +158,33 @@ TEST(Availability, KeptStateIsSmall) {
   EXPECT_LT(flapping.tracker.serialise().size(), 100'000U);
 }
 
-TEST(Availability, DamagedStateIsRefusedAndStartsEmpty) {
+TEST(Availability, WhatWasKeptIsAddedToWhatIsKnownAlready) {
+  History before;
+  before.pass(30 * kMinute, true);
+  before.pass(10 * kMinute, false);
+  History after;
+  after.now = before.now + kSecond;
+  after.see(true);
+  after.pass(20 * kMinute, true);
+  ASSERT_TRUE(after.tracker.restore(before.tracker.serialise()));
+  EXPECT_EQ(after.current().state, "up");
+  EXPECT_NEAR(*after.current().ratio_24h, 50.0 / 60, 1e-9);
+}
+
+TEST(Availability, WithoutStartsAHangIsUnknownAndNotUp) {
+  AvailabilityTracker tracker;
+  AvailabilityObservation seen{1'700'000'000'000, true, std::nullopt, 7};
+  for (int second = 0; second < 120; ++second) {
+    tracker.observe(seen);
+    seen.now_ms += 1'000;
+  }
+  EXPECT_EQ(tracker.current(seen.now_ms).state, "unknown");
+  ++seen.ended;
+  tracker.observe(seen);
+  EXPECT_EQ(tracker.current(seen.now_ms).state, "up");
+}
+
+TEST(Availability, DamagedStateIsRefusedAndAddsNothing) {
   for (const char* text : {
            "",
            "x",
@@ -185,7 +206,7 @@ TEST(Availability, DamagedStateIsRefusedAndStartsEmpty) {
     History history;
     history.pass(kMinute, true);
     EXPECT_FALSE(history.tracker.restore(text)) << text;
-    EXPECT_FALSE(history.current().ratio_1h) << text;
+    EXPECT_EQ(history.current().ratio_1h, 1.0) << text;
   }
 }
 

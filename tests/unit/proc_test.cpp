@@ -214,11 +214,11 @@ TEST(CgroupLimits, TheTightestOnTheWayUp) {
   const ProcReader proc(kData + "/t0");
   const CgroupLimits v2 = cgroup_limits(proc, 100, kData + "/cgroup_v2");
   EXPECT_DOUBLE_EQ(v2.cpu_cores.value(), 0.5);
-  EXPECT_EQ(v2.throttled_ns, 1'500'000'000U);
+  EXPECT_EQ(throttled_ns(v2), 1'500'000'000U);
   EXPECT_EQ(v2.memory_bytes, 67108864U);
   const CgroupLimits v1 = cgroup_limits(proc, 200, kData + "/cgroup_v1");
   EXPECT_DOUBLE_EQ(v1.cpu_cores.value(), 1.5);
-  EXPECT_EQ(v1.throttled_ns, 2'500'000'000U);
+  EXPECT_EQ(throttled_ns(v1), 2'500'000'000U);
   EXPECT_EQ(v1.memory_bytes, 134217728U);
   const CgroupLimits outside = cgroup_limits(proc, 201, kData + "/cgroup_v2");
   EXPECT_FALSE(outside.cpu_cores);

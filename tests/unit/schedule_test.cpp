@@ -40,6 +40,16 @@ TEST(Schedule, intervals_that_nobody_read_are_counted) {
   EXPECT_EQ(schedule.next(), moment(milliseconds(5'000)).steady);
 }
 
+TEST(Schedule, an_entry_that_reads_nothing_is_no_reading) {
+  Schedule schedule;
+  schedule.add(1, milliseconds(1'000), moment(milliseconds(0)));
+  schedule.add(2, milliseconds(1'000), moment(milliseconds(0)), false);
+  const auto due = schedule.take(moment(milliseconds(3'100)));
+  EXPECT_EQ(due.entries, (std::set<std::uint32_t>{1, 2}));
+  EXPECT_EQ(due.readings, 1U);
+  EXPECT_EQ(due.missed, 2U);
+}
+
 TEST(Schedule, each_entry_keeps_its_own_interval) {
   Schedule schedule;
   schedule.add(1, milliseconds(1'000), moment(milliseconds(0)));

@@ -268,6 +268,38 @@ TEST(Snapshot, DutyCycleIsExtrapolatedAndFlagged) {
   EXPECT_DOUBLE_EQ(snapshot.query_metrics.queries_per_second, 10);
 }
 
+TEST(Snapshot, ATypeThatRestedIsNotExtrapolated) {
+  TargetCounters first;
+  TypeCounters type = make_type("a");
+  for (int i = 0; i < 10; ++i) add_query(type, kMs);
+  first.types = {type};
+  RunningTotals totals;
+  totals.add(difference({}, first), 1);
+  totals.add(difference(first, first), 1);     // nothing ran
+  totals.add(difference(first, first), 2, 0);  // two blind seconds: still nothing
+  SnapshotInput input = make_input(first, first, 2);
+  input.totals = &totals;
+  input.mode = ProbeMode::kPaused;
+  input.query_share = 0;
+  EXPECT_EQ(build_snapshot(input).query_metrics.total_queries, 10U);
+}
+
+TEST(Snapshot, TypesOfAnEngineThatWasThereBeforeAreLeftOut) {
+  TargetCounters before, now;
+  TypeCounters old = make_type("old"), mine = make_type("mine");
+  add_query(old, kMs);
+  before.types = {old};
+  add_query(mine, kMs);
+  now.types = {old, mine};
+  RunningTotals totals;
+  totals.add(difference(before, now), 1);
+  SnapshotInput input = make_input(before, now);
+  input.totals = &totals;
+  const auto& types = build_snapshot(input).query_metrics.query_type_breakdown;
+  EXPECT_EQ(types.size(), 1U);
+  EXPECT_TRUE(types.contains("mine"));
+}
+
 TEST(Snapshot, SummaryCoversTheWholeRun) {
   TargetCounters first, second;
   TypeCounters type = make_type("a");

@@ -96,8 +96,14 @@ bool TargetWatch::light_possible() const {
   return !files_.empty() && std::all_of(files_.begin(), files_.end(), [](const auto& file) { return file.second; });
 }
 
+// Another process of the same file with the same fault is no news: numbers do not make a message another one.
 void TargetWatch::say_once(const std::string& message) {
-  if (said_.insert(message).second) spdlog::warn("{}: {}", label_, message);
+  constexpr std::size_t kRemembered = 256;
+  std::string kind;
+  std::remove_copy_if(message.begin(), message.end(), std::back_inserter(kind),
+                      [](char c) { return c >= '0' && c <= '9'; });
+  if (said_.size() >= kRemembered) said_.clear();
+  if (said_.insert(std::move(kind)).second) spdlog::warn("{}: {}", label_, message);
 }
 
 void TargetWatch::describe_plan(const ProbePlan& plan, const std::string& path) const {
@@ -287,21 +293,31 @@ Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachme
   Result<std::uint32_t> index = session.add_target();
   if (!index) return index.error();
   watch.index_ = *index;
-  if (found->empty() && spec.kind == TargetSpec::Kind::kExe) {
-    if (Status status = watch.prepare_path(); !status) return status.error();
+  if (Status status = watch.adopt_all(std::move(*found)); !status) {
+    // There are few targets to be had, and this one will be tried again and again.
+    watch.release();
+    session.remove_target(*index);
+    return status.error();
   }
-  if (found->empty()) spdlog::info("{}: nothing runs yet, waiting for it to start", watch.label_);
+  return watch;
+}
+
+Status TargetWatch::adopt_all(std::vector<Process> found) {
+  if (found.empty() && spec_.kind == TargetSpec::Kind::kExe) {
+    if (Status status = prepare_path(); !status) return status;
+  }
+  if (found.empty()) spdlog::info("{}: nothing runs yet, waiting for it to start", label_);
   std::optional<Error> refused;
-  for (Process& process : *found) {
-    Status status = watch.adopt(std::move(process));
+  for (Process& process : found) {
+    Status status = adopt(std::move(process));
     if (status) continue;
-    if (spec.kind == TargetSpec::Kind::kPid || spec.kind == TargetSpec::Kind::kExe) return status.error();
+    if (spec_.kind == TargetSpec::Kind::kPid || spec_.kind == TargetSpec::Kind::kExe) return status;
     // A script that starts the engine may bear its name, and run in its unit.
-    watch.say_once(status.error().message);
+    say_once(status.error().message);
     refused = status.error();
   }
-  if (refused && watch.executables_.empty()) return *refused;
-  return watch;
+  if (refused && executables_.empty()) return *refused;
+  return Ok{};
 }
 
 Status TargetWatch::apply(const ProbePlanForInterval& plan) {

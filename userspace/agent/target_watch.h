@@ -90,6 +90,7 @@ class TargetWatch {
   TargetWatch(BpfSession& session, Attachments& attachments, TargetSpec spec, AttachOptions options)
       : session_(&session), attachments_(&attachments), spec_(std::move(spec)), options_(std::move(options)) {}
 
+  Status adopt_all(std::vector<Process> found);
   Status adopt(Process process);
   Status adopt_children(pid_t parent);
   Status enter_process(pid_t pid, std::uint64_t files);

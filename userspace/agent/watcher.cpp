@@ -110,6 +110,11 @@ void Watcher::remove(std::uint32_t index) {
     session_->remove_target(index);
     return true;
   });
+  // Figures over an interval that nobody reads would be those of all the time until somebody does again.
+  std::erase_if(hosts_, [&](const auto& host) {
+    return std::none_of(targets_.begin(), targets_.end(),
+                        [&](const Watched& target) { return target.every == host.first; });
+  });
   if (program_time_.sampling()) start_sample();
 }
 
@@ -192,7 +197,7 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   target.host_summary.add(input.host, seconds);
   reading.snapshot = build_snapshot(input);
 
-  target.previous = current;
+  target.previous = std::move(current);
   if (last) return reading;
   const auto change = target.shedder.observe(cost.by_kind, cost.cpu_ns);
   if (change) spdlog::warn("{}: {}", target.watch.label(), *change);

@@ -169,8 +169,10 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   counters.threads = state.live_threads;
   counters.cpu_ns = exited_[index].cpu_ns + state.live_cpu_ns;
   counters.faults = exited_[index].faults + state.live_faults;
+  const auto mine = [index](const NamedSlot& named) { return named.target == index; };
+  counters.types.reserve(static_cast<std::size_t>(std::count_if(named_.begin(), named_.end(), mine)));
   for (const NamedSlot& named : named_) {
-    if (named.target != index) continue;
+    if (!mine(named)) continue;
     TypeCounters type = read_slot(named, epoch);
     if (type.queries > 0 || type.abandoned > 0) counters.types.push_back(std::move(type));
   }

@@ -63,6 +63,20 @@ void AvailabilityRing::add(std::int64_t from_ms, std::int64_t to_ms, bool up) {
   }
 }
 
+void AvailabilityRing::add(const AvailabilityRing& other) {
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    Bucket& mine = buckets_[i];
+    const Bucket& theirs = other.buckets_[i];
+    if (theirs.number > mine.number) {
+      mine = theirs;
+    } else if (theirs.number == mine.number) {
+      const auto width = static_cast<std::uint32_t>(width_ms_);
+      mine.up_ms = std::min(mine.up_ms + theirs.up_ms, width);
+      mine.bad_ms = std::min(mine.bad_ms + theirs.bad_ms, width);
+    }
+  }
+}
+
 AvailabilityRing::Sums AvailabilityRing::sums(std::int64_t now_ms, std::size_t windows) const {
   const std::int64_t newest = now_ms / width_ms_;
   const std::int64_t oldest = newest - static_cast<std::int64_t>(windows);
@@ -117,11 +131,14 @@ AvailabilityTracker::State AvailabilityTracker::judge(const AvailabilityObservat
     progress_ms_.reset();
     return State::kDown;
   }
-  const bool moved = seen.ended != ended_ || seen.in_flight.value_or(0) <= 0;
+  const bool idle = seen.in_flight && *seen.in_flight <= 0;
+  const bool moved = seen.ended != ended_ || idle;
   ended_ = seen.ended;
   // A clock that went back must not stretch the wait either.
   if (moved || !progress_ms_ || *progress_ms_ > seen.now_ms) progress_ms_ = seen.now_ms;
-  return seen.now_ms - *progress_ms_ >= options_.stalled_after_ms ? State::kStalled : State::kUp;
+  if (seen.now_ms - *progress_ms_ < options_.stalled_after_ms) return State::kUp;
+  // Without starts, an engine that hangs looks like one that has nothing to do.
+  return seen.in_flight ? State::kStalled : State::kUnknown;
 }
 
 void AvailabilityTracker::observe(const AvailabilityObservation& seen) {
@@ -159,7 +176,7 @@ std::string AvailabilityTracker::serialise() const {
 }
 
 Status AvailabilityTracker::restore(std::string_view text) {
-  *this = AvailabilityTracker(options_);
+  AvailabilityTracker kept(options_);
   const Json json = Json::parse(text, nullptr, false);
   const auto version = json.is_object() ? json.find("version") : json.end();
   if (!json.is_object() || version == json.end() || *version != kVersion) {
@@ -167,10 +184,11 @@ Status AvailabilityTracker::restore(std::string_view text) {
   }
   const auto minutes = runs_of(json, "minutes");
   const auto hours = runs_of(json, "hours");
-  if (!minutes || !hours || !minutes_.set_runs(*minutes) || !hours_.set_runs(*hours)) {
-    *this = AvailabilityTracker(options_);
+  if (!minutes || !hours || !kept.minutes_.set_runs(*minutes) || !kept.hours_.set_runs(*hours)) {
     return Error{"the kept availability is damaged; it starts anew"};
   }
+  minutes_.add(kept.minutes_);
+  hours_.add(kept.hours_);
   return Ok{};
 }
 

@@ -49,6 +49,8 @@ class AvailabilityRing {
 
   /// Adds [from_ms, to_ms), split at the buckets' edges.
   void add(std::int64_t from_ms, std::int64_t to_ms, bool up);
+  /// Adds a ring of the same width and size; where a bucket is of different times, the later one stays.
+  void add(const AvailabilityRing& other);
   /// The bucket of `now_ms` and the `windows` before it.
   [[nodiscard]] Sums sums(std::int64_t now_ms, std::size_t windows) const;
 
@@ -69,8 +71,8 @@ class AvailabilityTracker {
   explicit AvailabilityTracker(const AvailabilityOptions& options = {}) : options_(options) {}
 
   /// The time since the last observation counts for the state found now: up, or bad when stalled or down. It counts
-  /// as unknown, hence not at all, when the state is unknown, after a gap, after restore(), and when the clock went
-  /// backwards.
+  /// as unknown, hence not at all, when the state is unknown, after a gap, before the first one, and when the clock
+  /// went backwards. A process of which nothing ends for long is unknown too where it cannot be told what is in flight.
   void observe(const AvailabilityObservation& seen);
 
   /// Ratios are up / (up + stalled + down), none where nothing is known; a window starts at a bucket's edge, so it is
@@ -83,8 +85,8 @@ class AvailabilityTracker {
   /// that was steadily up.
   [[nodiscard]] std::string serialise() const;
 
-  /// Takes over what serialise() gave. The time until the next observation is unknown. On an error (no JSON, another
-  /// version, impossible figures) this tracker starts empty.
+  /// Adds what serialise() gave to what this tracker has seen. On an error (no JSON, another version, impossible
+  /// figures) nothing is added.
   Status restore(std::string_view text);
 
  private:

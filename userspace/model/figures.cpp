@@ -26,6 +26,12 @@ TypeFigures difference(const TypeCounters& before, const TypeCounters& now) {
   return result;
 }
 
+// A target's slots may hold types of an engine that had its place before.
+bool unchanged(const TypeCounters& before, const TypeCounters& now) {
+  return now.queries == before.queries && now.abandoned == before.abandoned && now.duration_ns == before.duration_ns &&
+         now.cache_hits == before.cache_hits && now.cache_misses == before.cache_misses;
+}
+
 void add_phase(std::map<std::string, PhaseCounters>& phases, const std::string& name, PhaseCounters counters) {
   PhaseCounters& phase = phases[name];
   phase.count += counters.count;
@@ -58,6 +64,7 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
   for (const TypeCounters& type : current.types) {
     const auto found = before.find({type.type, type.nested});
     const bool known = found != before.end() && found->second->queries <= type.queries;
+    if (known && unchanged(*found->second, type)) continue;
     // Added, not assigned: two names may become one when their invalid bytes are replaced.
     result.types[{valid_utf8(type.type), type.nested}].add(difference(known ? *found->second : kNone, type));
   }
@@ -118,6 +125,9 @@ void RunningTotals::extrapolate(const TargetFigures& interval, double seconds, d
     return;
   }
   const double seen_seconds = seconds * query_share;
+  for (auto& [id, rate] : rates_) {
+    if (!interval.types.contains(id)) rate = {};
+  }
   for (const auto& [id, type] : interval.types) {
     const auto queries = static_cast<double>(type.queries);
     const auto failed = static_cast<double>(type.failed);

@@ -38,8 +38,9 @@ struct TargetFigures {
   std::uint64_t peak = 0;
 };
 
-/// current - previous. A type that is new counts from zero; one that vanished had nothing more; counters that fell
-/// (probes attached anew) count from zero too, because what they show has happened since.
+/// current - previous. A type of which nothing ended is left out; one that is new counts from zero; one that vanished
+/// had nothing more; counters that fell (probes attached anew) count from zero too, because what they show has happened
+/// since.
 TargetFigures difference(const TargetCounters& previous, const TargetCounters& current);
 
 /// CPU time and faults are summed over live threads and those that have exited; in between a thread is in neither sum.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace outrider {
 namespace {
@@ -18,13 +19,34 @@ std::vector<std::uint32_t> standard_bounds() {
   return bounds;
 }
 
+// Running totals know nearly every bucket that an interval brings: these need no new memory.
+bool merge_known(SparseHistogram& into, const SparseHistogram& from) {
+  auto left = into.begin();
+  for (const BucketCount& right : from) {
+    while (left != into.end() && left->bucket < right.bucket) ++left;
+    if (left == into.end() || left->bucket != right.bucket) return false;
+  }
+  left = into.begin();
+  for (const BucketCount& right : from) {
+    while (left->bucket != right.bucket) ++left;
+    left->count += right.count;
+  }
+  return true;
+}
+
 }  // namespace
 
+// Most cells are equal: they are passed over in blocks.
 SparseHistogram subtract(const HistogramCells& now, const HistogramCells& before) {
+  constexpr std::size_t kBlock = 16;
   SparseHistogram result;
-  for (std::uint32_t bucket = 0; bucket < now.size(); ++bucket) {
-    const std::uint32_t count = now[bucket] - before[bucket];
-    if (count != 0) result.push_back({bucket, count});
+  for (std::size_t begin = 0; begin < now.size(); begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, now.size());
+    if (std::memcmp(&now[begin], &before[begin], (end - begin) * sizeof(now[0])) == 0) continue;
+    for (std::size_t bucket = begin; bucket < end; ++bucket) {
+      const std::uint32_t count = now[bucket] - before[bucket];
+      if (count != 0) result.push_back({static_cast<std::uint32_t>(bucket), count});
+    }
   }
   return result;
 }
@@ -35,6 +57,7 @@ SparseHistogram to_sparse(const HistogramCells& cells) {
 }
 
 void merge(SparseHistogram& into, const SparseHistogram& from) {
+  if (merge_known(into, from)) return;
   SparseHistogram result;
   result.reserve(into.size() + from.size());
   auto left = into.begin();

@@ -101,11 +101,12 @@ double Builder::rate(const TypeId& id, std::uint64_t queries) const {
 }
 
 void Builder::fill_types() {
+  static const TypeFigures kNothing;
   std::map<std::string, std::pair<TypeFigures, TypeFigures>> by_name;
   std::map<std::string, double> rates;
   for (const auto& [id, total] : totals_.figures().types) {
     const auto found = interval_.types.find(id);
-    const TypeFigures interval = found == interval_.types.end() ? TypeFigures{} : found->second;
+    const TypeFigures& interval = found == interval_.types.end() ? kNothing : found->second;
     const double per_second = rate(id, input_.summary ? estimated_queries(total) : interval.queries);
     auto& [interval_sum, total_sum] = by_name[id.first];
     interval_sum.add(interval);

@@ -16,8 +16,8 @@ Schedule::Clock::time_point next_mark(std::chrono::milliseconds interval, const 
 
 }  // namespace
 
-void Schedule::add(std::uint32_t entry, std::chrono::milliseconds interval, const Now& now) {
-  entries_[entry] = {interval, next_mark(interval, now)};
+void Schedule::add(std::uint32_t entry, std::chrono::milliseconds interval, const Now& now, bool counted) {
+  entries_[entry] = {interval, next_mark(interval, now), counted};
 }
 
 Schedule::Clock::time_point Schedule::next() const {
@@ -35,8 +35,10 @@ Schedule::Due Schedule::take(const Now& now) {
     const auto next = next_mark(entry.interval, now);
     // To the nearest: a clock that is being set shifts the marks by less than half an interval.
     const auto passed = (next - entry.due + entry.interval / 2) / entry.interval;
-    due.missed += static_cast<std::uint64_t>(std::max<std::int64_t>(passed - 1, 0));
     entry.due = next;
+    if (!entry.counted) continue;
+    ++due.readings;
+    due.missed += static_cast<std::uint64_t>(std::max<std::int64_t>(passed - 1, 0));
   }
   return due;
 }

@@ -26,12 +26,14 @@ class Schedule {
   /// What is over at one moment.
   struct Due {
     std::set<std::uint32_t> entries;
-    std::uint64_t missed = 0;  ///< intervals that will be read together with a later one
-    Clock::duration lag{};     ///< of the entry that was due first
+    std::uint64_t readings = 0;  ///< how many of the entries are counted
+    std::uint64_t missed = 0;    ///< counted intervals that will be read together with a later one
+    Clock::duration lag{};       ///< of the entry that was due first
   };
 
-  /// The first reading is half an interval to one and a half away. An entry that exists starts anew.
-  void add(std::uint32_t entry, std::chrono::milliseconds interval, const Now& now);
+  /// The first reading is half an interval to one and a half away. An entry that exists starts anew. `counted`: as a
+  /// reading, in Due.
+  void add(std::uint32_t entry, std::chrono::milliseconds interval, const Now& now, bool counted = true);
   void remove(std::uint32_t entry) { entries_.erase(entry); }
 
   /// When something is due next; the far future if there are no entries.
@@ -44,6 +46,7 @@ class Schedule {
   struct Entry {
     std::chrono::milliseconds interval{};
     Clock::time_point due;
+    bool counted = true;
   };
 
   std::map<std::uint32_t, Entry> entries_;

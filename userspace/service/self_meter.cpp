@@ -38,7 +38,7 @@ std::optional<std::uint64_t> resident_bytes() {
 }  // namespace
 
 void SelfMeter::began(const Schedule::Due& due) {
-  intervals_ += due.entries.size();
+  intervals_ += due.readings;
   missed_ += due.missed;
   const double lag = seconds(due.lag);
   const auto ns = static_cast<unsigned long long>(std::chrono::nanoseconds(due.lag).count());

@@ -114,7 +114,7 @@ void Service::apply(const Config& config) {
   if (options_.log_as != nullptr) options_.log_as(config.log.level, config.log.format);
   const bool first = reloads_ == 0;
   if (first || config.collection_interval != config_.collection_interval) {
-    schedule_.add(kAgentEntry, config.collection_interval, Schedule::Now::read());
+    schedule_.add(kAgentEntry, config.collection_interval, Schedule::Now::read(), false);
   }
   config_ = config;
   api_.configure(config);

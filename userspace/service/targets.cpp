@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -103,18 +104,28 @@ void Targets::configure(const Config& config) {
     const auto old = std::find_if(targets_.begin(), targets_.end(), named);
     if (old != targets_.end()) {
       take_over(target, *old);
-    } else if (store_ != nullptr) {
-      const auto kept = store_->get_state(state_key(target.config.name));
-      if (!kept || !*kept) continue;
-      const Status restored = target.tracker.restore(**kept);
-      if (!restored) spdlog::warn("{}: its availability begins anew: {}", target.config.name, restored.error().message);
     }
+    restore(target);
   }
   targets_ = std::move(wanted);
   watcher_.set_health(config.health.thresholds);
   for (Target& target : targets_) {
-    if (!target.watched && target.error.empty()) attach(target);
+    if (!target.watched && !target.gone) attach(target);
   }
+}
+
+// What was kept is not overwritten before it was read.
+void Targets::restore(Target& target) {
+  if (store_ == nullptr || target.restored) return;
+  const auto kept = store_->get_state(state_key(target.config.name));
+  if (!kept) {
+    spdlog::debug("{}: its availability cannot be read yet: {}", target.config.name, kept.error().message);
+    return;
+  }
+  target.restored = true;
+  if (!*kept) return;
+  const Status restored = target.tracker.restore(**kept);
+  if (!restored) spdlog::warn("{}: its availability begins anew: {}", target.config.name, restored.error().message);
 }
 
 void Targets::take_over(Target& target, Target& old) {
@@ -123,23 +134,25 @@ void Targets::take_over(Target& target, Target& old) {
   } else if (Status restored = target.tracker.restore(old.tracker.serialise()); !restored) {
     spdlog::warn("{}: its availability begins anew: {}", target.config.name, restored.error().message);
   }
+  target.restored = old.restored;
   if (!same_watch(target, old)) return;
   target.watched = old.watched;
-  target.error = old.error;
-  target.next_try = old.next_try;
-  target.pause = old.pause;
+  target.gone = old.gone;
+  if (target.gone) target.error = old.error;
   target.newest = std::move(old.newest);
 }
 
 void Targets::attach(Target& target) {
   Result<std::vector<Profile>> profiles = choose_profiles(target.config.profile);
-  const auto refuse = [&](const std::string& reason) {
+  const auto refuse = [&](const Error& error) {
+    const std::string& reason = error.message;
     if (reason != target.error) spdlog::error("{}: not watched: {}", target.config.name, reason);
     target.error = reason;
+    target.gone = target.config.by == TargetConfig::By::kPid && error.code == ESRCH;
     target.next_try = Clock::now() + target.pause;
     target.pause = std::min(2 * target.pause, kLongestPause);
   };
-  if (!profiles) return refuse(profiles.error().message);
+  if (!profiles) return refuse(profiles.error());
   WatchTarget wanted;
   wanted.spec = {kind_of(target.config.by), target.config.value};
   wanted.name = target.config.name;
@@ -150,7 +163,7 @@ void Targets::attach(Target& target) {
   wanted.interval = target.interval;
   wanted.health = config_.health.thresholds;
   const Result<std::uint32_t> added = watcher_.add(wanted);
-  if (!added) return refuse(added.error().message);
+  if (!added) return refuse(added.error());
   target.watched = *added;
   target.error.clear();
   target.pause = std::chrono::seconds(2);
@@ -164,12 +177,10 @@ void Targets::detach(Target& target) {
   spdlog::info("{}: no longer watched", target.config.name);
 }
 
-// A PID that is gone may belong to anybody later, so it is not tried again.
 void Targets::retry() {
   const auto now = Clock::now();
   for (Target& target : targets_) {
-    if (target.watched || target.config.by == TargetConfig::By::kPid || target.next_try > now) continue;
-    attach(target);
+    if (!target.watched && !target.gone && target.next_try <= now) attach(target);
   }
 }
 
@@ -248,9 +259,12 @@ std::vector<TargetState> Targets::states() const {
   return states;
 }
 
-void Targets::persist() const {
+void Targets::persist() {
   if (store_ == nullptr) return;
-  for (const Target& target : targets_) store_->put_state(state_key(target.config.name), target.tracker.serialise());
+  for (Target& target : targets_) {
+    restore(target);
+    if (target.restored) store_->put_state(state_key(target.config.name), target.tracker.serialise());
+  }
 }
 
 }  // namespace outrider

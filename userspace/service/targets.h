@@ -27,7 +27,8 @@ class Targets {
   Targets(Watcher& watcher, Schedule& schedule, Store* store) : watcher_(watcher), schedule_(schedule), store_(store) {}
 
   /// Brings what is watched in line with `config`. Targets that did not change (other labels are no change) keep their
-  /// probes and totals; one that cannot be attached is listed with the reason, and tried again unless it is a PID.
+  /// probes and totals; one that cannot be attached is listed with the reason, and tried again unless it is a PID that
+  /// is gone.
   void configure(const Config& config);
 
   /// Tries those again whose pause is over.
@@ -41,7 +42,7 @@ class Targets {
   [[nodiscard]] std::vector<TargetState> states() const;
 
   /// Puts what must survive a restart into the store.
-  void persist() const;
+  void persist();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -51,7 +52,9 @@ class Targets {
     std::chrono::milliseconds interval{1000};
     std::string profile_text;  ///< of a profile that is a file
     std::optional<std::uint32_t> watched;
-    std::string error;  ///< why it is not watched
+    std::string error;      ///< why it is not watched
+    bool gone = false;      ///< a PID that no process has: it may be anybody's later, so it is not tried again
+    bool restored = false;  ///< what the store keeps of it was read
     Clock::time_point next_try;
     std::chrono::seconds pause{2};
     AvailabilityOptions options;
@@ -61,6 +64,7 @@ class Targets {
   };
 
   [[nodiscard]] Target make_target(const TargetConfig& config) const;
+  void restore(Target& target);
   void attach(Target& target);
   void detach(Target& target);
   void take_over(Target& target, Target& old);

@@ -26,11 +26,9 @@ std::optional<Number> read_number(const std::string& path) {
   return words.empty() ? std::nullopt : to_number<Number>(words[0]);
 }
 
-// The number after `key` in a file of "key value" lines.
-std::optional<std::uint64_t> keyed_number(const std::string& path, std::string_view key) {
-  const auto text = read_file(path);
-  if (!text) return std::nullopt;
-  const auto words = split_words(*text);
+// The number after `key` in a text of "key value" lines.
+std::optional<std::uint64_t> keyed_number(const std::string& text, std::string_view key) {
+  const auto words = split_words(text);
   const auto found = std::find(words.begin(), words.end(), key);
   if (found == words.end() || found + 1 == words.end()) return std::nullopt;
   return to_number<std::uint64_t>(*(found + 1));
@@ -40,13 +38,12 @@ void limit_memory(CgroupLimits& limits, std::optional<std::uint64_t> bytes) {
   if (bytes && *bytes < kUnlimited) limits.memory_bytes = std::min(limits.memory_bytes.value_or(kUnlimited), *bytes);
 }
 
-void limit_cpu(CgroupLimits& limits, std::int64_t quota, std::int64_t period,
-               std::optional<std::uint64_t> throttled_ns) {
+void limit_cpu(CgroupLimits& limits, std::int64_t quota, std::int64_t period, const std::string& dir) {
   if (quota <= 0 || period <= 0) return;  // v1 writes -1 for no quota
   const double cores = static_cast<double>(quota) / static_cast<double>(period);
   if (limits.cpu_cores && *limits.cpu_cores <= cores) return;
   limits.cpu_cores = cores;
-  limits.throttled_ns = throttled_ns;
+  limits.cpu_stat = dir + "/cpu.stat";
 }
 
 void read_v2(CgroupLimits& limits, const std::string& dir) {
@@ -57,15 +54,13 @@ void read_v2(CgroupLimits& limits, const std::string& dir) {
   if (words.size() < 2) return;
   const auto quota = to_number<std::int64_t>(words[0]), period = to_number<std::int64_t>(words[1]);
   if (!quota || !period) return;  // "max": no quota
-  auto throttled = keyed_number(dir + "/cpu.stat", "throttled_usec");
-  if (throttled) *throttled *= 1000;
-  limit_cpu(limits, *quota, *period, throttled);
+  limit_cpu(limits, *quota, *period, dir);
 }
 
 void read_v1_cpu(CgroupLimits& limits, const std::string& dir) {
   const auto quota = read_number<std::int64_t>(dir + "/cpu.cfs_quota_us");
   const auto period = read_number<std::int64_t>(dir + "/cpu.cfs_period_us");
-  if (quota && period) limit_cpu(limits, *quota, *period, keyed_number(dir + "/cpu.stat", "throttled_time"));
+  if (quota && period) limit_cpu(limits, *quota, *period, dir);
 }
 
 void read_v1_memory(CgroupLimits& limits, const std::string& dir) {
@@ -118,6 +113,14 @@ CgroupLimits cgroup_limits(const ProcReader& proc, pid_t pid, const std::string&
     if (has_controller(controllers, "memory")) walk_up(limits, mount, group, read_v1_memory);
   }
   return limits;
+}
+
+std::optional<std::uint64_t> throttled_ns(const CgroupLimits& limits) {
+  if (limits.cpu_stat.empty()) return std::nullopt;
+  const auto text = read_file(limits.cpu_stat);
+  if (!text) return std::nullopt;
+  if (const auto microseconds = keyed_number(*text, "throttled_usec")) return *microseconds * 1000;  // v2
+  return keyed_number(*text, "throttled_time");                                                      // v1
 }
 
 }  // namespace outrider

@@ -66,13 +66,17 @@ ProcessMetrics::Sums ProcessMetrics::collect(const std::vector<pid_t>& pids) {
   return sums;
 }
 
-void ProcessMetrics::fill_cpu(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits,
-                              const HostFigures& host, double seconds) const {
+void ProcessMetrics::look_up_limits(pid_t pid, std::uint64_t now_ns) {
+  if (pid == limits_.of && now_ns - limits_.time_ns < kLimitsEveryNs) return;
+  limits_ = {pid, now_ns, cgroup_limits(proc_, pid, cgroup_root_), proc_.allowed_cpus(pid)};
+}
+
+void ProcessMetrics::fill_cpu(ResourceSample& sample, const Sums& sums, const HostFigures& host, double seconds) const {
   std::optional<double> allowed;
   const auto limit = [&](double cores) { allowed = std::min(allowed.value_or(cores), cores); };
   if (host.cpus) limit(*host.cpus);
-  if (const auto affinity = proc_.allowed_cpus(sums.oldest)) limit(*affinity);
-  if (limits.cpu_cores) limit(*limits.cpu_cores);
+  if (limits_.affinity) limit(*limits_.affinity);
+  if (limits_.group.cpu_cores) limit(*limits_.group.cpu_cores);
   sample.allowed_cores = allowed;
   if (!(seconds > 0)) {
     for (const char* field : {"cpu_usage", "cpu_cores", "page_faults_per_second"}) unavailable(sample, field, kFirst);
@@ -84,24 +88,24 @@ void ProcessMetrics::fill_cpu(ResourceSample& sample, const Sums& sums, const Cg
   if (allowed) sample.metrics.cpu_usage = std::clamp(100 * cores / *allowed, 0.0, 100.0);
 }
 
-void ProcessMetrics::fill_throttling(ResourceSample& sample, const CgroupLimits& limits) {
-  if (!limits.throttled_ns) {
+void ProcessMetrics::fill_throttling(ResourceSample& sample) {
+  const auto now = throttled_ns(limits_.group);
+  if (!now) {
     unavailable(sample, "throttled_seconds", "the target has no CPU quota");
-  } else if (!throttled_ns_ || *limits.throttled_ns < *throttled_ns_) {
+  } else if (!throttled_ns_ || *now < *throttled_ns_) {
     unavailable(sample, "throttled_seconds", kFirst);
   } else {
-    sample.metrics.throttled_seconds = static_cast<double>(*limits.throttled_ns - *throttled_ns_) / kNsPerSecond;
+    sample.metrics.throttled_seconds = static_cast<double>(*now - *throttled_ns_) / kNsPerSecond;
   }
-  throttled_ns_ = limits.throttled_ns;
+  throttled_ns_ = now;
 }
 
-void ProcessMetrics::fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits,
-                                 const HostFigures& host) {
+void ProcessMetrics::fill_memory(ResourceSample& sample, const Sums& sums, const HostFigures& host) const {
   ResourceMetrics& metrics = sample.metrics;
   // Shared memory (PostgreSQL's buffers) is resident in every process but exists once.
   const std::uint64_t resident = sums.private_bytes + sums.shared_bytes;
   metrics.rss_mb = metrics.memory_used_mb = mib(resident);
-  std::optional<std::uint64_t> total = limits.memory_bytes;
+  std::optional<std::uint64_t> total = limits_.group.memory_bytes;
   if (host.memory_bytes) total = std::min(total.value_or(*host.memory_bytes), *host.memory_bytes);
   if (!total || *total == 0) return;
   metrics.memory_total_mb = mib(*total);
@@ -182,10 +186,10 @@ ResourceSample ProcessMetrics::sample(const std::vector<pid_t>& pids, std::uint6
     return sample;
   }
   const double seconds = time_ns_ && now_ns > *time_ns_ ? static_cast<double>(now_ns - *time_ns_) / kNsPerSecond : 0;
-  const CgroupLimits limits = cgroup_limits(proc_, sums.oldest, cgroup_root_);
-  fill_cpu(sample, sums, limits, host, seconds);
-  fill_throttling(sample, limits);
-  fill_memory(sample, sums, limits, host);
+  look_up_limits(sums.oldest, now_ns);
+  fill_cpu(sample, sums, host, seconds);
+  fill_throttling(sample);
+  fill_memory(sample, sums, host);
   fill_transfers(sample, sums);
   fill_descriptors(sample, pids);
   sample.metrics.thread_count = sums.threads;

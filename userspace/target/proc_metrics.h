@@ -37,6 +37,9 @@ class ProcessMetrics {
   explicit ProcessMetrics(ProcReader proc, std::string cgroup_root = "/sys/fs/cgroup")
       : proc_(std::move(proc)), cgroup_root_(std::move(cgroup_root)) {}
 
+  /// Limits (quota, memory, CPUs allowed) change so rarely that they are looked up no more often than this.
+  static constexpr std::uint64_t kLimitsEveryNs = 10'000'000'000;
+
   /// Figures since the previous call; `now_ns` is CLOCK_MONOTONIC. Processes that are gone are skipped; a process
   /// that started since the previous call counts from its start. CPU time and faults of processes that lived and
   /// died in between are missing here; the kernel's counters, which replace these figures, have them.
@@ -57,19 +60,26 @@ class ProcessMetrics {
     pid_t oldest = 0;
   };
 
+  struct Limits {
+    pid_t of = 0;  ///< the process that they were looked up for
+    std::uint64_t time_ns = 0;
+    CgroupLimits group;
+    std::optional<unsigned> affinity;  ///< CPUs
+  };
+
+  void look_up_limits(pid_t pid, std::uint64_t now_ns);
   [[nodiscard]] Sums collect(const std::vector<pid_t>& pids);
   [[nodiscard]] Usage baseline(pid_t pid, const Usage& now) const;
-  void fill_cpu(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits, const HostFigures& host,
-                double seconds) const;
-  void fill_throttling(ResourceSample& sample, const CgroupLimits& limits);
-  static void fill_memory(ResourceSample& sample, const Sums& sums, const CgroupLimits& limits,
-                          const HostFigures& host);
+  void fill_cpu(ResourceSample& sample, const Sums& sums, const HostFigures& host, double seconds) const;
+  void fill_throttling(ResourceSample& sample);
+  void fill_memory(ResourceSample& sample, const Sums& sums, const HostFigures& host) const;
   void fill_transfers(ResourceSample& sample, const Sums& sums);
   void fill_descriptors(ResourceSample& sample, const std::vector<pid_t>& pids) const;
 
   ProcReader proc_;
   std::string cgroup_root_;
   std::map<pid_t, Usage> usage_;
+  Limits limits_;
   std::optional<std::uint64_t> time_ns_;
   std::optional<double> uptime_;  // at the previous call
   std::optional<TransferBytes> network_;
