@@ -65,8 +65,10 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
     const auto found = before.find({type.type, type.nested});
     const bool known = found != before.end() && found->second->queries <= type.queries;
     if (known && unchanged(*found->second, type)) continue;
-    // Added, not assigned: two names may become one when their invalid bytes are replaced.
-    result.types[{valid_utf8(type.type), type.nested}].add(difference(known ? *found->second : kNone, type));
+    TypeFigures figures = difference(known ? *found->second : kNone, type);
+    const auto [entry, added] = result.types.try_emplace({valid_utf8(type.type), type.nested}, std::move(figures));
+    // Two names may become one when their invalid bytes are replaced; nothing was moved then.
+    if (!added) entry->second.add(figures);
   }
   for (const auto& [name, phase] : current.phases) {
     const auto found = previous.phases.find(name);

@@ -57,6 +57,10 @@ SparseHistogram to_sparse(const HistogramCells& cells) {
 }
 
 void merge(SparseHistogram& into, const SparseHistogram& from) {
+  if (into.empty()) {
+    into = from;
+    return;
+  }
   if (merge_known(into, from)) return;
   SparseHistogram result;
   result.reserve(into.size() + from.size());
