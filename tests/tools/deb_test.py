@@ -25,7 +25,8 @@ CONTENTS = {  # of the agent's package: every file and its mode
     "usr/share/man/man5/outrider.toml.5.gz": "-rw-r--r--",
     **{f"usr/share/doc/outrider/{name}": "-rw-r--r--"
        for name in ("CHANGELOG.md.gz", "README.md", "changelog.gz", "copyright", "examples/local-only.conf",
-                    "examples/other-paths.conf", "examples/perf-uprobes.conf")},
+                    "examples/other-paths.conf", "examples/perf-uprobes.conf", "grafana/outrider.json", "prometheus/outrider.alerts.yml",
+                    "prometheus/outrider.rules.yml")},
 }
 
 
