@@ -56,7 +56,7 @@ Status Watcher::measure_prices() {
   if (Status status = session_->hook_scheduler(true); !status) return status;
   if (Status status = program_time_.measure_idle(); !status) {
     notes_.push_back("overhead: from typical run times, for these could not be measured: " + status.error().message);
-    spdlog::warn("what the programs cost is estimated: {}; run as root or with CAP_SYS_ADMIN", status.error().message);
+    spdlog::info("what the programs cost is estimated: {}; measuring it takes CAP_SYS_ADMIN", status.error().message);
   }
   for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
     prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));

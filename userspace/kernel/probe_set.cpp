@@ -26,10 +26,13 @@ void close_links(std::vector<Link> links) {
   for (std::thread& thread : threads) thread.join();
 }
 
-std::string refusal(const std::string& name, int error) {
+std::string refusal(const std::string& name, int error, bool multi) {
   if (error == EINVAL) {
     return fmt::format("{}: the kernel refused it (EINVAL); another tool may have attached there without the semaphore",
                        name);
+  }
+  if ((error == EACCES || error == EPERM) && !multi) {
+    return fmt::format("{}: {}; without uprobe_multi, attaching takes CAP_SYS_ADMIN", name, std::strerror(error));
   }
   return fmt::format("{}: {}", name, std::strerror(error));
 }
@@ -96,10 +99,10 @@ Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std:
       continue;
     }
     error = errno;
-    skipped.push_back(refusal(site->site.name, error));
+    skipped.push_back(refusal(site->site.name, error, multi_));
   }
   if (any) return Ok{};
-  return Error{"attach " + refusal(sites.front()->site.name, error), error};
+  return Error{"attach " + refusal(sites.front()->site.name, error, multi_), error};
 }
 
 Status ProbeSet::attach(unsigned group) {

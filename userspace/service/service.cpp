@@ -199,7 +199,7 @@ void Service::sweep() {
 }
 
 void Service::run(const Signals& signals) {
-  sd_notifyf(0, "READY=1\nSTATUS=Watching %zu targets", config_.targets.size());
+  sd_notifyf(0, "READY=1\nSTATUS=Watching %zu target(s)", config_.targets.size());
   for (;;) {
     const std::optional<int> signal = signals.wait_until(std::min(schedule_.next(), next_sweep_));
     if (signal && *signal != SIGHUP) break;
