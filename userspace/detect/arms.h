@@ -1,0 +1,103 @@
+// The tests besides latency's, one class each: constant memory, one observe() a sample, a finding while the figure is
+// out of line. Not thread-safe. `learn`: the sample may be taken for a normal one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "userspace/detect/incident.h"
+
+namespace outrider {
+
+/// Share of failed queries: a Bernoulli CUSUM from the usual share to five times that, at least 1 %.
+class ErrorArm {
+ public:
+  void observe(std::int64_t now_ms, double queries, double error_rate, bool learn);
+  [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+
+ private:
+  double queries_ = 0, failed_ = 0;  ///< with the weight of the past halved every hour
+  double sum_ = 0;
+  double run_queries_ = 0, run_failed_ = 0;  ///< since the sum left 0
+  std::int64_t begin_ms_ = 0;
+  std::optional<Finding> finding_;
+};
+
+/// Throughput that falls to less than half within a minute, by blocks of 10 seconds. A slow ebb is no fall.
+class TrafficArm {
+ public:
+  void observe(std::int64_t now_ms, double queries_per_second, bool learn);
+  [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+  void accept_level();
+
+ private:
+  static constexpr std::size_t kBlock = 10, kBlocks = 12;
+
+  void end_block(std::int64_t now_ms, bool learn);
+  [[nodiscard]] double before() const;
+
+  double sum_ = 0;
+  std::size_t in_block_ = 0;
+  std::array<double, kBlocks> blocks_{};  ///< ring of means
+  std::size_t count_ = 0;
+  double level_ = 0;  ///< of the long run
+  double reference_ = 0;
+  std::size_t low_ = 0;
+  std::int64_t since_ms_ = 0;
+  std::optional<Finding> finding_;
+};
+
+/// A figure that stays above a limit for a minute.
+class LimitArm {
+ public:
+  explicit LimitArm(double limit) : limit_(limit) {}
+  void observe(std::int64_t now_ms, double value);
+  [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+
+ private:
+  double limit_;
+  double level_ = 0, seen_ = 0;
+  std::optional<std::int64_t> above_since_ms_;
+  std::optional<Finding> finding_;
+};
+
+/// Cache hit rate that falls by 0.12 or more below its usual level, by blocks of 10 seconds.
+class CacheArm {
+ public:
+  void observe(std::int64_t now_ms, double queries, double hit_rate, bool learn);
+  [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+
+ private:
+  static constexpr std::size_t kBlock = 10;
+
+  double hits_ = 0, queries_ = 0;
+  std::size_t in_block_ = 0;
+  double level_ = 0, blocks_ = 0;
+  std::size_t low_ = 0;
+  std::int64_t since_ms_ = 0;
+  std::optional<Finding> finding_;
+};
+
+/// Memory that grows steadily: the slope of three-minute floors over 21 minutes (a sawtooth has level floors).
+class GrowthArm {
+ public:
+  void observe(std::int64_t now_ms, double value);
+  [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+
+ private:
+  static constexpr std::size_t kFloors = 7;
+  static constexpr std::int64_t kFloorMs = 180'000;
+
+  void end_floor(std::int64_t now_ms);
+
+  std::array<double, kFloors> floors_{};  ///< ring
+  std::size_t count_ = 0;
+  double floor_ = 0;
+  std::int64_t floor_begin_ms_ = 0;
+  double last_ = 0;
+  std::optional<Finding> finding_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,94 @@
+#include "userspace/detect/incident.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "userspace/base/units.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::int64_t kQuietMs = 60'000;
+// Within this time of its end, the same again is news only if it is this much worse.
+constexpr std::int64_t kAgainMs = 1'800'000;
+constexpr double kWorse = 1.5;
+
+bool ends_with(const std::string& text, const char* end) { return text.ends_with(end); }
+
+std::string format_figure(const std::string& metric, double value) {
+  if (ends_with(metric, "_seconds")) return format_seconds(value);
+  if (ends_with(metric, "_rate")) return fmt::format("{:.2f} %", 100 * value);
+  if (ends_with(metric, "cpu_usage")) return fmt::format("{:.0f} %", value);
+  if (ends_with(metric, "_mb")) return fmt::format("{:.0f} MiB", value);
+  return fmt::format("{:.1f}/s", value);
+}
+
+std::string sentence(const IncidentEvent& event) {
+  const double length = static_cast<double>(event.at_ms - event.since_ms) / 1000;
+  std::string text = fmt::format("{} is {}, expected {} at this load", event.metric,
+                                 format_figure(event.metric, event.value), format_figure(event.metric, event.expected));
+  if (const auto effect = event.effect_percent()) text += fmt::format(" ({:+.0f} %)", *effect);
+  return text + fmt::format(", for {:.0f} s; found by {}", length, event.arm);
+}
+
+}  // namespace
+
+std::optional<double> IncidentEvent::effect_percent() const {
+  if (expected == 0) return std::nullopt;
+  return 100 * (value / expected - 1);
+}
+
+// In logarithms, so that half and double are equally far.
+double Incident::effect(const Finding& finding) const {
+  constexpr double kSmall = 1e-12;
+  const double ratio = std::log(std::max(finding.value, kSmall) / std::max(finding.expected, kSmall));
+  return higher_ ? ratio : -ratio;
+}
+
+IncidentEvent Incident::event(IncidentEvent::What what, std::int64_t now_ms) const {
+  IncidentEvent event;
+  event.what = what;
+  event.at_ms = now_ms;
+  event.since_ms = last_.since_ms;
+  event.arm = arm_;
+  event.metric = metric_;
+  event.value = last_.value;
+  event.expected = last_.expected;
+  event.score = last_.score;
+  event.text = sentence(event);
+  return event;
+}
+
+void Incident::update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events) {
+  if (!finding) {
+    if (opened_ms_ && now_ms - last_seen_ms_ >= kQuietMs) close(now_ms, "it is over", events);
+    return;
+  }
+  last_seen_ms_ = now_ms;
+  last_ = *finding;
+  if (opened_ms_) {
+    if (effect(last_) < kWorse * effect(said_)) return;
+    said_ = last_;
+    events.push_back(event(IncidentEvent::What::kWorse, now_ms));
+    return;
+  }
+  const bool again = closed_effect_ > 0 && now_ms - closed_ms_ < kAgainMs;
+  if (again && effect(last_) < kWorse * closed_effect_) return;
+  opened_ms_ = now_ms;
+  said_ = last_;
+  events.push_back(event(IncidentEvent::What::kOpen, now_ms));
+}
+
+void Incident::close(std::int64_t now_ms, const std::string& why, std::vector<IncidentEvent>& events) {
+  if (!opened_ms_) return;
+  IncidentEvent closing = event(IncidentEvent::What::kClose, now_ms);
+  closing.text = fmt::format("{}: {}", metric_, why);
+  events.push_back(std::move(closing));
+  opened_ms_.reset();
+  closed_ms_ = now_ms;
+}
+
+}  // namespace outrider

@@ -1,0 +1,47 @@
+// The life of an incident: opened when a test is sure, closed after a quiet minute, said again when it has become much
+// worse. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/detect/detector.h"
+
+namespace outrider {
+
+/// What a test finds out of line now. Figures are in the metric's unit.
+struct Finding {
+  double value = 0, expected = 0, score = 0;
+  std::int64_t since_ms = 0;
+};
+
+class Incident {
+ public:
+  /// Borrowed texts with static lifetime; `higher`: a larger value is worse.
+  Incident(const char* arm, const char* metric, bool higher = true) : arm_(arm), metric_(metric), higher_(higher) {}
+
+  void update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events);
+  [[nodiscard]] bool open() const { return opened_ms_.has_value(); }
+  /// How long it has been open; 0 if it is not.
+  [[nodiscard]] std::int64_t age_ms(std::int64_t now_ms) const { return opened_ms_ ? now_ms - *opened_ms_ : 0; }
+  /// The new level is the normal one from now on.
+  void close(std::int64_t now_ms, const std::string& why, std::vector<IncidentEvent>& events);
+
+ private:
+  [[nodiscard]] IncidentEvent event(IncidentEvent::What what, std::int64_t now_ms) const;
+  [[nodiscard]] double effect(const Finding& finding) const;
+
+  const char* arm_;
+  const char* metric_;
+  bool higher_;
+  std::optional<std::int64_t> opened_ms_;
+  std::int64_t last_seen_ms_ = 0;
+  Finding said_;  ///< with the last event
+  Finding last_;  ///< the newest
+  std::int64_t closed_ms_ = 0;
+  double closed_effect_ = 0;
+};
+
+}  // namespace outrider

@@ -1,0 +1,124 @@
+#include "userspace/detect/latency_arm.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace outrider {
+namespace {
+
+constexpr double kSecondsHalfLife = 600;
+constexpr double kBlocksHalfLife = 50;
+constexpr double kLeastSeconds = 120, kLeastBlocks = 30;
+constexpr double kMadToSigma = 1.2533;                    // of a mean absolute deviation, for a normal distribution
+constexpr double kSpikeSigmas = 4, kSpikeEffect = 0.336;  // ln 1.4
+constexpr double kLargeSigmas = 2.5, kLargeEffect = 0.6;
+constexpr std::size_t kSpikeHits = 5;
+constexpr double kAllowance = 0.6, kLimit = 9, kClip = 4;
+constexpr double kShiftEffect = 0.06;
+constexpr double kLeastScale = 0.01;
+constexpr double kOutlier = 3;
+constexpr double kSettled = 300;   // samples at about a load
+constexpr double kAnything = 100;  // no limit to what one sample may teach
+
+double gain(double half_life, double seen) { return std::max(1 - std::exp2(-1 / half_life), 1 / (1 + seen)); }
+
+}  // namespace
+
+void LatencyArm::learn_scale(double residual) {
+  const double limit = seen_ < kLeastSeconds ? 1 : kOutlier * std::max(scale_, kLeastScale);
+  scale_ += gain(kSecondsHalfLife, seen_) * (kMadToSigma * std::min(std::abs(residual), limit) - scale_);
+  ++seen_;
+}
+
+void LatencyArm::look_for_spike(std::int64_t now_ms, double residual, double z, double seconds) {
+  spike_.reset();
+  if (seen_ < kLeastSeconds) return;
+  const bool sure = z > kSpikeSigmas && residual > kSpikeEffect;
+  // On small noisy engines nothing lies four deviations out, but not much is twice as slow for five seconds either.
+  const bool large = z > kLargeSigmas && residual > kLargeEffect;
+  if (sure || large) hits_ms_[next_hit_++ % kSpikeWindow] = now_ms;
+  const std::int64_t from_ms = now_ms - static_cast<std::int64_t>(kSpikeWindow) * 1000;
+  const auto recent = [&](std::int64_t at_ms) { return at_ms > from_ms; };
+  if (static_cast<std::size_t>(std::count_if(hits_ms_.begin(), hits_ms_.end(), recent)) < kSpikeHits) return;
+  std::int64_t since_ms = now_ms;
+  for (const std::int64_t at_ms : hits_ms_) {
+    if (recent(at_ms)) since_ms = std::min(since_ms, at_ms);
+  }
+  spike_ = Finding{seconds, seconds / std::exp(residual), z, since_ms};
+}
+
+void LatencyArm::end_block(std::int64_t now_ms, double seconds, bool learn) {
+  const auto middle = block_.begin() + static_cast<std::ptrdiff_t>(in_block_ / 2);
+  std::nth_element(block_.begin(), middle, block_.begin() + static_cast<std::ptrdiff_t>(in_block_));
+  const double median = *middle;
+  in_block_ = 0;
+  last_median_ = median;
+  const double residual = median - level_;
+  const double sigma = std::max(block_scale_, kLeastScale) * block_widen_ / kBlock;
+  block_widen_ = 0;
+  if (blocks_ >= kLeastBlocks) {
+    sum_ = std::max(0.0, sum_ + std::clamp(residual / sigma, -kClip, kClip) - kAllowance);
+    if (sum_ <= 0) {
+      run_ = run_blocks_ = 0;
+      run_begin_ms_ = now_ms;
+    } else {
+      run_ += residual;
+      ++run_blocks_;
+    }
+    const double effect = run_blocks_ > 0 ? run_ / run_blocks_ : 0;
+    const bool was = shift_.has_value();
+    if (!was && sum_ > kLimit && effect >= kShiftEffect && residual >= kShiftEffect) {
+      open_effect_ = effect;
+      shift_ = Finding{seconds, seconds / std::exp(residual), sum_, run_begin_ms_};
+    } else if (was && residual > open_effect_ / 2) {
+      shift_ = Finding{seconds, seconds / std::exp(residual), sum_, shift_->since_ms};
+    } else {
+      shift_.reset();
+      if (was) sum_ = run_ = run_blocks_ = 0;
+    }
+  }
+  if (!learn || shift_) return;
+  const double clipped = blocks_ < kLeastBlocks ? residual : std::clamp(residual, -kOutlier * sigma, kOutlier * sigma);
+  const double by = gain(kBlocksHalfLife, blocks_);
+  level_ += by * clipped;
+  block_scale_ += by * (kMadToSigma * std::abs(clipped) * std::max(block_scale_, kLeastScale) / sigma - block_scale_);
+  ++blocks_;
+}
+
+void LatencyArm::observe(std::int64_t now_ms, double queries_per_second, double queries, double seconds, bool learn) {
+  if (queries < least_queries_ || !(seconds > 0) || !(queries_per_second > 0)) {
+    spike_.reset();
+    return;
+  }
+  const double value = std::log(seconds);
+  const LoadBaseline::Expected expected = baseline_.expected(queries_per_second);
+  if (expected.samples < kSettled) {  // a load that is new: what it does to latency is being learned
+    baseline_.learn(queries_per_second, value, kAnything);
+    spike_.reset();
+    return;
+  }
+  const double residual = value - expected.level;
+  const double widen = std::max(1.0, std::exp((log_queries_ - std::log(queries)) / 2));
+  const double sigma = std::max(scale_, kLeastScale) * widen;
+  look_for_spike(now_ms, residual - level_, (residual - level_) / sigma, seconds);
+  if (in_block_ == 0) block_begin_ms_ = now_ms;
+  block_[in_block_++] = residual;
+  block_widen_ += widen;
+  if (in_block_ == kBlock) end_block(now_ms, seconds, learn);
+  if (!learn || shift_) return;
+  // What the baseline takes over is no longer part of the level above it: together they stay where they are.
+  level_ -= baseline_.learn(queries_per_second, value, 2 * sigma);
+  log_queries_ += gain(kSecondsHalfLife, seen_) * (std::log(queries) - log_queries_);
+  learn_scale(residual - level_);
+}
+
+void LatencyArm::accept_level() {
+  baseline_.shift(last_median_);
+  level_ = 0;
+  sum_ = run_ = run_blocks_ = 0;
+  shift_.reset();
+  spike_.reset();
+  hits_ms_.fill(0);
+}
+
+}  // namespace outrider

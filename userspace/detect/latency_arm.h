@@ -1,0 +1,60 @@
+// Latency against what it usually is at this load, on a logarithmic scale: a spike of some seconds, and a shift that
+// stays. Constant memory, not thread-safe.
+//
+// Spike: residuals above 4 standard deviations and +40 % in 5 of 8 seconds. Shift: a one-sided CUSUM (Page, 1954) on
+// medians of blocks of 10 seconds, with an allowance of 0.6 and a limit of 9 standard deviations and steps clipped
+// to 4.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "userspace/detect/incident.h"
+#include "userspace/detect/load_baseline.h"
+
+namespace outrider {
+
+class LatencyArm {
+ public:
+  /// Seconds with fewer than `least_queries` say nothing.
+  explicit LatencyArm(double least_queries) : least_queries_(least_queries) {}
+
+  /// `learn`: the second may be taken for a normal one.
+  void observe(std::int64_t now_ms, double queries_per_second, double queries, double seconds, bool learn);
+
+  [[nodiscard]] std::optional<Finding> spike() const { return spike_; }
+  [[nodiscard]] std::optional<Finding> shift() const { return shift_; }
+
+  /// What is now is normal.
+  void accept_level();
+
+ private:
+  static constexpr std::size_t kBlock = 10;
+  static constexpr std::size_t kSpikeWindow = 8;
+
+  void look_for_spike(std::int64_t now_ms, double residual, double z, double seconds);
+  void end_block(std::int64_t now_ms, double seconds, bool learn);
+  void learn_scale(double residual);
+
+  double least_queries_;
+  LoadBaseline baseline_{1800};
+  double scale_ = 0, seen_ = 0;                       ///< of a second's residual; how many were learned
+  double log_queries_ = 0;                            ///< mean, to which the scale belongs
+  std::array<std::int64_t, kSpikeWindow> hits_ms_{};  ///< the last seconds that stood out; a ring
+  std::size_t next_hit_ = 0;
+  std::array<double, kBlock> block_{};
+  std::size_t in_block_ = 0;
+  double block_widen_ = 0;
+  std::int64_t block_begin_ms_ = 0;
+  double level_ = 0, block_scale_ = 0, blocks_ = 0;  ///< of blocks' medians
+  double sum_ = 0;                                   ///< CUSUM
+  double run_ = 0, run_blocks_ = 0;                  ///< residuals since the sum left 0
+  std::int64_t run_begin_ms_ = 0;
+  double last_median_ = 0;
+  double open_effect_ = 0;
+  std::optional<Finding> spike_, shift_;
+};
+
+}  // namespace outrider
