@@ -5,13 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <deque>
-#include <mutex>
 #include <thread>
 
-#include "tests/unit/http_socket.h"
+#include "tests/unit/influx_server.h"
 
 namespace outrider {
 namespace {
@@ -20,101 +17,6 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-constexpr const char* kAccepted = "HTTP/1.1 204 No Content\r\n\r\n";
-
-std::string refusal(const std::string& status, const std::string& body = "") {
-  return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-// Answers each request with the next reply of its script, with 204 once that is over. An empty reply is none at all.
-class InfluxServer {
- public:
-  explicit InfluxServer(std::deque<std::string> replies = {}, uint16_t port = 0)
-      : replies_(std::move(replies)), socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int on = 1;
-    EXPECT_EQ(::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-    auto address = loopback(port);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 16), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~InfluxServer() {
-    stop_ = true;
-    thread_.join();
-  }
-  InfluxServer(const InfluxServer&) = delete;
-  InfluxServer& operator=(const InfluxServer&) = delete;
-
-  [[nodiscard]] uint16_t port() const { return port_; }
-  [[nodiscard]] std::vector<std::string> requests() {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-  /// All bodies, one after the other.
-  [[nodiscard]] std::string bodies() {
-    std::string all;
-    for (const auto& request : requests()) all += request.substr(request.find("\r\n\r\n") + 4);
-    return all;
-  }
-
- private:
-  bool readable(int socket) const {
-    while (!stop_) {
-      pollfd wait{socket, POLLIN, 0};
-      if (::poll(&wait, 1, 20) > 0) return true;
-    }
-    return false;
-  }
-
-  std::string read_request(int client) const {
-    constexpr std::string_view kLength = "Content-Length: ";
-    std::string text;
-    char buffer[65536];
-    while (readable(client)) {
-      const auto count = ::recv(client, buffer, sizeof(buffer), 0);
-      if (count <= 0) return text;
-      text.append(buffer, static_cast<std::size_t>(count));
-      const auto body = text.find("\r\n\r\n");
-      const auto length = text.find(kLength);
-      if (body == std::string::npos || length == std::string::npos) continue;
-      if (text.size() - body - 4 >= std::stoul(text.substr(length + kLength.size()))) return text;
-    }
-    return text;
-  }
-
-  void serve() {
-    while (readable(socket_.get())) {
-      const Fd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      auto request = read_request(client.get());
-      std::string reply = kAccepted;
-      {
-        const std::lock_guard lock(mutex_);
-        requests_.push_back(std::move(request));
-        if (!replies_.empty()) {
-          reply = replies_.front();
-          replies_.pop_front();
-        }
-      }
-      if (reply.empty()) {
-        (void)readable(client.get());
-      } else {
-        (void)::send(client.get(), reply.data(), reply.size(), MSG_NOSIGNAL);
-      }
-    }
-  }
-
-  std::deque<std::string> replies_;
-  std::vector<std::string> requests_;
-  std::mutex mutex_;
-  Fd socket_;
-  uint16_t port_ = 0;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
 
 std::vector<Snapshot> interval(std::int64_t number) {
   Snapshot snapshot;
@@ -216,20 +118,53 @@ TEST(InfluxPush, NothingIsSentWhileAPauseRuns) {
 }
 
 TEST(InfluxPush, ARefusedBatchIsDroppedWithItsReason) {
-  InfluxServer server({refusal("404 Not Found", "{\"error\":\"database not found: \\\"t\\\"\"}\n"),
+  InfluxServer server({refusal("422 Unprocessable Entity", "{\"error\":\"outside the \\\"retention\\\"\"}\n"),
                        refusal("400 Bad Request", R"({"code":"invalid","message":"bad\nline"})"),
-                       refusal("401 Unauthorized", "<html>\x01\xff")});
+                       refusal("413 Payload Too Large", "<html>\x01\xff")});
   const auto sink = make(options_for(server.port()));
   for (const auto* reason :
-       {"HTTP 404: database not found: \"t\"", "HTTP 400: bad line", "HTTP 401: <html> \xEF\xBF\xBD"}) {
+       {"HTTP 422: outside the \"retention\"", "HTTP 400: bad line", "HTTP 413: <html> \xEF\xBF\xBD"}) {
     const auto status = sink->write({interval(1)});
     ASSERT_FALSE(status);
     EXPECT_THAT(status.error().message, testing::EndsWith(reason));
+    EXPECT_FALSE(sink->kept_all());
   }
   EXPECT_TRUE(sink->write({interval(2)}));
   EXPECT_EQ(sink->points()->rejected, 3 * count_of(text_of(1)));
   EXPECT_EQ(sink->points()->sent, count_of(text_of(2)));
   EXPECT_EQ(server.requests().size(), 4U);
+}
+
+// The points are good: somebody has to mend the token, make the database or free the way to it.
+TEST(InfluxPush, WhoIsNotLetInKeepsThePoints) {
+  for (const auto* status : {"401 Unauthorized", "403 Forbidden", "404 Not Found", "302 Found", "405 Not Allowed"}) {
+    InfluxServer server({refusal(status, R"({"error":"not you"})"), refusal(status)});
+    const auto sink = make(options_for(server.port()));
+    const auto first = sink->write({interval(1)});
+    ASSERT_FALSE(first);
+    EXPECT_THAT(first.error().message, testing::EndsWith("HTTP " + std::string(status, 3) + ": not you"));
+    EXPECT_TRUE(sink->kept_all());
+    EXPECT_FALSE(sink->write({interval(2)}));
+    EXPECT_EQ(server.requests().size(), 1U);  // a pause is running
+    EXPECT_EQ(sink->points()->queued, count_of(text_of(1) + text_of(2)));
+    EXPECT_EQ(sink->points()->rejected + sink->points()->dropped, 0U);
+  }
+}
+
+TEST(InfluxPush, NewSettingsKeepThePointsAndAreTriedAtOnce) {
+  InfluxServer server({refusal("401 Unauthorized", R"({"error":"no such token"})")});
+  auto options = options_for(server.port());
+  options.token = "old";
+  const auto sink = make(options);
+  EXPECT_FALSE(sink->write({interval(1)}));
+  options.token = "new";
+  options.lines.target_tags["engine"] = {{"stage", "test"}};
+  sink->become(*make(options));
+  const auto status = sink->write({interval(2)});
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_THAT(server.requests().at(1), HasSubstr("\r\nAuthorization: Token new\r\n"));
+  EXPECT_EQ(server.bodies(), text_of(1) + text_of(1) + influx_lines(interval(2), options.lines));
+  EXPECT_EQ(sink->points()->dropped + sink->points()->rejected + sink->points()->queued, 0U);
 }
 
 TEST(InfluxPush, APartialWriteCountsWhatWasLost) {
@@ -269,8 +204,16 @@ TEST(InfluxPush, ABoundedQueueWhileTheServerIsAway) {
   auto options = options_for(port);
   options.queue_points = 5;
   const auto sink = make(options);
-  for (const auto number : {1, 2, 3}) EXPECT_FALSE(sink->write({interval(number)}));
   const auto all = text_of(1) + text_of(2) + text_of(3);
+  ASSERT_LE(count_of(text_of(1)), 5U);  // room for one interval, and for no two
+  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_TRUE(sink->kept_all());
+  for (const auto number : {2, 3}) {
+    const auto full = sink->write({interval(number)});
+    ASSERT_FALSE(full);
+    EXPECT_THAT(full.error().message, HasSubstr("the queue is full"));
+    EXPECT_FALSE(sink->kept_all());
+  }
   EXPECT_EQ(sink->points()->queued, 5U);
   EXPECT_EQ(sink->points()->dropped, count_of(all) - 5);
   InfluxServer server({}, port);
@@ -296,7 +239,8 @@ TEST(InfluxPush, WhatIsLeftAtTheEndIsSaidAndCounted) {
   const auto status = sink->finish();
   ASSERT_FALSE(status);
   const auto points = count_of(text_of(1));
-  EXPECT_THAT(status.error().message, HasSubstr(std::to_string(points) + " points were not sent"));
+  EXPECT_THAT(status.error().message,
+              HasSubstr(std::to_string(points) + " points were not sent before the end and are lost"));
   EXPECT_EQ(sink->points()->dropped, points);
   EXPECT_EQ(sink->points()->queued, 0U);
 }

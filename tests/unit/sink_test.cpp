@@ -12,6 +12,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <sstream>
 #include <stdexcept>
@@ -47,6 +48,8 @@ struct Record {
   int begun = 0;
   std::vector<std::int64_t> written;
   bool finished = false;
+  bool kept_all = false;
+  Status end = Ok{};
 
   void set_open(bool value) {
     const std::lock_guard lock(mutex);
@@ -80,8 +83,10 @@ class TestSink : public Sink {
   Status finish() override {
     const std::lock_guard lock(record_->mutex);
     record_->finished = true;
-    return Ok{};
+    return record_->end;
   }
+  [[nodiscard]] bool kept_all() const override { return record_->kept_all; }
+  void become(Sink& fresh) override { failures_ = dynamic_cast<TestSink&>(fresh).failures_; }
 
  private:
   std::shared_ptr<Record> record_;
@@ -147,6 +152,53 @@ TEST_F(SinkThreadTest, AFaultIsSaidOnceAndSoIsItsEnd) {
   EXPECT_EQ(counters.written, 2U);
   EXPECT_FALSE(counters.failing);
   EXPECT_EQ(counters.last_error, "no room for it");
+}
+
+TEST_F(SinkThreadTest, ARoundThatWaitsIsNoneThatFailed) {
+  record_->kept_all = true;
+  start(60, 3);
+  for (const auto number : {0, 1}) thread_->add(shared(number));
+  EXPECT_TRUE(record_->wait([&] { return record_->written.size() == 2; }));
+  stop();
+  EXPECT_EQ(thread_->counters().written, 2U);
+  EXPECT_EQ(thread_->counters().failed, 0U);
+  EXPECT_EQ(thread_->counters().last_error, "no room for it");
+}
+
+TEST_F(SinkThreadTest, WhatTheEndCostsIsSaidThoughTheFaultWasAlready) {
+  record_->end = Error{"5 points are lost"};
+  start(60, 3);
+  thread_->add(shared(0));
+  stop();
+  EXPECT_EQ(log_.str(), "error test sink: no room for it\nerror test sink: 5 points are lost\n");
+}
+
+TEST_F(SinkThreadTest, NewSettingsAreForTheNextWrite) {
+  start(60, 10);
+  thread_->add(shared(1));
+  ASSERT_TRUE(record_->wait([&] { return record_->written.size() == 1; }));
+  thread_->become(std::make_unique<TestSink>(record_, 0));
+  thread_->add(shared(2));
+  stop();
+  EXPECT_THAT(record_->written, ElementsAre(1, 2));
+  EXPECT_EQ(thread_->counters().failed, 1U);
+  EXPECT_EQ(thread_->counters().written, 1U);
+}
+
+TEST_F(SinkThreadTest, NothingIsWrittenBeforeTheOneBeforeHasEnded) {
+  std::promise<void> other;
+  auto started =
+      SinkThread::start("test sink", std::make_unique<TestSink>(record_, 0), 60, {other.get_future().share()});
+  ASSERT_TRUE(started) << started.error().message;
+  thread_ = std::move(*started);
+  thread_->add(shared(1));
+  std::this_thread::sleep_for(100ms);
+  {
+    const std::lock_guard lock(record_->mutex);
+    EXPECT_EQ(record_->begun, 0);
+  }
+  other.set_value();
+  EXPECT_TRUE(record_->wait([&] { return record_->written.size() == 1; }));
 }
 
 TEST_F(SinkThreadTest, AnExceptionIsAFaultLikeAnyOther) {

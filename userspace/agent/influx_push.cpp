@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -17,8 +19,8 @@ namespace {
 // Proxies in front of a server often take no more than 1 MB.
 constexpr std::size_t kBatchBytes = 900'000;
 constexpr std::size_t kReasonBytes = 300;
-constexpr int kTooManyRequests = 429;
 constexpr int kServerError = 500;
+constexpr int kTooManyRequests = 429;
 
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
@@ -69,6 +71,20 @@ std::string sentence(int status, const std::string& reason) {
       ' ');
   while (text.ends_with(' ')) text.pop_back();
   return fmt::format("HTTP {}{}{}", status, text.empty() ? "" : ": ", valid_utf8(text));
+}
+
+// Only these say something of the points, which would be refused again; every other status is about how we get in, and
+// somebody will mend that: a token was changed, the database is not made yet, a proxy is in the way.
+bool is_final(int status) {
+  constexpr int kFinal[] = {400, 413, 422};
+  return std::find(std::begin(kFinal), std::end(kFinal), status) != std::end(kFinal);
+}
+
+const char* advice_for(int status) {
+  if (status == 401 || status == 403) return "check its token";
+  if (status == 404) return "create its database or bucket, or check their names";
+  if (status == kTooManyRequests || status >= kServerError) return "see what its log says";
+  return "check the URL";
 }
 
 // How many of `points` a refusal cost. InfluxDB 1.x keeps the good points of a batch and says "partial write: REASON
@@ -158,19 +174,18 @@ void InfluxPushSink::remove(const Batch& batch) {
 InfluxPushSink::Outcome InfluxPushSink::send(const Batch& batch) {
   call_.body = batch.body;
   const auto reply = http_request(call_);
-  if (!reply) return {Fate::kRetry, reply.error().message, 0};
+  if (!reply) return {Fate::kRetry, reply.error().message, "see that it runs and can be reached", 0};
   if (reply->ok()) return {};
-  const bool retry = reply->status == kTooManyRequests || reply->status >= kServerError;
   const auto reason = reason_of(reply->body);
-  return {retry ? Fate::kRetry : Fate::kRejected, sentence(reply->status, reason),
-          rejected_points(reason, batch.points)};
+  return {is_final(reply->status) ? Fate::kRejected : Fate::kRetry, sentence(reply->status, reason),
+          advice_for(reply->status), rejected_points(reason, batch.points)};
 }
 
-Error InfluxPushSink::pause(const std::string& reason) {
+Error InfluxPushSink::pause(const Outcome& outcome) {
   const double chance = std::uniform_real_distribution<double>()(random_);
   next_try_ = Clock::now() + retry_pause(++failures_, chance, options_.retry_first, options_.retry_most);
-  away_ = Error{fmt::format("{} takes no points, which wait to be sent again; see that it runs and can be reached: {}",
-                            name_, reason)};
+  reason_ = outcome.reason;
+  away_ = Error{fmt::format("{} takes no points, which wait to be sent again; {}: {}", name_, outcome.advice, reason_)};
   return *away_;
 }
 
@@ -181,7 +196,7 @@ Status InfluxPushSink::send_all() {
     const auto batch = next_batch();
     const auto outcome = send(batch);
     if (outcome.fate == Fate::kRetry) {
-      const auto error = pause(outcome.reason);
+      const auto error = pause(outcome);
       return refused == 0 ? error
                           : Error{fmt::format("{}. Before, it refused {} points: {}", error.message, refused, refusal)};
     }
@@ -194,14 +209,31 @@ Status InfluxPushSink::send_all() {
   }
   away_.reset();
   if (refused == 0) return Ok{};
-  return Error{fmt::format("{} refused {} points, which are lost; check database, bucket and token: {}", name_, refused,
-                           refusal)};
+  return Error{fmt::format("{} refused {} points, which are lost: {}", name_, refused, refusal)};
 }
 
 Status InfluxPushSink::write(const Report& report) {
+  kept_all_ = false;
+  const std::uint64_t lost = rejected_ + dropped_;
+  const std::uint64_t dropped = dropped_;
   enqueue(influx_lines(report, options_.lines));
-  if (away_ && Clock::now() < next_try_) return *away_;
-  return send_all();
+  const std::uint64_t overflow = dropped_ - dropped;
+  Status status = away_ && Clock::now() < next_try_ ? Status(*away_) : send_all();
+  kept_all_ = rejected_ + dropped_ == lost;
+  if (overflow == 0) return status;
+  const auto full = fmt::format("the queue is full, so {} of the oldest points were dropped", overflow);
+  return Error{status ? name_ + ": " + full : status.error().message + "; " + full};
+}
+
+void InfluxPushSink::become(Sink& fresh) {
+  auto& other = dynamic_cast<InfluxPushSink&>(fresh);
+  options_ = other.options_;
+  name_ = other.name_;
+  std::function<bool()> give_up = std::move(call_.give_up);  // ours, for the other one's deadline is not set
+  call_ = other.call_;
+  call_.give_up = std::move(give_up);
+  away_.reset();
+  failures_ = 0;
 }
 
 Status InfluxPushSink::finish() {
@@ -210,7 +242,7 @@ Status InfluxPushSink::finish() {
   const auto left = queue_.size();
   while (!queue_.empty()) drop_oldest();
   queued_ = 0;
-  return Error{fmt::format("{}: {} points were not sent before the end: {}", name_, left, status.error().message)};
+  return Error{fmt::format("{}: {} points were not sent before the end and are lost: {}", name_, left, reason_)};
 }
 
 }  // namespace outrider

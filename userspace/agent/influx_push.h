@@ -1,5 +1,6 @@
 // Pushes points to an InfluxDB over HTTP: 1.x by /write, 2.x by /api/v2/write. What cannot be sent waits in a bounded
-// queue and is tried again with growing pauses; what the server refuses for good is counted and dropped.
+// queue and is tried again with growing pauses, be it that the server is away or that it does not know the token or the
+// database; what it finds wrong with the points themselves is counted and dropped.
 #pragma once
 
 #include <atomic>
@@ -42,8 +43,12 @@ class InfluxPushSink : public Sink {
   static Result<std::unique_ptr<InfluxPushSink>> make(InfluxPushOptions options);
 
   /// Queues the points of the interval, then sends what is queued unless a pause is running. Errors: the server is
-  /// away (the points wait), or it refused some (they are gone). The server's reason is in the message.
+  /// away or lets us in no longer (the points wait), it refused some, or the queue is full (those are gone). The
+  /// server's reason is in the message.
   Status write(const Report& report) override;
+  [[nodiscard]] bool kept_all() const override { return kept_all_; }
+  /// Points that wait go where the new settings say, at once: what was wrong may be mended.
+  void become(Sink& fresh) override;
   /// Tries once more, whatever pause is running. Errors: as above; what could not be sent is dropped.
   Status finish() override;
   void hurry(Clock::time_point deadline) override { deadline_ = deadline.time_since_epoch().count(); }
@@ -58,6 +63,7 @@ class InfluxPushSink : public Sink {
   struct Outcome {
     Fate fate = Fate::kSent;
     std::string reason;
+    const char* advice = "";
     std::size_t rejected = 0;  ///< of the batch, if kRejected
   };
 
@@ -68,17 +74,19 @@ class InfluxPushSink : public Sink {
   void remove(const Batch& batch);
   [[nodiscard]] Outcome send(const Batch& batch);
   Status send_all();
-  Error pause(const std::string& reason);
+  Error pause(const Outcome& outcome);
   [[nodiscard]] bool time_is_up() const;
 
-  const InfluxPushOptions options_;
+  InfluxPushOptions options_;
   HttpCall call_;                  // all but the body
-  const std::string name_;         // for messages: scheme, host and port
+  std::string name_;               // for messages: scheme, host and port
   std::deque<std::string> queue_;  // a line each, with its newline
   std::size_t queue_bytes_ = 0;
   unsigned failures_ = 0;  // in a row
   Clock::time_point next_try_;
   std::optional<Error> away_;  // why the pause is running
+  std::string reason_;         // the same in the server's words
+  bool kept_all_ = true;       // in the last write
   std::mt19937 random_{std::random_device{}()};
   std::atomic<Clock::rep> deadline_{Clock::time_point::max().time_since_epoch().count()};
   std::atomic<std::uint64_t> sent_{0}, rejected_{0}, dropped_{0}, queued_{0};

@@ -1,5 +1,6 @@
 #include "userspace/agent/sink.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -21,6 +22,7 @@ namespace outrider {
 namespace {
 
 constexpr std::chrono::seconds kDefaultStopTime{1};
+constexpr std::chrono::milliseconds kLookWhetherEnded{20};
 
 // An exception in a thread would end the agent, so a fault of one export would end them all.
 Status guarded(const std::function<Status()>& call) {
@@ -35,36 +37,67 @@ Status guarded(const std::function<Status()>& call) {
 
 /// What is not const is guarded by `mutex`, but for counters.name, which never changes.
 struct SinkThread::State {
-  State(std::string sink_name, std::unique_ptr<Sink> owned, std::size_t queue_limit)
-      : sink(std::move(owned)), limit(queue_limit) {
+  State(std::string sink_name, std::unique_ptr<Sink> owned, std::size_t queue_limit, std::vector<Ended> others)
+      : sink(std::move(owned)), limit(queue_limit), after(std::move(others)) {
     counters.name = std::move(sink_name);
   }
 
   const std::unique_ptr<Sink> sink;
   const std::size_t limit;
+  std::vector<Ended> after;  // of the thread alone
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<SharedReport> queue;
+  std::unique_ptr<Sink> fresh;  // its settings are for the next write; null: nothing has changed
   SinkCounters counters;
   FaultNotice notice;
   std::optional<Sink::Clock::time_point> deadline;  // set once it is to stop
   bool done = false;
   bool abandoned = false;  // nobody waits for the thread any more; the log may be gone
 
+  [[nodiscard]] bool time_is_up() const { return deadline && Sink::Clock::now() >= *deadline; }
+
+  void wait_for_others() {
+    for (const Ended& other : after) {
+      while (other.wait_for(kLookWhetherEnded) != std::future_status::ready) {
+        const std::lock_guard lock(mutex);
+        if (time_is_up()) return;
+      }
+    }
+    after.clear();
+  }
+
   /// The next interval, or none: it is time to end.
   SharedReport take() {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return !queue.empty() || deadline; });
-    if (queue.empty() || (deadline && Sink::Clock::now() >= *deadline)) return nullptr;
+    if (queue.empty() || time_is_up()) return nullptr;
     auto next = std::move(queue.front());
     queue.pop_front();
     return next;
   }
 
-  /// Counts how a call of the sink ended and says so if it is news.
-  void note(const Status& status, bool of_write) {
+  void take_settings() {
     std::unique_lock lock(mutex);
-    if (of_write) ++(status ? counters.written : counters.failed);
+    const std::unique_ptr<Sink> settings = std::move(fresh);
+    lock.unlock();
+    if (settings) sink->become(*settings);
+  }
+
+  Status write(const Report& report) {
+    take_settings();
+    return sink->write(report);
+  }
+
+  Status finish() {
+    take_settings();
+    return sink->finish();
+  }
+
+  /// Counts how a write ended and says so if it is news.
+  void note(const Status& status) {
+    std::unique_lock lock(mutex);
+    ++(status || sink->kept_all() ? counters.written : counters.failed);
     counters.failing = !status;
     if (!status) counters.last_error = status.error().message;
     const auto say = abandoned ? FaultNotice::Say::kNothing : notice.observe(!status, Sink::Clock::now());
@@ -76,10 +109,20 @@ struct SinkThread::State {
     }
   }
 
+  /// What is lost at the end is said even if the fault behind it was: nobody can ask for the counters later.
+  void note_end(const Status& status) {
+    std::unique_lock lock(mutex);
+    counters.failing = !status;
+    if (!status) counters.last_error = status.error().message;
+    const bool say = !status && !abandoned;
+    lock.unlock();
+    if (say) spdlog::error("{}: {}", counters.name, status.error().message);
+  }
+
   void run() {
-    while (const auto report = take()) note(guarded([&] { return sink->write(*report); }), true);
-    const auto status = guarded([&] { return sink->finish(); });
-    if (!status) note(status, false);
+    wait_for_others();
+    while (const auto report = take()) note(guarded([&] { return write(*report); }));
+    note_end(guarded([&] { return finish(); }));
     const std::lock_guard lock(mutex);
     done = true;
     changed.notify_all();
@@ -87,8 +130,9 @@ struct SinkThread::State {
 };
 
 Result<std::unique_ptr<SinkThread>> SinkThread::start(std::string name, std::unique_ptr<Sink> sink,
-                                                      std::size_t queue_limit) {
-  auto state = std::make_shared<State>(std::move(name), std::move(sink), std::max<std::size_t>(queue_limit, 1));
+                                                      std::size_t queue_limit, std::vector<Ended> after) {
+  auto state = std::make_shared<State>(std::move(name), std::move(sink), std::max<std::size_t>(queue_limit, 1),
+                                       std::move(after));
   // The thread inherits the mask: signals are for the thread that decides when the agent ends, and a closed pipe is an
   // error of write().
   sigset_t all{};
@@ -133,6 +177,11 @@ void SinkThread::add(SharedReport report) {
   state_->changed.notify_all();
 }
 
+void SinkThread::become(std::unique_ptr<Sink> fresh) {
+  const std::lock_guard lock(state_->mutex);
+  std::swap(state_->fresh, fresh);
+}
+
 void SinkThread::stop(Sink::Clock::time_point deadline) {
   if (!thread_.joinable()) return;
   const auto now = Sink::Clock::now();
@@ -152,7 +201,9 @@ void SinkThread::stop(Sink::Clock::time_point deadline) {
     thread_.join();
   } else {
     thread_.detach();
-    spdlog::warn("{}: did not end in time and is left behind", state_->counters.name);
+    const auto points = state_->sink->points();
+    spdlog::warn("{}: did not end in time and is left behind{}", state_->counters.name,
+                 points && points->queued > 0 ? fmt::format(" with {} points that were not sent", points->queued) : "");
   }
   if (left > 0) spdlog::warn("{}: {} intervals were not written before the end", state_->counters.name, left);
 }

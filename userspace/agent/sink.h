@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +18,8 @@
 
 namespace outrider {
 
-/// One way out for figures. Its own thread calls write() and finish(), one at a time; the others are thread-safe.
+/// One way out for figures. Its own thread calls write(), kept_all(), become() and finish(), one at a time; the others
+/// are thread-safe.
 class Sink {
  public:
   using Clock = std::chrono::steady_clock;
@@ -30,6 +32,10 @@ class Sink {
   /// One round of readings. May take its time. Errors: one sentence with the next step; it is called again with the
   /// next round all the same.
   virtual Status write(const Report& report) = 0;
+  /// Of the write() that has just failed: nothing is lost, what could not be handed on waits to be tried again.
+  [[nodiscard]] virtual bool kept_all() const { return false; }
+  /// Takes the settings of `fresh`, a sink of the same class that was never written to, and keeps what waits.
+  virtual void become(Sink& fresh) = 0;
   /// The last call: hands on what write() held back. Errors: what could not be.
   virtual Status finish() { return Ok{}; }
   /// write() and finish() must have returned by `deadline` from now on, if they can.
@@ -43,9 +49,13 @@ class SinkThread {
   static constexpr std::size_t kQueueLimit = 60;
   using SharedReport = std::shared_ptr<const Report>;
 
-  /// `name` is what logs and counters call it. Errors: no thread to be had.
+  /// The end of something that the sink must not write beside, because both may write the same file.
+  using Ended = std::shared_future<void>;
+
+  /// `name` is what logs and counters call it. Nothing is written before all of `after`. Errors: no thread to be had.
   static Result<std::unique_ptr<SinkThread>> start(std::string name, std::unique_ptr<Sink> sink,
-                                                   std::size_t queue_limit = kQueueLimit);
+                                                   std::size_t queue_limit = kQueueLimit,
+                                                   std::vector<Ended> after = {});
 
   /// stop() with a second's time.
   ~SinkThread();
@@ -54,6 +64,10 @@ class SinkThread {
 
   /// Queues a round and returns at once; drops and counts the oldest one if the queue is full.
   void add(SharedReport report);
+
+  /// Gives the sink the settings of `fresh` (see Sink::become) before its next write; returns at once. Rounds that wait
+  /// are written with the new ones.
+  void become(std::unique_ptr<Sink> fresh);
 
   /// Writes what is queued, and returns by `deadline`. A sink that hangs even then is left behind with its thread;
   /// what it had not written is counted as dropped, and said.

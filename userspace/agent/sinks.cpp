@@ -40,6 +40,12 @@ Status TextfileSink::write(const Report& report) {
   return writer_->write(prometheus_text(report, options_.text));
 }
 
+void TextfileSink::become(Sink& fresh) {
+  TextfileSinkOptions options = dynamic_cast<TextfileSink&>(fresh).options_;
+  if (options.path != options_.path) writer_.reset();
+  options_ = std::move(options);
+}
+
 Status LineFile::open_if_needed() {
   struct stat named {};
   struct stat opened {};
@@ -99,6 +105,10 @@ Status LineFile::append(std::string_view lines) {
   return write_all(file, lines);
 }
 
+void LineFile::change_path(const LineFile& other) {
+  if (other.path_ != path_) *this = LineFile(other.path_);
+}
+
 Status JsonSink::write(const Report& report) {
   std::string lines;
   for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
@@ -107,6 +117,14 @@ Status JsonSink::write(const Report& report) {
   return file_.append(lines);
 }
 
+void JsonSink::become(Sink& fresh) { file_.change_path(dynamic_cast<JsonSink&>(fresh).file_); }
+
 Status InfluxFileSink::write(const Report& report) { return file_.append(influx_lines(report, lines_)); }
+
+void InfluxFileSink::become(Sink& fresh) {
+  auto& other = dynamic_cast<InfluxFileSink&>(fresh);
+  file_.change_path(other.file_);
+  lines_ = other.lines_;
+}
 
 }  // namespace outrider

@@ -29,6 +29,7 @@ class TextfileSink : public Sink {
 
   /// Looks for the directory anew if it is no longer the one that was opened. Errors: those of TextfileWriter.
   Status write(const Report& report) override;
+  void become(Sink& fresh) override;
 
  private:
   using Identity = std::pair<dev_t, ino_t>;
@@ -48,6 +49,8 @@ class LineFile {
   /// `lines` end in a newline. What a full disk cuts off is taken back, so that no half line stays; where it cannot be
   /// taken back (a pipe), a newline comes before the next lines. Errors: no such directory, disk full and so on.
   Status append(std::string_view lines);
+  /// From the next lines on; nothing happens if it is the same.
+  void change_path(const LineFile& other);
 
  private:
   Status open_if_needed();
@@ -68,6 +71,7 @@ class JsonSink : public Sink {
  public:
   explicit JsonSink(JsonSinkOptions options) : file_(std::move(options.path)) {}
   Status write(const Report& report) override;
+  void become(Sink& fresh) override;
 
  private:
   LineFile file_;
@@ -84,6 +88,7 @@ class InfluxFileSink : public Sink {
   explicit InfluxFileSink(InfluxFileOptions options)
       : file_(std::move(options.path)), lines_(std::move(options.lines)) {}
   Status write(const Report& report) override;
+  void become(Sink& fresh) override;
 
  private:
   LineFile file_;

@@ -40,11 +40,13 @@ void add_sinks(FamilySet& set, const AgentFigures& agent) {
   for (const SinkCounters& sink : agent.sinks) {
     const Labels labels{{"sink", sink.name}};
     set.counter("agent_sink_written_total", "Rounds of readings that an export took.", labels, count(sink.written));
-    set.counter("agent_sink_failed_total", "Rounds in which an export had an error.", labels, count(sink.failed));
+    set.counter("agent_sink_failed_total", "Rounds that an export lost, wholly or in part.", labels,
+                count(sink.failed));
     set.counter("agent_sink_dropped_total", "Rounds that an export was never given: its queue was full.", labels,
                 count(sink.dropped));
     set.gauge("agent_sink_queued", "Rounds that wait for an export.", labels, count(sink.queued));
-    set.gauge("agent_sink_failing", "1 if an export's last round had an error.", labels, sink.failing ? 1 : 0);
+    set.gauge("agent_sink_failing", "1 if an export has an error now; what can wait does.", labels,
+              sink.failing ? 1 : 0);
     if (!sink.points) continue;
     set.counter("agent_sink_points_sent_total", "Points that the receiver took.", labels, count(sink.points->sent));
     set.counter("agent_sink_points_rejected_total", "Points that the receiver refused.", labels,

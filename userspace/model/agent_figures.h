@@ -25,10 +25,10 @@ struct PointCounters {
 struct SinkCounters {
   std::string name;
   std::uint64_t written = 0;
-  std::uint64_t failed = 0;   ///< the sink had an error
+  std::uint64_t failed = 0;   ///< the sink lost it, wholly or in part; what waits to be sent again is no loss
   std::uint64_t dropped = 0;  ///< never given to the sink: the queue was full, or the time to stop was over
   std::uint64_t queued = 0;   ///< now
-  bool failing = false;       ///< the newest write failed
+  bool failing = false;       ///< the newest write failed, be it that nothing is lost
   std::string last_error;     ///< of the newest failure; empty if there was none
   std::optional<PointCounters> points;
 };

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
+#include <system_error>
 #include <utility>
 
 #include "userspace/agent/influx_push.h"
@@ -15,8 +17,8 @@
 namespace outrider {
 namespace {
 
-// What a replaced export may take to hand on what it has queued.
-constexpr std::chrono::seconds kRetireTime{2};
+// What an export that was switched off may take to hand on what it has queued; less than the agent has when it ends.
+constexpr std::chrono::milliseconds kRetireTime{800};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -58,6 +60,30 @@ InfluxPushOptions push_options(const Config& config, const std::string& token) {
   options.queue_points = influxdb.queue;
   options.lines = influx_options(config);
   return options;
+}
+
+// `past` is of sinks of the same name that are no more.
+void add_past(SinkCounters& now, const SinkCounters& past) {
+  now.written += past.written;
+  now.failed += past.failed;
+  now.dropped += past.dropped;
+  now.queued += past.queued;
+  if (now.last_error.empty()) now.last_error = past.last_error;
+  if (!past.points) return;
+  if (!now.points) now.points.emplace();
+  now.points->sent += past.points->sent;
+  now.points->rejected += past.points->rejected;
+  now.points->dropped += past.points->dropped;
+  now.points->queued += past.points->queued;
+}
+
+// What still waits in a sink that is left behind will not be sent.
+SinkCounters at_the_end(SinkCounters counters) {
+  counters.failing = false;
+  if (!counters.points) return counters;
+  counters.points->dropped += counters.points->queued;
+  counters.points->queued = 0;
+  return counters;
 }
 
 }  // namespace
@@ -114,56 +140,106 @@ std::vector<Outputs::Wanted> Outputs::wanted(const Config& config) {
 }
 
 void Outputs::configure(const Config& config) {
-  std::vector<Output> now;
-  for (const Wanted& wanted : wanted(config)) {
-    const auto same = [&](const Output& old) {
-      return old.thread && old.settings == wanted.settings && old.thread->counters().name == wanted.name;
-    };
-    const auto old = std::find_if(outputs_.begin(), outputs_.end(), same);
-    if (old != outputs_.end()) {
-      now.push_back(std::move(*old));
-      continue;
-    }
-    Result<std::unique_ptr<Sink>> sink = wanted.make();
-    if (!sink) {
-      spdlog::error("the export {} is left out: {}", wanted.name, sink.error().message);
-      continue;
-    }
-    Result<std::unique_ptr<SinkThread>> thread = SinkThread::start(wanted.name, std::move(*sink));
-    if (!thread) {
-      spdlog::error("the export {} is left out: {}", wanted.name, thread.error().message);
-      continue;
-    }
-    now.push_back({wanted.settings, std::move(*thread)});
+  forget_ended();
+  const std::vector<Wanted> all = wanted(config);
+  const auto is_wanted = [&](const Output& output) {
+    return std::any_of(all.begin(), all.end(), [&](const Wanted& wanted) { return wanted.name == output.name; });
+  };
+  const auto first_unwanted = std::stable_partition(outputs_.begin(), outputs_.end(), is_wanted);
+  for (auto unwanted = first_unwanted; unwanted != outputs_.end(); ++unwanted) {
+    retire(std::move(*unwanted), Sink::Clock::now() + kRetireTime);
   }
-  for (Output& old : outputs_) {
-    if (old.thread) retire(std::move(old.thread));
+  outputs_.erase(first_unwanted, outputs_.end());
+  for (const Wanted& wanted : all) {
+    const auto runs = std::find_if(outputs_.begin(), outputs_.end(),
+                                   [&](const Output& output) { return output.name == wanted.name; });
+    if (runs == outputs_.end()) {
+      start(wanted);
+    } else {
+      change(*runs, wanted);
+    }
   }
-  outputs_ = std::move(now);
 }
 
-void Outputs::retire(std::unique_ptr<SinkThread> thread) {
-  retiring_.emplace_back([sink = std::move(thread)] { sink->stop(Sink::Clock::now() + kRetireTime); });
+void Outputs::start(const Wanted& wanted) {
+  Result<std::unique_ptr<Sink>> sink = wanted.make();
+  if (!sink) {
+    spdlog::error("the export {} is left out: {}", wanted.name, sink.error().message);
+    return;
+  }
+  // One that is ending may still write to the file that this one is for.
+  std::vector<SinkThread::Ended> after;
+  for (const Retired& retired : retired_) after.push_back(retired.ended);
+  Result<std::unique_ptr<SinkThread>> thread =
+      SinkThread::start(wanted.name, std::move(*sink), SinkThread::kQueueLimit, std::move(after));
+  if (!thread) {
+    spdlog::error("the export {} is left out: {}", wanted.name, thread.error().message);
+    return;
+  }
+  outputs_.push_back({wanted.name, wanted.settings, std::move(*thread)});
+}
+
+void Outputs::change(Output& output, const Wanted& wanted) {
+  if (output.settings == wanted.settings) return;
+  Result<std::unique_ptr<Sink>> fresh = wanted.make();
+  if (!fresh) {
+    spdlog::error("the export {} stays as it was: {}", wanted.name, fresh.error().message);
+    return;
+  }
+  output.thread->become(std::move(*fresh));
+  output.settings = wanted.settings;
+}
+
+void Outputs::retire(Output output, Sink::Clock::time_point deadline) {
+  Retired retired{output.name, std::move(output.thread), {}};
+  const auto end = [thread = retired.thread, deadline] { thread->stop(deadline); };
+  try {
+    retired.ended = std::async(std::launch::async, end);
+  } catch (const std::system_error&) {  // no thread to be had: rather a late reading than points that nobody counts
+    retired.ended = std::async(std::launch::deferred, end);
+    retired.ended.wait();
+  }
+  retired_.push_back(std::move(retired));
+}
+
+void Outputs::forget_ended() {
+  const auto has_ended = [](const Retired& retired) {
+    return retired.ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  for (const Retired& retired : retired_) {
+    if (has_ended(retired)) add_past(past_[retired.name], at_the_end(retired.thread->counters()));
+  }
+  retired_.erase(std::remove_if(retired_.begin(), retired_.end(), has_ended), retired_.end());
 }
 
 void Outputs::add(const SinkThread::SharedReport& report) {
+  forget_ended();
   for (const Output& output : outputs_) output.thread->add(report);
 }
 
 std::vector<SinkCounters> Outputs::counters() const {
+  std::map<std::string, SinkCounters> past = past_;
+  for (const Retired& retired : retired_) add_past(past[retired.name], retired.thread->counters());
   std::vector<SinkCounters> all;
-  for (const Output& output : outputs_) all.push_back(output.thread->counters());
+  for (const Output& output : outputs_) {
+    all.push_back(output.thread->counters());
+    const auto before = past.find(output.name);
+    if (before == past.end()) continue;
+    add_past(all.back(), before->second);
+    past.erase(before);
+  }
+  for (auto& [name, counters] : past) {
+    all.push_back(std::move(counters));
+    all.back().name = name;
+  }
   return all;
 }
 
 void Outputs::stop(std::chrono::steady_clock::time_point deadline) {
-  std::vector<std::thread> stopping = std::move(retiring_);
-  retiring_.clear();
-  for (Output& output : outputs_) {
-    stopping.emplace_back([sink = std::move(output.thread), deadline] { sink->stop(deadline); });
-  }
+  for (Output& output : outputs_) retire(std::move(output), deadline);
   outputs_.clear();
-  for (std::thread& thread : stopping) thread.join();
+  for (const Retired& retired : retired_) retired.ended.wait();
+  forget_ended();
 }
 
 }  // namespace outrider

@@ -1,13 +1,14 @@
-// The exports of the configuration, each a sink with a thread of its own. A reload changes only those whose settings,
-// or the secrets and labels behind them, did change. Not thread-safe: it belongs to the thread that samples, and never
-// makes it wait.
+// The exports of the configuration, each a sink with a thread of its own. A reload gives new settings to those that
+// run, so that what waits in them stays; one that is switched off has a moment to hand on what it has, and what it
+// counted stays in the counters of its name. Not thread-safe: it belongs to the thread that samples, and never makes it
+// wait.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "userspace/agent/sink.h"
@@ -30,10 +31,11 @@ class Outputs {
   Outputs(const Outputs&) = delete;
   Outputs& operator=(const Outputs&) = delete;
 
-  /// Starts, stops and replaces. An export that cannot be made (an unreadable token) is said and left out.
+  /// Starts, changes and stops. An export that cannot be as it is wanted is said, and left as it was or left out.
   void configure(const Config& config);
   /// Queues a round for every export.
   void add(const SinkThread::SharedReport& report);
+  /// By name since the agent's start; those of exports that are switched off come last.
   [[nodiscard]] std::vector<SinkCounters> counters() const;
   /// Lets every export write what it has queued, all at once; returns by `deadline`.
   void stop(std::chrono::steady_clock::time_point deadline);
@@ -48,15 +50,26 @@ class Outputs {
   };
 
   struct Output {
+    std::string name;
     std::string settings;
     std::unique_ptr<SinkThread> thread;
   };
 
+  struct Retired {
+    std::string name;
+    std::shared_ptr<SinkThread> thread;
+    SinkThread::Ended ended;  ///< within kRetireTime
+  };
+
   static std::vector<Wanted> wanted(const Config& config);
-  void retire(std::unique_ptr<SinkThread> thread);
+  static void change(Output& output, const Wanted& wanted);
+  void start(const Wanted& wanted);
+  void retire(Output output, Sink::Clock::time_point deadline);
+  void forget_ended();
 
   std::vector<Output> outputs_;
-  std::vector<std::thread> retiring_;  ///< each ends within kRetireTime
+  std::vector<Retired> retired_;
+  std::map<std::string, SinkCounters> past_;  ///< of retired ones that have ended, by name
 };
 
 }  // namespace outrider
