@@ -38,8 +38,12 @@ struct HttpResponse {
   }
 };
 
-/// Called on the server's own thread, one call at a time. It should read what is published and return; while it runs,
-/// nobody else is served. An exception becomes status 500 and is counted.
+/// Called on the server's own thread, one call at a time: it should read what is published and return, for while it
+/// runs nobody else is served. What HttpIsSlow says of takes a second thread, one call at a time as well; so two calls
+/// may run at once. An exception becomes status 500 and is counted.
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+
+/// Whether answering may take its time, as a read from a disk does. Called on the server's own thread; must not throw.
+using HttpIsSlow = std::function<bool(const HttpRequest&)>;
 
 }  // namespace outrider

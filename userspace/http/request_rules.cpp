@@ -20,7 +20,7 @@ bool can_be_sent(const HttpResponse& response) {
 
 }  // namespace
 
-HttpResponse RequestRules::answer(const RequestHeader& header, LiveCounters& counters) const {
+std::variant<HttpRequest, HttpResponse> RequestRules::check(const RequestHeader& header, LiveCounters& counters) const {
   if (header.has_body) {
     ++counters.too_large;
     return HttpResponse::text(413, "This server takes no request bodies.\n");
@@ -45,9 +45,8 @@ HttpResponse RequestRules::answer(const RequestHeader& header, LiveCounters& cou
     ++counters.unauthorized;
     return refuse_unauthorized();
   }
-  return call_handler({std::string(header.method), std::move(target->path), std::move(target->query),
-                       std::string(header.accept), std::string(header.peer)},
-                      counters);
+  return HttpRequest{std::string(header.method), std::move(target->path), std::move(target->query),
+                     std::string(header.accept), std::string(header.peer)};
 }
 
 HttpResponse RequestRules::refuse_unauthorized() const {
@@ -56,10 +55,10 @@ HttpResponse RequestRules::refuse_unauthorized() const {
   return response;
 }
 
-HttpResponse RequestRules::call_handler(const HttpRequest& request, LiveCounters& counters) const {
+HttpResponse call_handler(const HttpHandler& handler, const HttpRequest& request, LiveCounters& counters) {
   ++counters.requests;
   try {
-    auto response = handler_(request);
+    auto response = handler(request);
     if (can_be_sent(response)) return response;
   } catch (...) {
     // What was thrown may hold figures or paths: it is counted, and not shown to the client.

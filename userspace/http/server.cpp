@@ -36,15 +36,26 @@ std::string event_text(std::string_view data) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& options, HttpHandler handler) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& options, HttpHandler handler,
+                                                      HttpIsSlow is_slow) {
   auto address = parse_address(options.address);
   if (!address) return address.error();
   auto policy = AccessPolicy::make(options, address->is_loopback());
   if (!policy) return policy.error();
-  auto core = std::make_unique<ServerCore>(options, RequestRules(std::move(*policy), std::move(handler)));
+  auto core =
+      std::make_unique<ServerCore>(options, RequestRules(std::move(*policy)), std::move(handler), std::move(is_slow));
   if (auto listening = core->listen(*address); !listening) return listening.error();
   core->run();
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(core)));
+}
+
+Status HttpServer::change_access(const HttpServerOptions& options) {
+  auto address = parse_address(core_->options.address);
+  if (!address) return address.error();
+  auto policy = AccessPolicy::make(options, address->is_loopback());
+  if (!policy) return policy.error();
+  core_->change_rules(RequestRules(std::move(*policy)));
+  return Ok{};
 }
 
 HttpServer::HttpServer(std::unique_ptr<ServerCore> core) : core_(std::move(core)) {}
@@ -70,6 +81,7 @@ HttpCounters HttpServer::counters() const {
   now.handler_errors = live.handler_errors;
   now.streams_dropped = live.streams_dropped;
   now.streams_refused = live.streams_refused;
+  now.busy = live.busy;
   now.accept_errors = live.accept_errors;
   return now;
 }

@@ -1,6 +1,7 @@
 // The agent's HTTP server: GET and HEAD for scrapers, scripts and the dashboard, built to outlive hostile clients.
-// One own thread serves every connection asynchronously; header size, time and number of connections are bounded.
-// Owns its thread, its sockets and the handler. All members may be called from any thread, except from the handler.
+// One own thread serves every connection asynchronously, and a second one calls the handler for what is slow; header
+// size, time and number of connections are bounded. Owns its threads, its sockets and the handler. All members may be
+// called from any thread, except from the handler.
 #pragma once
 
 #include <cstddef>
@@ -32,16 +33,18 @@ struct HttpCounters {
   uint64_t handler_errors = 0;   ///< 500: the handler threw, or gave a header that cannot be sent
   uint64_t streams_dropped = 0;  ///< clients of a stream closed because they read too slowly
   uint64_t streams_refused = 0;  ///< 503: max_streams were open
+  uint64_t busy = 0;             ///< 503: max_slow requests were waiting for a slow answer
   uint64_t accept_errors = 0;    ///< accept failed, e.g. no descriptors left; tried again after a pause
 };
 
 class HttpServer {
  public:
   /// Listens and serves until destroyed. Errors: an address beyond loopback that nothing protects, half a pair of
-  /// credentials, a bad address, a port that is taken or forbidden.
-  static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options, HttpHandler handler);
+  /// credentials, a bad address, a port that is taken or forbidden. Without `is_slow` nothing is.
+  static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options, HttpHandler handler,
+                                                   HttpIsSlow is_slow = {});
 
-  /// Closes all connections at once; waits only for a handler that is just running.
+  /// Closes all connections at once; then waits, but only for a handler that is just running.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -49,6 +52,10 @@ class HttpServer {
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] HttpCounters counters() const;
   [[nodiscard]] std::size_t connections() const;  ///< open now
+
+  /// Secrets and names for the Host header as in `options` instead; returns before the next request is held to them.
+  /// Connections stay, except for streams. Errors: as those of start(); nothing is changed then.
+  Status change_access(const HttpServerOptions& options);
 
   /// Sends `data` as one event to every client of the stream `name`; returns at once. A client whose buffer is full
   /// is closed and counted.

@@ -38,12 +38,24 @@ Error listen_error(const std::string& where, const boost::system::error_code& er
 
 }  // namespace
 
-ServerCore::ServerCore(HttpServerOptions server_options, RequestRules request_rules)
-    : options(std::move(server_options)), rules(std::move(request_rules)) {}
+ServerCore::ServerCore(HttpServerOptions server_options, RequestRules request_rules, HttpHandler request_handler,
+                       HttpIsSlow is_slow_request)
+    : options(std::move(server_options)),
+      handler(std::move(request_handler)),
+      is_slow(std::move(is_slow_request)),
+      rules(std::move(request_rules)) {}
 
+// First what others see, the port and the connections; then the wait for a slow answer that nobody wants any more.
 ServerCore::~ServerCore() {
   context_.stop();
   if (thread_.joinable()) thread_.join();
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  const std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
+  for (auto* session : sessions) session->drop();
+  if (!aside_) return;
+  aside_->stop();
+  aside_->join();
 }
 
 Status ServerCore::listen(const asio::ip::address& address) {
@@ -65,11 +77,15 @@ Status ServerCore::listen(const asio::ip::address& address) {
 
 void ServerCore::run() {
   accept();
-  // The new thread inherits the mask: signals are for the thread that decides when the agent ends.
+  // The new threads inherit the mask: signals are for the thread that decides when the agent ends.
   sigset_t all{};
   sigset_t before{};
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (is_slow) {
+    aside_.emplace(1);
+    asio::post(*aside_, [] { pthread_setname_np(pthread_self(), "outrider-ask"); });
+  }
   thread_ = std::thread([this] { context_.run(); });
   pthread_setname_np(thread_.native_handle(), "outrider-http");
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -142,6 +158,30 @@ void ServerCore::enter(Session& session) {
 void ServerCore::leave(Session& session) {
   sessions_.remove(&session);
   open = sessions_.size();
+}
+
+void ServerCore::ask_aside(std::shared_ptr<Session> session, HttpRequest request) {
+  ++asked_aside;
+  asio::post(*aside_, [this, session = std::move(session), request = std::move(request)]() mutable {
+    HttpResponse response;
+    if (session->is_awaited()) response = call_handler(handler, request, counters);
+    // The session goes back with it, for it must end on the server's thread.
+    asio::post(context_, [this, session = std::move(session), response = std::move(response)]() mutable {
+      --asked_aside;
+      session->on_answer(std::move(response));
+    });
+  });
+}
+
+// A stream was opened with an older secret, and never shows another one.
+void ServerCore::change_rules(RequestRules request_rules) {
+  asio::post(context_, [this, changed = std::move(request_rules)]() mutable {
+    rules = std::move(changed);
+    const std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
+    for (auto* session : sessions) {
+      if (session->is_stream()) session->drop();
+    }
+  });
 }
 
 void ServerCore::publish(std::string name, std::shared_ptr<const std::string> event) {

@@ -1,12 +1,15 @@
 // What the server's thread owns: the listening socket, the open sessions, and the rules they answer by. Private to
-// this folder. Everything here but the atomics is touched by the server's thread alone, once it runs.
+// this folder. Everything here but the atomics is touched by the server's thread alone, once it runs; the second thread
+// only calls the handler, and hands the answer to the first.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,7 +23,8 @@ class Session;
 
 class ServerCore {
  public:
-  ServerCore(HttpServerOptions server_options, RequestRules request_rules);
+  ServerCore(HttpServerOptions server_options, RequestRules request_rules, HttpHandler request_handler,
+             HttpIsSlow is_slow_request);
   ~ServerCore();
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
@@ -28,17 +32,23 @@ class ServerCore {
   Status listen(const boost::asio::ip::address& address);
   void run();
   void publish(std::string name, std::shared_ptr<const std::string> event);
+  void change_rules(RequestRules request_rules);
+  /// Asks the handler on the second thread, and hands the answer to Session::on_answer.
+  void ask_aside(std::shared_ptr<Session> session, HttpRequest request);
 
   /// A session enters when it opens and leaves when it is dropped or destroyed, whichever comes first.
   void enter(Session& session);
   void leave(Session& session);
 
   const HttpServerOptions options;
-  const RequestRules rules;
+  const HttpHandler handler;
+  const HttpIsSlow is_slow;  // may be empty
+  RequestRules rules;
   LiveCounters counters;
   std::atomic<std::size_t> open{0};
   uint16_t port = 0;
   unsigned streams = 0;
+  unsigned asked_aside = 0;  // and not answered yet
 
  private:
   using Socket = boost::asio::ip::tcp::socket;
@@ -55,6 +65,7 @@ class ServerCore {
   boost::asio::ip::tcp::acceptor acceptor_{context_};
   boost::asio::steady_timer pause_{context_};
   std::thread thread_;
+  std::optional<boost::asio::thread_pool> aside_;  // its jobs own sessions, so it goes before the context
 };
 
 }  // namespace outrider

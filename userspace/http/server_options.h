@@ -19,11 +19,13 @@ struct HttpServerOptions {
   std::vector<std::string> allowed_hosts;  ///< names in the Host header, besides localhost and the server's addresses
   unsigned max_connections = 64;
   unsigned max_streams = 16;  ///< of max_connections, how many may be event streams
+  unsigned max_slow = 8;      ///< of max_connections, how many may wait for a slow answer
 
-  std::chrono::milliseconds read_timeout{3000};   ///< from the first wait to the last byte of a request's header
-  std::chrono::milliseconds write_timeout{3000};  ///< for a whole response, or one event of a stream
-  std::chrono::milliseconds idle_timeout{30000};  ///< between two requests of one connection
-  std::size_t stream_buffer = 256 * 1024;         ///< bytes that one slow client of a stream may leave waiting
+  std::chrono::milliseconds read_timeout{3000};     ///< from the first wait to the last byte of a request's header
+  std::chrono::milliseconds write_timeout{3000};    ///< for a whole response, or one event of a stream
+  std::chrono::milliseconds answer_timeout{10000};  ///< for a slow answer, with the time that it waits for its turn
+  std::chrono::milliseconds idle_timeout{30000};    ///< between two requests of one connection
+  std::size_t stream_buffer = 256 * 1024;           ///< bytes that one slow client of a stream may leave waiting
 };
 
 }  // namespace outrider

@@ -6,6 +6,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <utility>
+#include <variant>
 
 #include "userspace/http/server_core.h"
 
@@ -16,6 +17,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
+constexpr unsigned kHttp11 = 11;
 constexpr uint32_t kHeaderLimit = 8192;
 // Room for a header and what a client pipelines behind it; past this a read waits until it is answered.
 constexpr std::size_t kBufferLimit = 2 * kHeaderLimit;
@@ -29,7 +31,12 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 }  // namespace
 
 Session::Session(ServerCore& core, asio::ip::tcp::socket socket)
-    : core_(core), stream_(std::move(socket)), buffer_(kBufferLimit), phase_start_(std::chrono::steady_clock::now()) {
+    : core_(core),
+      stream_(std::move(socket)),
+      buffer_(kBufferLimit),
+      answer_timer_(stream_.get_executor()),
+      version_(kHttp11),
+      phase_start_(std::chrono::steady_clock::now()) {
   ErrorCode ignored;
   const auto remote = stream_.socket().remote_endpoint(ignored);
   const auto address = remote.address().to_string();
@@ -55,6 +62,8 @@ std::chrono::steady_clock::duration Session::time_in_phase() const {
 void Session::drop() {
   if (dropped_) return;
   dropped_ = true;
+  awaited_ = false;
+  answer_timer_.cancel();
   core_.leave(*this);
   stream_.close();
 }
@@ -64,7 +73,7 @@ void Session::start() { read_request(); }
 void Session::refuse() {
   auto response = HttpResponse::text(503, "Too many connections are open; try again in a moment.\n");
   response.headers.emplace_back("Retry-After", "1");
-  send(std::move(response), 11, false, false);
+  send(std::move(response), false, false);
 }
 
 void Session::await_request() {
@@ -84,6 +93,7 @@ void Session::await_request() {
 
 void Session::read_request() {
   enter_phase(Phase::kReading);
+  version_ = kHttp11;
   parser_.emplace();
   parser_->header_limit(kHeaderLimit);
   parser_->body_limit(0);
@@ -107,14 +117,14 @@ void Session::on_header(ErrorCode error) {
 void Session::answer_bad_header(ErrorCode error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     ++core_.counters.too_large;
-    send(HttpResponse::text(431, "The header is larger than 8192 bytes.\n"), 11, false, false);
+    send(HttpResponse::text(431, "The header is larger than 8192 bytes.\n"), false, false);
   } else if (error == http::error::body_limit) {
     ++core_.counters.too_large;
-    send(HttpResponse::text(413, "This server takes no request bodies.\n"), 11, false, false);
+    send(HttpResponse::text(413, "This server takes no request bodies.\n"), false, false);
   } else if (error != http::error::end_of_stream && error != http::error::partial_message &&
              error.category() == http::make_error_code(http::error::bad_method).category()) {
     ++core_.counters.malformed;
-    send(HttpResponse::text(400, "That is not an HTTP/1.1 request.\n"), 11, false, false);
+    send(HttpResponse::text(400, "That is not an HTTP/1.1 request.\n"), false, false);
   }
 }
 
@@ -135,19 +145,62 @@ RequestHeader Session::view_header() const {
 
 void Session::answer_request() {
   const auto header = view_header();
-  auto response = core_.rules.answer(header, core_.counters);
+  has_body_ = header.has_body;
+  version_ = parser_->get().version();
+  auto checked = core_.rules.check(header, core_.counters);
+  if (auto* refusal = std::get_if<HttpResponse>(&checked)) {
+    answer(std::move(*refusal));
+    return;
+  }
+  auto& request = std::get<HttpRequest>(checked);
+  if (!core_.is_slow || !core_.is_slow(request)) {
+    answer(call_handler(core_.handler, request, core_.counters));
+  } else if (core_.asked_aside < core_.options.max_slow) {
+    answer_later(std::move(request));
+  } else {
+    ++core_.counters.busy;
+    refuse_busy("Too many requests for history are waiting; try again in a moment.\n");
+  }
+}
+
+void Session::answer_later(HttpRequest request) {
+  enter_phase(Phase::kWaiting);
+  awaited_ = true;
+  answer_timer_.expires_after(core_.options.answer_timeout);
+  answer_timer_.async_wait([self = shared_from_this()](ErrorCode error) {
+    if (error || self->dropped_ || self->phase_ != Phase::kWaiting) return;
+    self->awaited_ = false;
+    ++self->core_.counters.timeouts;
+    self->refuse_busy("The answer takes too long; ask for less, or try again in a moment.\n");
+  });
+  core_.ask_aside(shared_from_this(), std::move(request));
+}
+
+void Session::on_answer(HttpResponse response) {
+  if (dropped_ || phase_ != Phase::kWaiting) return;
+  awaited_ = false;
+  answer_timer_.cancel();
+  answer(std::move(response));
+}
+
+// The connection ends with it, so that an answer that comes too late is not taken for that to a later request.
+void Session::refuse_busy(const char* text) {
+  auto response = HttpResponse::text(503, text);
+  response.headers.emplace_back("Retry-After", "1");
+  send(std::move(response), parser_->get().method() == http::verb::head, false);
+}
+
+void Session::answer(HttpResponse response) {
   const auto& request = parser_->get();
-  const bool head = request.method() == http::verb::head;
-  // A body stays unread and would be taken for the next request.
-  const bool keep_alive = request.keep_alive() && !header.has_body;
   if (!response.stream.empty() && core_.streams >= core_.options.max_streams) {
     ++core_.counters.streams_refused;
     response = HttpResponse::text(503, "Too many event streams are open; close one and try again.\n");
   }
-  send(std::move(response), request.version(), head, keep_alive);
+  // A body stays unread and would be taken for the next request.
+  send(std::move(response), request.method() == http::verb::head, request.keep_alive() && !has_body_);
 }
 
-void Session::send(HttpResponse response, unsigned version, bool head, bool keep_alive) {
+void Session::send(HttpResponse response, bool head, bool keep_alive) {
   enter_phase(Phase::kWriting);
   const bool stream = !response.stream.empty();
   if (stream) {
@@ -160,7 +213,7 @@ void Session::send(HttpResponse response, unsigned version, bool head, bool keep
     }
   }
   body_ = stream ? nullptr : std::move(response.body);
-  auto& message = response_.emplace(http::int_to_status(static_cast<unsigned>(response.status)), version);
+  auto& message = response_.emplace(http::int_to_status(static_cast<unsigned>(response.status)), version_);
   if (body_) message.body() = {body_->data(), body_->size()};
   message.keep_alive(keep_alive);
   if (!response.content_type.empty()) message.set(http::field::content_type, response.content_type);

@@ -3,7 +3,9 @@
 // it is gone, and its socket with it.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -26,7 +28,7 @@ class ServerCore;
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  enum class Phase { kReading, kIdle, kWriting, kStreaming, kClosing };
+  enum class Phase { kReading, kIdle, kWaiting, kWriting, kStreaming, kClosing };
 
   Session(ServerCore& core, boost::asio::ip::tcp::socket socket);
   ~Session();
@@ -37,6 +39,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void start();
   /// Answers 503 without reading, and closes.
   void refuse();
+  /// The answer to a slow request, if it comes in time.
+  void on_answer(HttpResponse response);
+  /// Somebody still waits for that answer. May be asked from any thread.
+  [[nodiscard]] bool is_awaited() const { return awaited_; }
+  [[nodiscard]] bool is_stream() const { return !stream_name_.empty(); }
   /// Closes at once.
   void drop();
   /// Queues `event` if this is a client of stream `name`.
@@ -56,7 +63,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void answer_bad_header(ErrorCode error);
   [[nodiscard]] RequestHeader view_header() const;
   void answer_request();
-  void send(HttpResponse response, unsigned version, bool head, bool keep_alive);
+  void answer_later(HttpRequest request);
+  void answer(HttpResponse response);
+  void refuse_busy(const char* text);
+  void send(HttpResponse response, bool head, bool keep_alive);
   void on_sent(ErrorCode error, bool keep_alive);
   void finish();
   void drain();
@@ -68,6 +78,10 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
+  boost::asio::steady_timer answer_timer_;
+  std::atomic<bool> awaited_{false};
+  unsigned version_;       // of the request that is being answered, as 10 * major + minor
+  bool has_body_ = false;  // it has, which is not read
   std::string peer_;
   std::string local_address_;
 

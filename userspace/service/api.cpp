@@ -105,10 +105,10 @@ const std::vector<Api::Route>& Api::routes() {
       {"/metrics", "Prometheus text, or OpenMetrics if the Accept header asks for it", &Api::metrics},
       {"/api/v1/snapshot", "the newest figures; target=NAME, format=json|prometheus|influxdb", &Api::snapshot},
       {"/api/v1/history", "the past; target, type, metric=p99,qps, since=2h or from and to, step=1m, format=json|csv",
-       &Api::history},
-      {"/api/v1/trends", "what changed, and whether it is more than noise; target, window=1h", &Api::trends},
+       &Api::history, true},
+      {"/api/v1/trends", "what changed, and whether it is more than noise; target, window=1h", &Api::trends, true},
       {"/api/v1/targets", "what is watched, and what could not be", &Api::targets},
-      {"/api/v1/dashboard", "what the dashboard draws; target, window=1h", &Api::dashboard},
+      {"/api/v1/dashboard", "what the dashboard draws; target, window=1h", &Api::dashboard, true},
       {"/api/v1/agent", "what the agent costs, what it lost, and how its exports do", &Api::agent},
   };
   return kRoutes;
@@ -141,6 +141,11 @@ HttpResponse Api::handle(const HttpRequest& request) {
     if (request.path == route.path) return (this->*route.answer)(view);
   }
   return refuse(404, request.path + " is not served; / lists what is");
+}
+
+bool Api::reads_store(const HttpRequest& request) {
+  return std::any_of(routes().begin(), routes().end(),
+                     [&](const Route& route) { return route.reads_store && request.path == route.path; });
 }
 
 HttpResponse Api::index(const View&) {

@@ -1,5 +1,5 @@
 // What the HTTP server answers: metrics, snapshots, history, health. Handlers read the last published report and the
-// store; they never touch the sampling. handle() is for the server's thread, the others are thread-safe.
+// store; they never touch the sampling. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -31,6 +31,8 @@ class Api {
   void publish(std::shared_ptr<const Report> report);
 
   HttpResponse handle(const HttpRequest& request);
+  /// The answer takes the time of a disk.
+  static bool reads_store(const HttpRequest& request);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -56,6 +58,7 @@ class Api {
   struct Route {
     const char *path, *what;
     HttpResponse (Api::*answer)(const View& view);
+    bool reads_store = false;
   };
   static const std::vector<Route>& routes();
 
