@@ -83,7 +83,7 @@ struct AgentFigures {
   std::vector<SinkCounters> sinks;
   std::optional<StoreCounters> store;         ///< none: switched off
   std::map<std::string, std::uint64_t> http;  ///< by what happened; empty: switched off
-  std::string http_error;                     ///< why the server does not run; empty: it does, or shall not
+  std::string http_error;                     ///< why it does not serve where it should; empty: it does, or shall not
 };
 
 }  // namespace outrider

@@ -6,13 +6,12 @@
 
 #include <algorithm>
 #include <array>
-#include <future>
-#include <system_error>
 #include <utility>
 
 #include "userspace/agent/influx_push.h"
 #include "userspace/agent/sinks.h"
 #include "userspace/config/load.h"
+#include "userspace/service/aside.h"
 
 namespace outrider {
 namespace {
@@ -191,25 +190,16 @@ void Outputs::change(Output& output, const Wanted& wanted) {
 }
 
 void Outputs::retire(Output output, Sink::Clock::time_point deadline) {
-  Retired retired{output.name, std::move(output.thread), {}};
-  const auto end = [thread = retired.thread, deadline] { thread->stop(deadline); };
-  try {
-    retired.ended = std::async(std::launch::async, end);
-  } catch (const std::system_error&) {  // no thread to be had: rather a late reading than points that nobody counts
-    retired.ended = std::async(std::launch::deferred, end);
-    retired.ended.wait();
-  }
-  retired_.push_back(std::move(retired));
+  const std::shared_ptr<SinkThread> thread = std::move(output.thread);
+  retired_.push_back({output.name, thread, do_aside([thread, deadline] { thread->stop(deadline); })});
 }
 
 void Outputs::forget_ended() {
-  const auto has_ended = [](const Retired& retired) {
-    return retired.ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  };
+  const auto is_over = [](const Retired& retired) { return has_ended(retired.ended); };
   for (const Retired& retired : retired_) {
-    if (has_ended(retired)) add_past(past_[retired.name], at_the_end(retired.thread->counters()));
+    if (is_over(retired)) add_past(past_[retired.name], at_the_end(retired.thread->counters()));
   }
-  retired_.erase(std::remove_if(retired_.begin(), retired_.end(), has_ended), retired_.end());
+  retired_.erase(std::remove_if(retired_.begin(), retired_.end(), is_over), retired_.end());
 }
 
 void Outputs::add(const SinkThread::SharedReport& report) {

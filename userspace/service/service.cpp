@@ -81,7 +81,7 @@ class Service {
         store_(std::move(store)),
         targets_(*watcher_, schedule_, store_.get()),
         api_(store_.get()),
-        web_([this](const HttpRequest& request) { return api_.handle(request); }) {}
+        web_([this](const HttpRequest& request) { return api_.handle(request); }, Api::reads_store) {}
 
   void apply(const Config& config);
   void run(const Signals& signals);

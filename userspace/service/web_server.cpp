@@ -1,15 +1,25 @@
 #include "userspace/service/web_server.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "userspace/config/load.h"
+#include "userspace/service/aside.h"
 
 namespace outrider {
 namespace {
 
-constexpr std::chrono::seconds kRetryEvery{5};
+// What the socket of a server that was told to end may take to close.
+constexpr std::chrono::milliseconds kUntilClosed{200};
+
+std::string url_of(const std::string& address, std::uint32_t port) {
+  const bool six = address.find(':') != std::string::npos;
+  return fmt::format("http://{}{}{}:{}/", six ? "[" : "", address, six ? "]" : "", port);
+}
 
 std::map<std::string, std::uint64_t> by_name(const HttpCounters& counters) {
   return {{"request", counters.requests},
@@ -25,6 +35,7 @@ std::map<std::string, std::uint64_t> by_name(const HttpCounters& counters) {
           {"handler_error", counters.handler_errors},
           {"stream_dropped", counters.streams_dropped},
           {"stream_refused", counters.streams_refused},
+          {"busy", counters.busy},
           {"accept_error", counters.accept_errors}};
 }
 
@@ -56,33 +67,85 @@ void WebServer::configure(const HttpConfig& config) {
   }
   const bool same = config == config_ && options->bearer_token == options_.bearer_token &&
                     options->basic_password == options_.basic_password;
-  if (same && (server_ || !config.enabled)) return;
-  past_ = events();
-  server_.reset();
+  if (same && (server_ || !config.enabled) && !next_try_) return;
   config_ = config;
   options_ = std::move(*options);
   error_.clear();
-  if (config_.enabled) start();
+  next_try_.reset();
+  if (config_.enabled) {
+    serve();
+  } else {
+    retire();
+  }
+}
+
+void WebServer::serve() {
+  if (server_) {
+    // The new rules are for whoever comes to the old address too. They may not fit it (it can be reached from outside
+    // and the new one can not); then it goes on by its own.
+    const Status changed = server_->change_access(options_);
+    const bool same_port = config_.port == serving_.port || config_.port == server_->port();
+    if (config_.address == serving_.address && same_port) {
+      if (!changed) spdlog::error("http: serving on as before: {}", changed.error().message);
+      return;
+    }
+  }
+  start();
+}
+
+// 0.0.0.0 cannot be had while we hold 127.0.0.1 with the same port, nor the other way round.
+bool WebServer::is_in_our_way(const Error& error) const {
+  return server_ && error.code == EADDRINUSE && config_.port == server_->port();
 }
 
 void WebServer::start() {
-  Result<std::unique_ptr<HttpServer>> server = HttpServer::start(options_, handler_);
-  if (!server) {
-    const std::string& reason = server.error().message;
-    if (reason != error_) spdlog::error("http: not serving, and trying again: {}", reason);
-    error_ = reason;
-    next_try_ = Clock::now() + kRetryEvery;
+  Result<std::unique_ptr<HttpServer>> server = HttpServer::start(options_, handler_, is_slow_);
+  if (server) {
+    retire();
+    server_ = std::move(*server);
+    serving_ = config_;
+    error_.clear();
+    next_try_.reset();
+    spdlog::info("http: serving on {}", url_of(config_.address, server_->port()));
     return;
   }
-  server_ = std::move(*server);
-  error_.clear();
-  const bool six = config_.address.find(':') != std::string::npos;
-  spdlog::info("http: serving on http://{}{}{}:{}/", six ? "[" : "", config_.address, six ? "]" : "", server_->port());
+  next_try_ = Clock::now() + retry_every_;
+  if (is_in_our_way(server.error())) {
+    spdlog::info("http: closing {} for {}", url_of(serving_.address, server_->port()),
+                 url_of(config_.address, config_.port));
+    retire();
+    next_try_ = Clock::now() + kUntilClosed;
+    return;
+  }
+  const std::string& reason = server.error().message;
+  if (reason == error_) return;
+  error_ = reason;
+  const std::string meanwhile =
+      server_ ? "still serving on " + url_of(serving_.address, server_->port()) : "not serving";
+  spdlog::error("http: {}, and trying again: {}", meanwhile, reason);
+}
+
+// A handler may be running, which nobody here shall wait for.
+void WebServer::retire() {
+  if (!server_) return;
+  past_ = events();
+  // The last copy of the closure may go here, so it is the call that has to end the server.
+  const auto old = std::make_shared<std::unique_ptr<HttpServer>>(std::move(server_));
+  ending_.push_back(do_aside([old] { old->reset(); }));
 }
 
 void WebServer::retry() {
-  if (!server_ && config_.enabled && !error_.empty() && Clock::now() >= next_try_) start();
+  ending_.erase(std::remove_if(ending_.begin(), ending_.end(), has_ended), ending_.end());
+  if (next_try_ && Clock::now() >= *next_try_) start();
 }
+
+void WebServer::stop() {
+  next_try_.reset();
+  retire();
+  ending_.clear();
+}
+
+std::optional<std::uint16_t> WebServer::port() const { return server_ ? std::optional(server_->port()) : std::nullopt; }
 
 std::map<std::string, std::uint64_t> WebServer::events() const {
   std::map<std::string, std::uint64_t> events = past_;

@@ -1,12 +1,18 @@
-// The HTTP server as the configuration wants it: started, stopped, and tried again while its port is taken. Not
-// thread-safe: it belongs to the thread that samples.
+// The HTTP server as the configuration wants it: started, stopped, and tried again while its port is taken. Other
+// secrets are given to the server that runs; another address gets a server of its own, and the one before serves until
+// that works. Not thread-safe: it belongs to the thread that samples, and never makes it wait for a handler, but in
+// stop().
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "userspace/base/fault_notice.h"
 #include "userspace/config/config.h"
@@ -16,30 +22,43 @@ namespace outrider {
 
 class WebServer {
  public:
-  explicit WebServer(HttpHandler handler) : handler_(std::move(handler)) {}
+  static constexpr std::chrono::milliseconds kRetryEvery{5'000};
 
-  /// Serves as `config` says; connections stay if neither that nor the secrets changed.
+  explicit WebServer(HttpHandler handler, HttpIsSlow is_slow = {}, std::chrono::milliseconds retry_every = kRetryEvery)
+      : handler_(std::move(handler)), is_slow_(std::move(is_slow)), retry_every_(retry_every) {}
+
+  /// Serves as `config` says; connections stay unless the address or port changed.
   void configure(const HttpConfig& config);
-  /// Tries again if it does not run though it should.
+  /// Tries again if it does not run as it should.
   void retry();
-  void stop() { server_.reset(); }
+  /// Waits for handlers that are just running.
+  void stop();
 
   /// What happened since the agent's start, by name; empty if it never ran.
   [[nodiscard]] std::map<std::string, std::uint64_t> events() const;
-  /// Why it does not run; empty: it does, or shall not.
+  /// The port that is served on; none: not serving.
+  [[nodiscard]] std::optional<std::uint16_t> port() const;
+  /// Why it does not run where it should; empty: it does, or shall not.
   [[nodiscard]] const std::string& error() const { return error_; }
 
  private:
   using Clock = std::chrono::steady_clock;
+  void serve();
   void start();
+  void retire();
+  [[nodiscard]] bool is_in_our_way(const Error& error) const;
 
-  HttpHandler handler_;
+  const HttpHandler handler_;
+  const HttpIsSlow is_slow_;
+  const std::chrono::milliseconds retry_every_;
   HttpConfig config_;
   HttpServerOptions options_;  ///< with the secrets of the files
   std::unique_ptr<HttpServer> server_;
-  std::map<std::string, std::uint64_t> past_;  ///< events of servers that were replaced
+  HttpConfig serving_;                            ///< where server_ serves
+  std::vector<std::shared_future<void>> ending_;  ///< servers that were replaced
+  std::map<std::string, std::uint64_t> past_;     ///< events of servers that were replaced
   std::string error_;
-  Clock::time_point next_try_;
+  std::optional<Clock::time_point> next_try_;
 };
 
 }  // namespace outrider
