@@ -66,10 +66,10 @@ TEST(InfluxLine, HostileNamesStayOneLineEach) {
 TEST(InfluxLine, TagsAreMergedSortedAndNeverEmpty) {
   InfluxOptions options;
   options.tags = {{"host", "db1"}, {"empty", ""}, {"target", "not this"}};
-  options.target_tags["engine"] = {{"env", "prod"}, {"host", "own"}};
+  options.target_tags["engine"] = {{"env", "prod"}, {"host", "own"}, {"time", "x"}, {"type", "own"}};
   const std::string text = influx_lines({engine()}, options);
   EXPECT_THAT(lines_of(text, "outrider_health"),
-              ElementsAre("outrider_health,env=prod,host=own,target=engine score=100 1700000000123000000"));
+              ElementsAre("outrider_health,env=prod,host=db1,target=engine score=100 1700000000123000000"));
   EXPECT_THAT(text, Not(HasSubstr("empty")));
 }
 

@@ -8,7 +8,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
+
+#include "userspace/export/prometheus_text.h"
+#include "userspace/model/label_use.h"
 
 namespace outrider {
 namespace {
@@ -96,6 +100,32 @@ TEST_F(Openmetrics, WholeBoundsAreSpeltAsFloats) {
             "# HELP h_seconds Help \\\"with\\\" \\\\ and\\nnewline\n"
             "h_seconds_bucket{le=\"1.0\"} 1\nh_seconds_count 1\nh_seconds_sum 0.5\n# EOF\n");
   EXPECT_EQ(openmetrics_text(std::vector<prometheus::MetricFamily>{}), "# EOF\n");
+}
+
+// A target's label of the same name would make a sample with two of it.
+TEST_F(Openmetrics, NoTargetMayHaveALabelThatTheMetricsUse) {
+  Report report;
+  report.snapshots = {make_snapshot("engine")};
+  report.snapshots[0].query_metrics.phases["plan"] = {};
+  report.snapshots[0].query_metrics.p50_response_time_seconds = 1;
+  report.snapshots[0].health_deductions = {{"cpu_high", 95, 80, 15}};
+  report.agent.emplace();
+  report.agent->sinks.resize(1);
+  report.agent->sinks[0].points.emplace();
+  report.agent->targets.resize(1);
+  report.agent->http["request"] = 1;
+  report.agent->store.emplace();
+  std::set<std::string> used;
+  for (const auto& family : prometheus_families(report)) {
+    for (const auto& metric : family.metric) {
+      for (const auto& label : metric.label) used.insert(label.name);
+    }
+  }
+  EXPECT_THAT(used, testing::IsSupersetOf({"target", "type", "class", "phase", "percentile", "reason", "rule", "mode",
+                                           "window", "state", "sink", "event", "result", "version"}));
+  for (const std::string& label : used) EXPECT_NE(use_of_label(label), LabelUse::kFree) << label;
+  EXPECT_EQ(use_of_label("le"), LabelUse::kMetrics);
+  EXPECT_EQ(use_of_label("environment"), LabelUse::kFree);
 }
 
 TEST_F(Openmetrics, RealParsersAcceptIt) {

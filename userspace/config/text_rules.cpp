@@ -8,6 +8,7 @@
 #include <string>
 
 #include "userspace/config/config.h"
+#include "userspace/model/label_use.h"
 
 namespace outrider {
 namespace {
@@ -103,15 +104,20 @@ const char* basic_user(std::string_view text) {
 }
 
 const char* label_name(std::string_view text) {
-  // What our own metrics carry; a second label of that name would make Prometheus refuse the whole page.
-  constexpr std::array<std::string_view, 12> kOurs = {"target", "type",  "class", "phase",      "rule",     "mode",
-                                                      "reason", "state", "le",    "percentile", "quantile", "window"};
   if (!identifier(text) || text.starts_with("__")) {
     return "a label name of letters, digits and underscores, with no digit and no double underscore first";
   }
-  return std::find(kOurs.begin(), kOurs.end(), text) == kOurs.end()
-             ? nullptr
-             : "a label name that the metrics do not use themselves (target, type, class, phase, rule, mode, ...)";
+  switch (use_of_label(text)) {
+    case LabelUse::kMetrics:
+      return "a label name that the metrics do not use themselves (target, type, class, phase, host, version, ...)";
+    case LabelUse::kPrometheus:
+      return "another one: Prometheus gives the labels job and instance to all that it scrapes";
+    case LabelUse::kInfluxdb:
+      return "another one: InfluxDB refuses points with a tag time, _field or _measurement";
+    case LabelUse::kFree:
+      break;
+  }
+  return nullptr;
 }
 
 bool is_loopback(const std::string& address) {

@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "userspace/model/label_use.h"
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/utf8.h"
 
@@ -266,7 +267,9 @@ void Lines::add(const Snapshot& snapshot) {
   }
   Tags tags{{"target", name}};
   if (const auto own = options_.target_tags.find(snapshot.target); own != options_.target_tags.end()) {
-    tags.insert(own->second.begin(), own->second.end());
+    for (const auto& [label, value] : own->second) {
+      if (use_of_label(label) == LabelUse::kFree) tags.emplace(label, value);
+    }
   }
   tags.insert(options_.tags.begin(), options_.tags.end());
   Writer writer(out_, options_, snapshot, std::move(tags));

@@ -15,7 +15,7 @@ struct InfluxOptions {
   using Tags = std::map<std::string, std::string>;
   std::string prefix = "outrider";          ///< of all measurements: PREFIX_queries, PREFIX_types, ...
   Tags tags;                                ///< on every point, for instance the host's name
-  std::map<std::string, Tags> target_tags;  ///< by target; a tag of ours (target, type, ...) wins over one given here
+  std::map<std::string, Tags> target_tags;  ///< by target; names that use_of_label knows are left out
 };
 
 /// One line a point, each ended by a newline, with timestamps in nanoseconds. Measurements: queries, waits, types (tag

@@ -8,6 +8,7 @@
 
 #include "userspace/export/agent_families.h"
 #include "userspace/export/family_set.h"
+#include "userspace/model/label_use.h"
 
 namespace outrider {
 namespace {
@@ -166,17 +167,13 @@ void add_configured(FamilySet& set, const Labels& target, const TargetState& sta
             state.availability_objective);
 }
 
-// The configuration's labels behind ours; one of a name that we use ourselves would make a series with two of it, and
-// Prometheus itself gives the last two to what it scrapes.
+// The configuration's labels behind ours.
 Labels target_labels(const std::string& name, const std::string& target, const PrometheusOptions& options) {
-  static const std::set<std::string> kOurs = {"target", "type",   "class",   "phase",    "percentile", "reason",
-                                              "rule",   "mode",   "window",  "state",    "le",         "sink",
-                                              "event",  "result", "version", "instance", "job"};
   Labels labels{{"target", name}};
   const auto own = options.target_labels.find(target);
   if (own == options.target_labels.end()) return labels;
   for (const auto& [label, value] : own->second) {
-    if (kOurs.count(label) == 0) labels.emplace_back(label, value);
+    if (use_of_label(label) == LabelUse::kFree) labels.emplace_back(label, value);
   }
   return labels;
 }

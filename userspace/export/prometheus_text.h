@@ -15,7 +15,7 @@ namespace outrider {
 struct PrometheusOptions {
   std::string prefix = "llmkg";  ///< namespace of all names; [a-zA-Z_][a-zA-Z0-9_]*
   bool fine_buckets = false;     ///< every used histogram bucket, not 40 fixed `le` bounds
-  /// More labels by target; names must be valid, and one of ours (target, type, ...) wins over the same one here.
+  /// More labels by target; names must be valid, and those that use_of_label knows are left out.
   std::map<std::string, std::map<std::string, std::string>> target_labels = {};
 };
 
