@@ -1,7 +1,9 @@
 """`outrider run` as a service: what it exports and remembers agrees with the example engine's own record, a reload keeps
 what did not change, and faults of one part cost no interval of another."""
 
+import datetime
 import json
+import os
 import shutil
 import signal
 import socket
@@ -186,6 +188,32 @@ url = "http://127.0.0.1:{free_port()}"
         self.assertEqual(done.returncode, 2)
         self.assertIn("outrider.toml:2:", done.stderr)
         self.assertIn("outrider.toml:3:", done.stderr)
+
+    def logged(self, journal):
+        """The lines that a service without [log] writes to a file; the journal's, if JOURNAL_STREAM says so."""
+        self.configure([])
+        path = self.directory / "stderr"
+        with open(path, "wb") as file:
+            status = os.fstat(file.fileno())
+            inode = status.st_ino if journal else status.st_ino + 1
+            process = subprocess.Popen([harness.OUTRIDER, "run", "--config", self.config], stderr=file,
+                                       env={**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{inode}"})
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        harness.wait_until(lambda: "http: serving" in path.read_text(encoding="utf-8"), harness.PATIENCE_SECONDS, "a log")
+        process.terminate()
+        self.assertEqual(process.wait(harness.PATIENCE_SECONDS), 0)
+        return path.read_text(encoding="utf-8").splitlines()
+
+    def test_the_log_suits_its_reader(self):
+        for line in self.logged(journal=True):
+            # The priority of sd-daemon(3); the journal has the time.
+            self.assertRegex(line, r"^<[0-7]>(?!\d{4}-)")
+        for line in self.logged(journal=False):
+            # Python reads the same profile of ISO 8601, and insists on its being a time that exists.
+            moment, level, _ = line.split(" ", 2)
+            self.assertIsNotNone(datetime.datetime.fromisoformat(moment).tzinfo, line)
+            self.assertIn(level, ("info", "warning", "error"))
 
 
 if __name__ == "__main__":

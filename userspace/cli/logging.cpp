@@ -1,11 +1,15 @@
 #include "userspace/cli/logging.h"
 
+#include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -14,7 +18,7 @@
 namespace outrider {
 namespace {
 
-constexpr const char* kTextPattern = "%H:%M:%S %^%l%$ %v";
+constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S%z %^%l%$ %v";
 
 std::string message_of(const spdlog::details::log_msg& message) {
   return {message.payload.data(), message.payload.size()};
@@ -53,9 +57,18 @@ class JournaldFormatter : public spdlog::formatter {
   }
 };
 
+/// systemd.exec(5): JOURNAL_STREAM is "device:inode" of what it connected to the journal; stderr may be redirected.
+bool stderr_is_the_journals() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  return stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0 &&
+         fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
+}
+
 std::unique_ptr<spdlog::formatter> formatter_of(const std::string& format) {
   if (format == "json") return std::make_unique<JsonFormatter>();
-  if (format == "journald") return std::make_unique<JournaldFormatter>();
+  if (format == "journald" || (format == "auto" && stderr_is_the_journals()))
+    return std::make_unique<JournaldFormatter>();
   return std::make_unique<spdlog::pattern_formatter>(kTextPattern);
 }
 

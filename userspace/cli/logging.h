@@ -6,8 +6,9 @@
 namespace outrider {
 
 /// Makes the process's logger, or changes it: that is safe while other threads log. `level`: debug, info, warning,
-/// error or off. `format`: text (coloured on a terminal), json (one object a line), journald (text with a priority
-/// prefix).
-void set_up_logging(const std::string& level, const std::string& format = "text");
+/// error or off. `format`: text (with the local time and its offset, coloured on a terminal), json (one object a line),
+/// journald (no time, which the journal has, but a priority in front), auto (journald if stderr is the journal's, else
+/// text).
+void set_up_logging(const std::string& level, const std::string& format = "auto");
 
 }  // namespace outrider

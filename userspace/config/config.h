@@ -101,7 +101,7 @@ struct HttpConfig {
 
 struct LogConfig {
   std::string level = "info";   ///< debug, info, warning, error, off
-  std::string format = "text";  ///< text, json, journald
+  std::string format = "auto";  ///< auto, text, json, journald
   bool operator==(const LogConfig&) const = default;
 };
 

@@ -102,7 +102,7 @@ Section http_section(HttpConfig& http) {
 Section log_section(LogConfig& log) {
   return {"log",
           {{"level", ChoiceSlot{&log.level, {"debug", "info", "warning", "error", "off"}}},
-           {"format", ChoiceSlot{&log.format, {"text", "json", "journald"}}}}};
+           {"format", ChoiceSlot{&log.format, {"text", "json", "journald", "auto"}}}}};
 }
 
 }  // namespace
