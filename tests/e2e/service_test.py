@@ -200,7 +200,7 @@ url = "http://127.0.0.1:{free_port()}"
                                        env={**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{inode}"})
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        harness.wait_until(lambda: "http: serving" in path.read_text(encoding="utf-8"), harness.PATIENCE_SECONDS, "a log")
+        harness.wait_until(lambda: "http: serving" in path.read_text(encoding="utf-8"), 60, "a line of the log")
         process.terminate()
         self.assertEqual(process.wait(harness.PATIENCE_SECONDS), 0)
         return path.read_text(encoding="utf-8").splitlines()
