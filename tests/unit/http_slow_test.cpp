@@ -138,6 +138,7 @@ TEST_F(HttpSlowTest, TheEndWaitsForNoneThatHasNotBegun) {
   start();
   const std::uint16_t port = server_->port();
   std::vector<std::unique_ptr<RawClient>> clients;
+  clients.reserve(3);
   for (int i = 0; i < 3; ++i) clients.push_back(ask("/slow"));
   ASSERT_TRUE(gate_->wait_for_begun(1));
   ASSERT_TRUE(eventually([&] { return server_->connections() == 3; }));
