@@ -195,11 +195,13 @@ void Outputs::retire(Output output, Sink::Clock::time_point deadline) {
 }
 
 void Outputs::forget_ended() {
-  const auto is_over = [](const Retired& retired) { return has_ended(retired.ended); };
-  for (const Retired& retired : retired_) {
-    if (is_over(retired)) add_past(past_[retired.name], at_the_end(retired.thread->counters()));
+  // Asked once only: one that ends in between must be both counted and forgotten, or neither.
+  const auto ended = std::stable_partition(retired_.begin(), retired_.end(),
+                                           [](const Retired& retired) { return !has_ended(retired.ended); });
+  for (auto one = ended; one != retired_.end(); ++one) {
+    add_past(past_[one->name], at_the_end(one->thread->counters()));
   }
-  retired_.erase(std::remove_if(retired_.begin(), retired_.end(), is_over), retired_.end());
+  retired_.erase(ended, retired_.end());
 }
 
 void Outputs::add(const SinkThread::SharedReport& report) {
