@@ -62,6 +62,7 @@ TEST(Config, AnEmptyFileIsTheMissionsDefaultsAndWatchesNothing) {
   EXPECT_THAT(config.store.tiers, ElementsAre(StoreTier{seconds(1), hours(1)}, StoreTier{seconds(10), hours(24)},
                                               StoreTier{minutes(1), hours(720)}));
   const HealthThresholds& health = config.health.thresholds;
+  EXPECT_EQ(config.store.max_bytes, 2'147'483'648U);
   EXPECT_EQ(health.response_time_seconds.threshold, 0.05);
   EXPECT_EQ(health.response_time_seconds.penalty, 20);
   EXPECT_EQ(health.cache_hit_rate.threshold, 0.7);
@@ -73,7 +74,7 @@ collection_interval = "250ms"
 max_overhead = "off"
 enable_alerting = false
 [store]
-max_size = "2GiB"
+max_size = "3GiB"
 [health]
 response_time = "1.5s"
 response_time_penalty = 12.5
@@ -93,7 +94,7 @@ allowed_hosts = ["a.example.org", "b"]
   EXPECT_EQ(config.collection_interval, milliseconds(250));
   EXPECT_FALSE(config.max_overhead_percent.has_value());
   EXPECT_FALSE(config.enable_alerting);
-  EXPECT_EQ(config.store.max_bytes, 2'147'483'648U);
+  EXPECT_EQ(config.store.max_bytes, 3'221'225'472U);
   EXPECT_DOUBLE_EQ(config.health.thresholds.response_time_seconds.threshold, 1.5);
   EXPECT_DOUBLE_EQ(config.health.thresholds.response_time_seconds.penalty, 12.5);
   EXPECT_DOUBLE_EQ(config.health.thresholds.error_rate.threshold, 0.02);

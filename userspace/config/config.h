@@ -37,7 +37,7 @@ struct StoreTier {
 struct StoreConfig {
   bool enabled = true;
   std::string path = "/var/lib/outrider/history.db";
-  std::uint64_t max_bytes = 512ULL << 20;
+  std::uint64_t max_bytes = 2ULL << 30;
   /// Finest first; each step a multiple of the one before. Unless the file has tiers, the second keeps what
   /// `metrics_retention` says.
   std::vector<StoreTier> tiers = {{std::chrono::seconds(1), std::chrono::hours(1)},

@@ -14,8 +14,11 @@ namespace {
 
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kLogBytes = 8 << 20;  ///< what the write-ahead log may take
-// Trimming begins and ends at these parts of the limit, so that it is rare.
+// Trimming begins and ends at these parts of the limit.
 constexpr double kFull = 0.95, kRoomy = 0.85;
+// What one transaction may forget: more would go through the write-ahead log at once and could not keep to its share.
+constexpr std::int64_t kForgetBytes = 2 << 20;
+constexpr int kForgetSteps = 64;
 
 // The first error of a sequence of statements that cannot go on after one.
 #define OUTRIDER_TRY(expression) \
@@ -49,6 +52,9 @@ Status HistoryWriter::prepare() {
       {&find_id_, "SELECT id FROM name WHERE text = ?1"},
       {&find_name_, "SELECT text FROM name WHERE id = ?1"},
       {&put_state_, "INSERT OR REPLACE INTO state(key, value) VALUES(?1, ?2)"},
+      {&forget_recent_, "DELETE FROM recent WHERE target = ?1 AND begin < ?2"},
+      {&forget_rolled_, "DELETE FROM rolled WHERE tier = ?1 AND target = ?2 AND type = ?3 AND begin < ?4"},
+      {&next_type_, "SELECT type FROM rolled WHERE tier = ?1 AND target = ?2 AND type > ?3 ORDER BY type LIMIT 1"},
   };
   for (const auto& [statement, sql] : statements) {
     auto prepared = database_.prepare(sql);
@@ -208,36 +214,60 @@ Status HistoryWriter::roll_up(std::int64_t now_ms) {
   return Ok{};
 }
 
+Status HistoryWriter::forget_types(std::size_t tier, std::int64_t target, std::int64_t before_ms) {
+  const auto number = static_cast<std::int64_t>(tier);
+  for (std::optional<std::int64_t> type = 0; type;) {
+    OUTRIDER_TRY(forget_rolled_.bind(1, number).bind(2, target).bind(3, *type).bind(4, before_ms).run());
+    const auto row = next_type_.bind(1, number).bind(2, target).bind(3, *type).step();
+    type = row && *row ? std::optional(next_type_.number(0)) : std::nullopt;
+    next_type_.reset();
+    if (!row) return row.error();
+  }
+  return Ok{};
+}
+
 Status HistoryWriter::forget(std::size_t tier, std::int64_t before_ms) {
   const auto targets = target_ids();
   if (!targets) return targets.error();
   for (const std::int64_t target : *targets) {
-    if (tier == 0) {
-      OUTRIDER_TRY(
-          database_.execute(fmt::format("DELETE FROM recent WHERE target = {} AND begin < {}", target, before_ms)));
-      continue;
-    }
-    for (std::optional<std::int64_t> type = 0; type;) {
-      OUTRIDER_TRY(database_.execute(
-          fmt::format("DELETE FROM rolled WHERE tier = {} AND target = {} AND type = {} AND begin < {}", tier, target,
-                      *type, before_ms)));
-      const auto next = database_.number(
-          fmt::format("SELECT type FROM rolled WHERE tier = {} AND target = {} AND type > {} ORDER BY type LIMIT 1",
-                      tier, target, *type));
-      if (!next) return next.error();
-      type = *next;
-    }
+    OUTRIDER_TRY(tier == 0 ? forget_recent_.bind(1, target).bind(2, before_ms).run()
+                           : forget_types(tier, target, before_ms));
   }
-  if (tier > 0) return Ok{};
-  forgotten_until_ms_ = before_ms;
-  return put_state_.bind(1, std::string_view("store.forgotten")).bind_blob(2, std::to_string(before_ms)).run();
+  return tier == 0 ? put_forgotten(before_ms) : Ok{};
+}
+
+Status HistoryWriter::put_forgotten(std::int64_t until_ms) {
+  forgotten_until_ms_ = until_ms;
+  return put_state_.bind(1, std::string_view("store.forgotten")).bind_blob(2, std::to_string(until_ms)).run();
+}
+
+// Forgets what a tier holds from before a mark of the coarsest grid, one coarse step after the other. False: not all of
+// it, because `room` is used up, or `used` has come down to `enough`.
+Result<bool> HistoryWriter::forget_until(std::size_t tier, std::int64_t before_ms, Forgetting& room) {
+  while (true) {
+    const auto oldest = oldest_point(tier);
+    if (!oldest) return oldest.error();
+    if (!*oldest || **oldest >= before_ms) return true;
+    if (room.steps-- <= 0 || room.used <= room.enough) return false;
+    const std::int64_t end = floor_to_step(**oldest, coarsest_ms()) + coarsest_ms();
+    if (Status forgotten = forget(tier, std::min(before_ms, end)); !forgotten) return forgotten.error();
+    const auto used = used_bytes();
+    if (!used) return used.error();
+    room.used = *used;
+  }
 }
 
 Status HistoryWriter::forget_old(std::int64_t now_ms) {
   if (std::abs(now_ms - last_cleaning_ms_) < coarsest_ms()) return Ok{};
+  const auto used = used_bytes();
+  if (!used) return used.error();
+  Forgetting room{*used, *used - kForgetBytes, kForgetSteps};
   for (std::size_t tier = 0; tier < options_.tiers.size(); ++tier) {
     const std::int64_t before = floor_to_step(now_ms - options_.tiers[tier].keep_ms, coarsest_ms());
-    OUTRIDER_TRY(forget(tier, tier == 0 ? std::max(before, std::min(forgotten_until_ms_, now_ms)) : before));
+    const auto all = forget_until(tier, before, room);
+    if (!all) return all.error();
+    if (!*all) return Ok{};  // the next write goes on with it
+    if (tier == 0) OUTRIDER_TRY(put_forgotten(std::max(before, std::min(forgotten_until_ms_, now_ms))));
   }
   last_cleaning_ms_ = now_ms;
   return Ok{};
@@ -267,32 +297,28 @@ Result<std::optional<std::int64_t>> HistoryWriter::oldest_point(std::size_t tier
   return oldest;
 }
 
-// Forgets an eighth of what the tier holds; false if it has nothing to give.
-Result<bool> HistoryWriter::trim_tier(std::size_t tier, std::int64_t now_ms) {
-  const auto oldest = oldest_point(tier);
-  if (!oldest) return oldest.error();
+// What comes from before this may be taken from a tier in one round of trimming. In the first round a tier keeps as long
+// as the next finer one should, so that only what is oldest goes: a month of minutes shrinks to a day before a day of
+// ten seconds is touched. Each later round takes a tier further, and never below a finer one: the tiers stay nested, so
+// that a window which a tier reaches back to has no hole in it.
+std::int64_t HistoryWriter::trimmed_until(std::size_t tier, std::size_t round, std::int64_t now_ms) const {
   // Of the newest points the coarser steps are still to be made.
-  const std::int64_t newest = floor_to_step(now_ms - 2 * coarsest_ms(), coarsest_ms());
-  if (!*oldest || **oldest >= newest) return false;
-  const std::int64_t part = std::max(coarsest_ms(), (newest - **oldest) / 8);
-  const std::int64_t before = std::min(newest, ceil_to_step(**oldest + part, coarsest_ms()));
-  if (Status forgotten = forget(tier, before); !forgotten) return forgotten.error();
-  return true;
+  const std::int64_t keep = tier > round ? options_.tiers[tier - round - 1].keep_ms : 2 * coarsest_ms();
+  return floor_to_step(now_ms - keep, coarsest_ms());
 }
 
 Status HistoryWriter::trim(std::int64_t now_ms) {
-  auto used = used_bytes();
+  const auto used = used_bytes();
   if (!used) return used.error();
   const auto limit = static_cast<double>(limit_bytes());
   if (static_cast<double>(*used) <= kFull * limit) return Ok{};
   ++trims_;
-  for (std::size_t tier = 0; tier < options_.tiers.size(); ++tier) {
-    while (static_cast<double>(*used) > kRoomy * limit) {
-      const auto trimmed = trim_tier(tier, now_ms);
-      if (!trimmed) return trimmed.error();
-      if (!*trimmed) break;
-      used = used_bytes();
-      if (!used) return used.error();
+  Forgetting room{*used, std::max(static_cast<std::int64_t>(kRoomy * limit), *used - kForgetBytes), kForgetSteps};
+  for (std::size_t round = 0; round < options_.tiers.size(); ++round) {
+    for (std::size_t tier = options_.tiers.size(); tier-- > round;) {
+      const auto all = forget_until(tier, trimmed_until(tier, round, now_ms), room);
+      if (!all) return all.error();
+      if (!*all) return Ok{};
     }
   }
   return Ok{};

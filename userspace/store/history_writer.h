@@ -38,6 +38,11 @@ class HistoryWriter {
 
  private:
   using Step = std::tuple<std::size_t, std::int64_t, std::int64_t>;  ///< (tier, target, begin)
+  /// How much one transaction may forget.
+  struct Forgetting {
+    std::int64_t used = 0, enough = 0;  ///< bytes of the database; it ends when `used` is no more than `enough`
+    int steps = 0;                      ///< of the coarsest tier
+  };
 
   HistoryWriter(Database database, StoreOptions options);
   Status prepare();
@@ -50,9 +55,12 @@ class HistoryWriter {
   Status roll_up(std::int64_t now_ms);
   Status forget_old(std::int64_t now_ms);
   Status forget(std::size_t tier, std::int64_t before_ms);
+  Status forget_types(std::size_t tier, std::int64_t target, std::int64_t before_ms);
+  Status put_forgotten(std::int64_t until_ms);
+  Result<bool> forget_until(std::size_t tier, std::int64_t before_ms, Forgetting& room);
   Status trim(std::int64_t now_ms);
+  [[nodiscard]] std::int64_t trimmed_until(std::size_t tier, std::size_t round, std::int64_t now_ms) const;
   Result<std::optional<std::int64_t>> oldest_point(std::size_t tier);
-  Result<bool> trim_tier(std::size_t tier, std::int64_t now_ms);
   Result<std::int64_t> used_bytes() const;
   Result<std::vector<std::int64_t>> target_ids();
   Result<std::int64_t> id_of(const std::string& name);
@@ -63,6 +71,7 @@ class HistoryWriter {
   Database database_;
   StoreOptions options_;
   Statement load_, save_recent_, save_rolled_, add_name_, find_name_, find_id_, put_state_;
+  Statement forget_recent_, forget_rolled_, next_type_;
   std::map<std::string, std::int64_t> ids_;
   std::map<std::int64_t, std::string> names_;
   std::set<Step> open_steps_;            ///< written to since they were rolled up
