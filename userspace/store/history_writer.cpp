@@ -1,6 +1,7 @@
 #include "userspace/store/history_writer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -19,6 +20,9 @@ constexpr double kFull = 0.95, kRoomy = 0.85;
 // What one transaction may forget: more would go through the write-ahead log at once and could not keep to its share.
 constexpr std::int64_t kForgetBytes = 2 << 20;
 constexpr int kForgetSteps = 64;
+
+constexpr const char* kForgottenKey = "store.forgotten";
+constexpr const char* kCleanedKey = "store.cleaned";
 
 // The first error of a sequence of statements that cannot go on after one.
 #define OUTRIDER_TRY(expression) \
@@ -61,9 +65,19 @@ Status HistoryWriter::prepare() {
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
   }
-  const auto forgotten = database_.number("SELECT CAST(value AS INTEGER) FROM state WHERE key = 'store.forgotten'");
+  const auto stored = [&](const char* key) {
+    return database_.number(fmt::format("SELECT CAST(value AS INTEGER) FROM state WHERE key = '{}'", key));
+  };
+  const auto forgotten = stored(kForgottenKey);
   if (!forgotten) return forgotten.error();
   forgotten_until_ms_ = forgotten->value_or(0);
+  const auto cleaned = stored(kCleanedKey);
+  if (!cleaned) return cleaned.error();
+  clock_ = TrustedClock(*cleaned);
+  auto rolled = read_rolled_until(database_);
+  if (!rolled) return rolled.error();
+  rolled_until_ = std::move(*rolled);
+  rolled_until_.resize(options_.tiers.size() - 1);
   return Ok{};
 }
 
@@ -89,12 +103,9 @@ Status HistoryWriter::find_open_steps() {
   if (!targets) return targets.error();
   for (const std::int64_t target : *targets) {
     for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
-      const auto last = database_.number(fmt::format(
-          "SELECT begin FROM rolled WHERE tier = {} AND target = {} AND type = 0 ORDER BY begin DESC LIMIT 1", tier,
-          target));
-      if (!last) return last.error();
+      // Not by the newest step that is rolled up: while the clock was wrong, some of the future may have been.
       const std::int64_t step = options_.tiers[tier].step_ms;
-      const std::int64_t from = std::max(*last ? **last + step : forgotten_until_ms_, forgotten_until_ms_);
+      const std::int64_t from = std::max(rolled_until_[tier - 1], forgotten_until_ms_);
       auto rows = database_.prepare(
           fmt::format("SELECT begin FROM recent WHERE target = {} AND begin >= {} AND type = 0", target, from));
       if (!rows) return rows.error();
@@ -197,11 +208,10 @@ Status HistoryWriter::add(const TargetPoint& entry, std::int64_t now_ms) {
 
 // Always from the finest points, so that doing it again for a step that grew gives the right answer.
 Status HistoryWriter::roll_up(std::int64_t now_ms) {
-  const std::int64_t grace = 2 * options_.tiers.front().step_ms;
   for (auto step = open_steps_.begin(); step != open_steps_.end();) {
     const auto [tier, target, begin] = *step;
     const std::int64_t end = begin + options_.tiers[tier].step_ms;
-    if (end + grace > now_ms) {
+    if (end + grace_ms() > now_ms) {
       ++step;
       continue;
     }
@@ -212,6 +222,24 @@ Status HistoryWriter::roll_up(std::int64_t now_ms) {
     step = open_steps_.erase(step);
   }
   return Ok{};
+}
+
+// Readers take newer steps from the finer points, whatever the coarser tiers hold of them: a step that is still open may
+// have been rolled up before, while the clock was ahead.
+Status HistoryWriter::put_rolled(std::int64_t now_ms) {
+  std::vector<std::int64_t> until;
+  for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
+    until.push_back(floor_to_step(now_ms - grace_ms(), options_.tiers[tier].step_ms));
+  }
+  for (const auto& [tier, target, begin] : open_steps_) until[tier - 1] = std::min(until[tier - 1], begin);
+  if (until == rolled_until_) return Ok{};
+  rolled_until_ = std::move(until);
+  const std::string text = fmt::format("{}", fmt::join(rolled_until_, ","));
+  return put_state_.bind(1, std::string_view(kRolledKey)).bind_blob(2, text).run();
+}
+
+Status HistoryWriter::put_number(const char* key, std::int64_t value) {
+  return put_state_.bind(1, std::string_view(key)).bind_blob(2, std::to_string(value)).run();
 }
 
 Status HistoryWriter::forget_types(std::size_t tier, std::int64_t target, std::int64_t before_ms) {
@@ -238,7 +266,7 @@ Status HistoryWriter::forget(std::size_t tier, std::int64_t before_ms) {
 
 Status HistoryWriter::put_forgotten(std::int64_t until_ms) {
   forgotten_until_ms_ = until_ms;
-  return put_state_.bind(1, std::string_view("store.forgotten")).bind_blob(2, std::to_string(until_ms)).run();
+  return put_number(kForgottenKey, until_ms);
 }
 
 // Forgets what a tier holds from before a mark of the coarsest grid, one coarse step after the other. False: not all of
@@ -270,7 +298,7 @@ Status HistoryWriter::forget_old(std::int64_t now_ms) {
     if (tier == 0) OUTRIDER_TRY(put_forgotten(std::max(before, std::min(forgotten_until_ms_, now_ms))));
   }
   last_cleaning_ms_ = now_ms;
-  return Ok{};
+  return put_number(kCleanedKey, now_ms);
 }
 
 Result<std::int64_t> HistoryWriter::used_bytes() const {
@@ -325,26 +353,28 @@ Status HistoryWriter::trim(std::int64_t now_ms) {
 }
 
 Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
-                                std::int64_t now_ms) {
+                                const Moment& now) {
+  const std::int64_t trusted_ms = clock_.read(now);
   // First make room: what comes may be what no longer fits.
-  OUTRIDER_TRY(trim(now_ms));
-  for (const TargetPoint& entry : points) OUTRIDER_TRY(add(entry, now_ms));
+  OUTRIDER_TRY(trim(trusted_ms));
+  for (const TargetPoint& entry : points) OUTRIDER_TRY(add(entry, now.unix_ms));
   for (const auto& [key, value] : state) {
     OUTRIDER_TRY(put_state_.bind(1, std::string_view(key)).bind_blob(2, value).run());
   }
-  OUTRIDER_TRY(roll_up(now_ms));
-  return forget_old(now_ms);
+  OUTRIDER_TRY(roll_up(now.unix_ms));
+  if (options_.tiers.size() > 1) OUTRIDER_TRY(put_rolled(now.unix_ms));
+  return forget_old(trusted_ms);
 }
 
 Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
-                            std::int64_t now_ms) {
+                            const Moment& now) {
   OUTRIDER_TRY(database_.execute("BEGIN IMMEDIATE"));
-  const auto before = std::tuple(open_steps_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_);
-  Status done = write_all(points, state, now_ms);
+  const auto before = std::tuple(open_steps_, rolled_until_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_);
+  Status done = write_all(points, state, now);
   if (done) done = database_.execute("COMMIT");
   if (done) return done;
   (void)database_.execute("ROLLBACK");
-  std::tie(open_steps_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_) = before;
+  std::tie(open_steps_, rolled_until_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_) = before;
   // Names that were given in the transaction are gone with it.
   ids_.clear();
   names_.clear();

@@ -16,6 +16,7 @@
 #include "userspace/model/point.h"
 #include "userspace/store/database.h"
 #include "userspace/store/options.h"
+#include "userspace/store/trusted_clock.h"
 
 namespace outrider {
 
@@ -29,7 +30,7 @@ class HistoryWriter {
   static Result<HistoryWriter> open(const StoreOptions& options);
 
   Status write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
-               std::int64_t now_ms);
+               const Moment& now);
 
   /// Points older than the finest tier reaches, which were left out; since the last call.
   std::uint64_t take_late() { return std::exchange(late_, 0); }
@@ -48,11 +49,13 @@ class HistoryWriter {
   Status prepare();
   Status find_open_steps();
   Status write_all(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
-                   std::int64_t now_ms);
+                   const Moment& now);
   Status add(const TargetPoint& entry, std::int64_t now_ms);
   Status load(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms, Point& point, bool& found);
   Status save(std::size_t tier, std::int64_t target, std::int64_t begin_ms, const Point& point);
   Status roll_up(std::int64_t now_ms);
+  Status put_rolled(std::int64_t now_ms);
+  Status put_number(const char* key, std::int64_t value);
   Status forget_old(std::int64_t now_ms);
   Status forget(std::size_t tier, std::int64_t before_ms);
   Status forget_types(std::size_t tier, std::int64_t target, std::int64_t before_ms);
@@ -66,6 +69,8 @@ class HistoryWriter {
   Result<std::int64_t> id_of(const std::string& name);
   std::string name_of(std::int64_t id);
   [[nodiscard]] std::int64_t coarsest_ms() const { return options_.tiers.back().step_ms; }
+  /// A step is rolled up so long after its end, so that a reading that is a little late is still in it.
+  [[nodiscard]] std::int64_t grace_ms() const { return 2 * options_.tiers.front().step_ms; }
   [[nodiscard]] std::int64_t limit_bytes() const;
 
   Database database_;
@@ -74,9 +79,11 @@ class HistoryWriter {
   Statement forget_recent_, forget_rolled_, next_type_;
   std::map<std::string, std::int64_t> ids_;
   std::map<std::int64_t, std::string> names_;
-  std::set<Step> open_steps_;            ///< written to since they were rolled up
+  TrustedClock clock_;
+  std::set<Step> open_steps_;                ///< written to since they were rolled up
+  std::vector<std::int64_t> rolled_until_;  ///< per coarser tier: what begins before is rolled up. As in the file
   std::int64_t forgotten_until_ms_ = 0;  ///< the finest tier is whole from here on
-  std::int64_t last_cleaning_ms_ = 0;
+  std::int64_t last_cleaning_ms_ = 0;    ///< by the trusted clock
   std::uint64_t late_ = 0, trims_ = 0;
 };
 

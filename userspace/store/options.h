@@ -27,6 +27,8 @@ struct StoreOptions {
   int busy_timeout_ms = 500;  ///< of a write, when another process holds the lock
   /// Unix milliseconds; empty: the system's clock. Called by the store's thread.
   std::function<std::int64_t()> now_ms;
+  /// Milliseconds of a clock that nobody sets. Empty: `now_ms` if that is given, else the system's time since boot.
+  std::function<std::int64_t()> steady_ms;
 };
 
 /// One sentence if the tiers or limits contradict each other.

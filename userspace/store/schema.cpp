@@ -61,6 +61,21 @@ Result<std::int64_t> check_version(const Database& database, const std::string& 
 
 std::string joined(const std::vector<std::int64_t>& steps) { return fmt::format("{}", fmt::join(steps, ",")); }
 
+/// None if the key is not there, or holds anything but numbers above 0.
+Result<std::vector<std::int64_t>> read_numbers(const Database& database, const char* key) {
+  auto row = database.prepare(fmt::format("SELECT value FROM state WHERE key = '{}'", key));
+  if (!row) return row.error();
+  const auto found = row->step();
+  if (!found) return found.error();
+  std::vector<std::int64_t> numbers;
+  std::istringstream text(*found ? std::string(row->bytes(0)) : std::string());
+  for (std::string number; std::getline(text, number, ',');) {
+    numbers.push_back(std::strtoll(number.c_str(), nullptr, 10));
+    if (numbers.back() <= 0) return std::vector<std::int64_t>();
+  }
+  return numbers;
+}
+
 Status create_file(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0) {
@@ -98,19 +113,13 @@ Status migrate(Database& database, std::int64_t version, const std::string& step
 bool is_refusal(const Error& error) { return error.code == kRefusal; }
 
 Result<std::vector<std::int64_t>> read_steps(const Database& database) {
-  auto row = database.prepare(fmt::format("SELECT value FROM state WHERE key = '{}'", kStepsKey));
-  if (!row) return row.error();
-  const auto found = row->step();
-  if (!found) return found.error();
-  std::vector<std::int64_t> steps;
-  std::istringstream text(*found ? std::string(row->bytes(0)) : std::string());
-  for (std::string step; std::getline(text, step, ',');) {
-    const std::int64_t value = std::strtoll(step.c_str(), nullptr, 10);
-    if (value <= 0) break;
-    steps.push_back(value);
-  }
-  if (steps.empty() || !text.eof()) return Error{"the store does not say what steps it keeps; move it away"};
+  auto steps = read_numbers(database, kStepsKey);
+  if (steps && steps->empty()) return Error{"the store does not say what steps it keeps; move it away"};
   return steps;
+}
+
+Result<std::vector<std::int64_t>> read_rolled_until(const Database& database) {
+  return read_numbers(database, kRolledKey);
 }
 
 Result<Database> open_for_writing(const StoreOptions& options) {

@@ -27,6 +27,11 @@ Result<Database> open_for_reading(const std::string& path, int busy_timeout_ms);
 /// The steps of the tiers that the file was made with, finest first, in milliseconds.
 Result<std::vector<std::int64_t>> read_steps(const Database& database);
 
+/// For each tier but the finest: all steps that begin before this are rolled up, for every target, and nothing newer is
+/// to be read there. Empty in a file from before this was kept.
+Result<std::vector<std::int64_t>> read_rolled_until(const Database& database);
+inline constexpr const char* kRolledKey = "store.rolled";
+
 /// Renames `path` and its log to "PATH.corrupt-<now_ms>", or the next number that is free. No connection of this
 /// process may be open.
 Status move_aside(const std::string& path, std::int64_t now_ms);

@@ -1,5 +1,7 @@
 #include "userspace/store/store.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <iterator>
@@ -17,12 +19,20 @@ std::int64_t system_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+// Unlike the monotonic clock, it also counts the time in which the machine sleeps.
+std::int64_t system_steady_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1'000 + now.tv_nsec / 1'000'000;
+}
+
 }  // namespace
 
 Store::Store(StoreOptions options) : options_(std::move(options)) {}
 
 Result<std::unique_ptr<Store>> Store::make(StoreOptions options) {
   if (Status sound = check_options(options); !sound) return sound.error();
+  if (!options.steady_ms) options.steady_ms = options.now_ms ? options.now_ms : system_steady_ms;
   if (!options.now_ms) options.now_ms = system_now_ms;
   std::unique_ptr<Store> store(new Store(std::move(options)));
   if (Status opened = store->open_writer(); !opened) {
@@ -94,10 +104,10 @@ void Store::run() {
 
 void Store::write_batch() {
   const auto begin = SteadyClock::now();
-  const std::int64_t now = now_ms();
+  const Moment now{now_ms(), options_.steady_ms()};
   Status done = try_write(now);
   if (!done && is_corruption(done.error())) {
-    start_anew(now);
+    start_anew(now.unix_ms);
     done = try_write(now);
   }
   finish_batch(done, std::chrono::duration<double>(SteadyClock::now() - begin).count());
@@ -117,7 +127,7 @@ Status Store::open_writer() {
   return Ok{};
 }
 
-Status Store::try_write(std::int64_t now) {
+Status Store::try_write(const Moment& now) {
   if (!writer_) {
     if (Status opened = open_writer(); !opened) return opened;
   }

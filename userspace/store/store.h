@@ -64,7 +64,7 @@ class Store {
 
   void run();
   void write_batch();
-  Status try_write(std::int64_t now_ms);
+  Status try_write(const Moment& now);
   Status open_writer();
   void start_anew(std::int64_t now_ms);
   void finish_batch(const Status& done, double seconds);

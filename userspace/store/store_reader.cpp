@@ -152,6 +152,8 @@ Result<std::size_t> StoreReader::choose_tier(std::int64_t target, History& windo
 Result<std::vector<StoreReader::Segment>> StoreReader::segments(std::int64_t target, std::size_t tier,
                                                                 const History& window) {
   std::vector<Segment> result;
+  const auto rolled = read_rolled_until(database_);
+  if (!rolled) return rolled.error();
   std::int64_t from = window.from_ms;
   for (; tier > 0 && from < window.to_ms; --tier) {
     auto last = database_.prepare(
@@ -160,7 +162,8 @@ Result<std::vector<StoreReader::Segment>> StoreReader::segments(std::int64_t tar
     const auto row = last->bind(1, static_cast<std::int64_t>(tier)).bind(2, target).step();
     if (!row) return row.error();
     if (!*row) continue;
-    const std::int64_t end = std::min(window.to_ms, last->number(0) + steps_ms_[tier]);
+    const std::int64_t until = rolled->size() < tier ? last->number(0) + steps_ms_[tier] : rolled->at(tier - 1);
+    const std::int64_t end = std::min(window.to_ms, until);
     if (end <= from) continue;
     result.push_back({tier, from, end});
     from = end;
