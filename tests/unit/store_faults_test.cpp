@@ -248,6 +248,40 @@ TEST_F(StoreFaults, a_full_disk_drops_points_and_goes_on_when_there_is_room) {
   EXPECT_EQ(points_stored(), 120U);
 }
 
+// As `sqlite3 history.db` does in another terminal, with a transaction left open.
+TEST_F(StoreFaults, a_reader_that_holds_the_log_stops_the_writing_and_not_only_the_shrinking) {
+  options_.max_bytes = 32 << 20;
+  options_.max_queued_points = 50;
+  options_.write_interval_ms = 600'000;
+  open();
+  write(0, 10);
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(options_.path.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM recent", nullptr, nullptr, nullptr), SQLITE_OK);
+  std::int64_t index = 10;
+  Status done = Ok{};
+  for (; index < 2'000 && done; ++index) {
+    store_->add("engine", make_large_second(index, 100));
+    if (index % 10 != 9) continue;
+    now_ms_ = kStartMs + index * 1'000;
+    done = store_->flush();
+  }
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message, HasSubstr("another process reads it and holds its log"));
+  // The cap leaves 8 MiB to the log.
+  EXPECT_LE(fs::file_size(options_.path + "-wal"), 8U << 20);
+  // What does not fit into the queue is dropped, and counted.
+  for (int more = 0; more < 50; ++more) store_->add("engine", make_large_second(index++, 100));
+  EXPECT_EQ(store_->counters().queued_points, 50U);
+  EXPECT_EQ(store_->counters().dropped_points, 10U);
+  EXPECT_FALSE(store_->flush());
+  EXPECT_LE(fs::file_size(options_.path + "-wal"), 8U << 20);
+  ASSERT_EQ(sqlite3_close(reader), SQLITE_OK);
+  flush_at(index);
+  EXPECT_EQ(store_->counters().error, "");
+  EXPECT_EQ(points_stored(), static_cast<std::size_t>(index) - 10);
+}
+
 TEST_F(StoreFaults, options_that_contradict_each_other_are_refused) {
   const auto refused = [&](const auto& change) {
     StoreOptions options = options_;

@@ -55,6 +55,18 @@ inline Point make_second(std::int64_t index, std::int64_t start_ms = kStartMs) {
   return point;
 }
 
+/// Second `index` with `types` more types, each some 200 bytes in every tier.
+inline Point make_large_second(std::int64_t index, int types) {
+  static const TypePoint kSpread = [] {
+    TypePoint spread;
+    for (std::uint64_t i = 0; i < 256; ++i) add_query(spread, i * i * 40'000 + 5'000);
+    return spread;
+  }();
+  Point point = make_second(index);
+  for (int type = 0; type < types; ++type) point.types["type " + std::to_string(type)] = kSpread;
+  return point;
+}
+
 inline void expect_equal(const TypePoint& a, const TypePoint& b) {
   EXPECT_EQ(a.queries, b.queries);
   EXPECT_EQ(a.failed, b.failed);

@@ -185,18 +185,6 @@ TEST_F(StoreTest, size_cap_costs_the_oldest_fine_points_first) {
   EXPECT_EQ(whole->points[0].types.at("read").queries, 49U * 60);
 }
 
-/// Second `index` with `types` more types, each some 200 bytes in every tier.
-Point make_large_second(std::int64_t index, int types) {
-  static const TypePoint kSpread = [] {
-    TypePoint spread;
-    for (std::uint64_t i = 0; i < 256; ++i) add_query(spread, i * i * 40'000 + 5'000);
-    return spread;
-  }();
-  Point point = make_second(index);
-  for (int type = 0; type < types; ++type) point.types["type " + std::to_string(type)] = kSpread;
-  return point;
-}
-
 // Ten minutes of the middle tier and a few of the fine one are a small part of the cap, three hundred minutes of the
 // coarse one are not: those have to give way, from their old end.
 TEST_F(StoreTest, size_cap_costs_the_oldest_history_before_what_is_recent) {

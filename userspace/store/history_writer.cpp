@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kLogBytes = 8 << 20;  ///< what the write-ahead log may take
+// Above this nothing is written before the log is empty: the rest of its share is room for one transaction.
+constexpr std::int64_t kLogFullBytes = 6 << 20;
 // Trimming begins and ends at these parts of the limit.
 constexpr double kFull = 0.95, kRoomy = 0.85;
 // What one transaction may forget: more would go through the write-ahead log at once and could not keep to its share.
@@ -366,8 +369,23 @@ Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const st
   return forget_old(trusted_ms);
 }
 
+// SQLite puts the log into the database by itself, but no further than the oldest reader looks, and appends to it for as
+// long as one does. The cap is for both together, so that it ends here.
+Status HistoryWriter::bound_log() {
+  if (log_bytes(options_.path) <= kLogFullBytes) return Ok{};
+  const auto busy = database_.number("PRAGMA wal_checkpoint(TRUNCATE)");
+  if (!busy) return busy.error();
+  const std::int64_t left = log_bytes(options_.path);
+  if (left <= kLogFullBytes) return Ok{};
+  return Error{fmt::format("the store {0} cannot be written: another process reads it and holds its log, which has grown "
+                           "to {1} MiB; end that reading (fuser {0} says whose it is)",
+                           options_.path, left >> 20),
+               SQLITE_BUSY};
+}
+
 Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
                             const Moment& now) {
+  OUTRIDER_TRY(bound_log());
   OUTRIDER_TRY(database_.execute("BEGIN IMMEDIATE"));
   const auto before = std::tuple(open_steps_, rolled_until_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_);
   Status done = write_all(points, state, now);

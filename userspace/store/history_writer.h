@@ -1,5 +1,6 @@
 // Writes points, rolls them up, and forgets what is too old or too much. Internal to store/; owned and used by the
-// store's thread alone. All of one write() is one transaction: it happens as a whole or not at all.
+// store's thread alone. All of one write() is one transaction: it happens as a whole or not at all. It is refused while a
+// reader keeps the write-ahead log from shrinking to its share of the size limit.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,7 @@ class HistoryWriter {
 
   HistoryWriter(Database database, StoreOptions options);
   Status prepare();
+  Status bound_log();
   Status find_open_steps();
   Status write_all(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
                    const Moment& now);

@@ -36,6 +36,11 @@ constexpr std::array<const char*, 3> kSuffixes = {"", "-wal", "-shm"};
 
 Error refusal(std::string message) { return Error{std::move(message), kRefusal}; }
 
+std::int64_t size_of(const std::string& file) {
+  struct stat status {};
+  return ::stat(file.c_str(), &status) == 0 ? status.st_size : 0;
+}
+
 // Neither SQLite's nor errno's numbers: EAGAIN is SQLITE_CORRUPT.
 Error system_error(const std::string& context) { return Error{Error::from_errno(errno, context).message}; }
 
@@ -187,11 +192,10 @@ Status move_aside(const std::string& path, std::int64_t now_ms) {
 
 std::int64_t file_bytes(const std::string& path) {
   std::int64_t bytes = 0;
-  for (const char* suffix : kSuffixes) {
-    struct stat status {};
-    if (::stat((path + suffix).c_str(), &status) == 0) bytes += status.st_size;
-  }
+  for (const char* suffix : kSuffixes) bytes += size_of(path + suffix);
   return bytes;
 }
+
+std::int64_t log_bytes(const std::string& path) { return size_of(path + "-wal"); }
 
 }  // namespace outrider

@@ -38,5 +38,6 @@ Status move_aside(const std::string& path, std::int64_t now_ms);
 
 /// Bytes of the database, its log and its index of the log.
 std::int64_t file_bytes(const std::string& path);
+std::int64_t log_bytes(const std::string& path);
 
 }  // namespace outrider
