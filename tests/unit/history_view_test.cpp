@@ -83,7 +83,46 @@ TEST_F(HistoryView, what_is_wrong_is_said) {
   EXPECT_THAT(refusal({{"since", "soon"}}), HasSubstr("since: 'soon' is no time"));
   EXPECT_THAT(refusal({{"from", "1h"}, {"to", "2h"}}), HasSubstr("before it begins"));
   EXPECT_THAT(refusal({{"from", "1h"}, {"since", "2h"}}), HasSubstr("not both"));
-  EXPECT_THAT(refusal({{"since", "30d"}, {"step", "1s"}}), HasSubstr("more than 100000 steps"));
+  EXPECT_THAT(refusal({{"since", "30d"}, {"step", "1s"}}), HasSubstr("has 2592000 steps, and an answer at most 11000: give a step of 4m or more"));
+  // 86,400 s in 10,998 steps are 7.86 s each; with seven metrics there is room for 7,857 rows, and 7,855 are 11.0 s each.
+  EXPECT_THAT(refusal({{"since", "1d"}, {"step", "5s"}}), HasSubstr("give a step of 8s or more"));
+  EXPECT_THAT(refusal({{"since", "1d"}, {"step", "10s"}, {"metric", "p50,p95,p99,p999,max,qps,avg"}}),
+              HasSubstr("has 8640 steps, and an answer at most 7857: give a step of 11s or more"));
+}
+
+TEST_F(HistoryView, no_more_is_read_than_the_metrics_need) {
+  open();
+  write(0, 60);
+  PointParts parts;
+  HistorySource source = source_of(*store_);
+  source.history = nullptr;  // never all points at once
+  source.for_each_step = [&](const HistoryQuery& query, const VisitStep& visit) {
+    parts = query.parts;
+    return store_->for_each_step(query, visit);
+  };
+  const auto ask_for = [&](const char* metrics) {
+    const auto request = parse_history_request({{"since", "1m"}, {"step", "1m"}, {"metric", metrics}}, source,
+                                               kStartMs + kMinuteMs, 60);
+    EXPECT_TRUE(request) << request.error().message;
+    const auto table = read_history(*request, source);
+    EXPECT_TRUE(table) << table.error().message;
+    EXPECT_EQ(table->rows.size(), 1U);
+    EXPECT_FALSE(parts.all_gauges);
+    return table->rows[0].values;
+  };
+  EXPECT_EQ(ask_for("queries,losses")[0], 66);
+  EXPECT_FALSE(parts.histograms);
+  for (const char* metric : {"p50", "p95", "p99", "p999", "max"}) {
+    EXPECT_TRUE(ask_for(metric)[0]) << metric;
+    EXPECT_TRUE(parts.histograms) << metric;
+  }
+  // Of 0 .. 59 modulo 7: eight times 21, then 0 + 1 + 2 + 3.
+  const auto values = ask_for("target_metrics.cpu_usage,peak_concurrent,losses,error_rate");
+  EXPECT_DOUBLE_EQ(values[0].value(), 174 / 60.0);
+  EXPECT_EQ(values[1], 4);
+  EXPECT_EQ(values[2], 120);
+  EXPECT_DOUBLE_EQ(values[3].value(), 6 / 66.0);
+  EXPECT_FALSE(parts.histograms);
 }
 
 TEST_F(HistoryView, trends_tell_growth_from_noise) {

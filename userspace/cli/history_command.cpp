@@ -55,7 +55,8 @@ Result<std::string> database_of(const HistoryArguments& arguments) {
 HistorySource source_of(StoreReader& reader) {
   return {[&reader](const HistoryQuery& query) { return reader.history(query); },
           [&reader] { return reader.targets(); },
-          [&reader](const std::string& target) { return reader.types(target); }};
+          [&reader](const std::string& target) { return reader.types(target); },
+          [&reader](const HistoryQuery& query, const VisitStep& visit) { return reader.for_each_step(query, visit); }};
 }
 
 std::string local_time(std::int64_t unix_ms, const char* pattern) {

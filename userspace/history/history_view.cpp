@@ -17,7 +17,6 @@ namespace outrider {
 namespace {
 
 constexpr std::int64_t kHourMs = 3'600'000;
-constexpr std::int64_t kMaxSteps = 100'000;
 // Steps that people read, in seconds; each is a multiple of a tier's step for the default tiers.
 constexpr std::array<std::int64_t, 18> kNiceSteps = {1,   2,   5,    10,   15,   30,    60,    120,   300,
                                                      600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400};
@@ -91,16 +90,34 @@ Status read_window(const HistoryParameters& parameters, std::int64_t now_ms, std
     if (!parsed) return Error{"step: " + parsed.error().message, EINVAL};
     query.step_ms = parsed->count();
   }
-  if ((query.to_ms - query.from_ms) / query.step_ms > kMaxSteps) {
-    return Error{fmt::format("that is more than {} steps: choose a longer step or a shorter window", kMaxSteps),
-                 EINVAL};
-  }
   // "So long ago" means no exact moment: whole steps are what is wanted, and answered exactly.
   if (from.empty() && to.empty()) {
     query.from_ms = floor_to_step(query.from_ms, query.step_ms);
     query.to_ms = ceil_to_step(query.to_ms, query.step_ms);
   }
   return Ok{};
+}
+
+Status check_size(const HistoryRequest& request) {
+  const auto metrics = static_cast<std::int64_t>(request.metrics.size());
+  return check_steps(request.query.to_ms - request.query.from_ms, request.query.step_ms,
+                     std::min(kMaxHistorySteps, kMaxHistoryValues / metrics));
+}
+
+// The longest time is taken from the histogram as well: from its last bucket.
+bool needs_histogram(const MetricInfo& metric) {
+  static constexpr std::array<std::string_view, 5> kOfHistogram = {"p50", "p95", "p99", "p999", "max"};
+  return std::find(kOfHistogram.begin(), kOfHistogram.end(), metric.short_name) != kOfHistogram.end();
+}
+
+PointParts parts_for(const std::vector<const MetricInfo*>& metrics) {
+  PointParts parts;
+  parts.histograms = std::any_of(metrics.begin(), metrics.end(), [](const auto* each) { return needs_histogram(*each); });
+  parts.all_gauges = false;
+  for (const MetricInfo* metric : metrics) {
+    if (!metric->per_type) parts.gauges.push_back(metric->name);  // no gauge is stored of one that is none
+  }
+  return parts;
 }
 
 Status check_parameters(const HistoryParameters& parameters) {
@@ -150,6 +167,7 @@ Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters
   if (Status window = read_window(parameters, now_ms, max_rows, request.query); !window) return window.error();
   const Status metrics = read_metrics(value_of(parameters, "metric"), !type.empty(), request.metrics);
   if (!metrics) return metrics.error();
+  if (Status size = check_size(request); !size) return size.error();
   Result<std::string> target = choose_target(value_of(parameters, "target"), source);
   if (!target) return target.error();
   request.query.target = std::move(*target);
@@ -160,17 +178,21 @@ Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters
 }
 
 Result<HistoryTable> read_history(const HistoryRequest& request, const HistorySource& source) {
-  Result<History> history = source.history(request.query);
-  if (!history) return history.error();
   HistoryTable table;
   table.request = request;
-  for (const Point& point : history->points) {
+  HistoryQuery query = request.query;
+  query.parts = parts_for(request.metrics);
+  const auto add_row = [&](const Point& point) {
     HistoryTable::Row& row = table.rows.emplace_back();
     row.time_ms = point.begin_ms;
+    row.values.reserve(request.metrics.size());
     for (const MetricInfo* metric : request.metrics) {
-      row.values.push_back(metric_value(point, metric->name, request.query.type));
+      row.values.push_back(metric_value(point, metric->name, query.type));
     }
-  }
+  };
+  Result<History> history = source.for_each_step ? source.for_each_step(query, add_row) : source.history(query);
+  if (!history) return history.error();
+  for (const Point& point : history->points) add_row(point);
   history->points.clear();
   table.window = std::move(*history);
   return table;

@@ -22,6 +22,8 @@ struct HistorySource {
   std::function<Result<History>(const HistoryQuery&)> history;
   std::function<Result<std::vector<std::string>>()> targets;
   std::function<Result<std::vector<std::string>>(const std::string& target)> types;
+  /// As `history`, a point at a time. Without it, all points of an answer are in memory at once.
+  std::function<Result<History>(const HistoryQuery&, const VisitStep&)> for_each_step = nullptr;
 };
 
 /// The parameters by their names, as in the query string: target, type, metric (comma-separated), since, from, to,
@@ -32,6 +34,9 @@ struct HistoryRequest {
   HistoryQuery query;
   std::vector<const MetricInfo*> metrics;  ///< point into known_metrics()
 };
+
+/// Steps times metrics of one answer: its rows, and the text that is made of them, are in memory at once.
+inline constexpr std::int64_t kMaxHistoryValues = 5 * kMaxHistorySteps;
 
 /// One row a step: none where the step has nothing to take the metric from.
 struct HistoryTable {
@@ -46,7 +51,8 @@ struct HistoryTable {
 
 /// Defaults: the last hour; the only target; queries/s, mean, p95, p99 and error rate; a step that gives at most
 /// `max_rows`. A window that the step does not divide is widened to it. Errors: an unknown parameter, target, type or
-/// metric (with those that there are), a window that ends before it begins, more than 100,000 steps.
+/// metric (with those that there are), a window that ends before it begins, more than kMaxHistorySteps steps or than
+/// kMaxHistoryValues values.
 Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters, const HistorySource& source,
                                              std::int64_t now_ms, std::size_t max_rows);
 

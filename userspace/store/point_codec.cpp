@@ -78,6 +78,13 @@ void get_histogram(Reader& in, SparseHistogram& histogram) {
   }
 }
 
+void skip_histogram(Reader& in) {
+  const std::uint64_t cells = in.get_count();
+  for (std::uint64_t i = 0; i < cells && in.sound(); ++i) {
+    if ((in.get() & 1) != 0) in.get();
+  }
+}
+
 void put_type(std::string& out, const TypePoint& type) {
   for (const std::uint64_t value : {type.queries, type.failed, type.abandoned, type.timed, type.duration_ns,
                                     type.cache_hits, type.cache_misses, type.max_ns}) {
@@ -92,7 +99,7 @@ void put_type(std::string& out, const TypePoint& type) {
   put_histogram(out, type.histogram);
 }
 
-void get_type(Reader& in, TypePoint& type) {
+void get_sums(Reader& in, TypePoint& type) {
   for (std::uint64_t* value : {&type.queries, &type.failed, &type.abandoned, &type.timed, &type.duration_ns,
                                &type.cache_hits, &type.cache_misses, &type.max_ns}) {
     *value = in.get();
@@ -102,7 +109,6 @@ void get_type(Reader& in, TypePoint& type) {
   for (std::size_t i = 0; i < type.wait_ns.size(); ++i) {
     if ((used >> i & 1) != 0) type.wait_ns[i] = in.get();
   }
-  get_histogram(in, type.histogram);
 }
 
 // 0: one value over the whole step; 1: everything.
@@ -132,9 +138,11 @@ Gauge get_gauge(Reader& in, double seconds) {
 
 void encode_type(const TypePoint& type, std::string& out) { put_type(out, type); }
 
-bool decode_type(std::string_view bytes, TypePoint& type) {
+bool decode_type(std::string_view bytes, TypePoint& type, bool histogram) {
   Reader in(bytes);
-  get_type(in, type);
+  get_sums(in, type);
+  if (!histogram) return in.sound();
+  get_histogram(in, type.histogram);
   return in.finished();
 }
 
@@ -154,7 +162,7 @@ void encode_head(const Point& point, const NameId& id_of, std::string& out) {
   }
 }
 
-bool decode_head(std::string_view bytes, const NameOf& name_of, Point& point) {
+bool decode_head(std::string_view bytes, const NameOf& name_of, Point& point, bool histogram) {
   Reader in(bytes);
   if (in.get() != kHeadLayout) return false;
   for (double* value :
@@ -163,8 +171,10 @@ bool decode_head(std::string_view bytes, const NameOf& name_of, Point& point) {
   }
   point.peak_concurrent = static_cast<std::int64_t>(in.get()) - 1;
   for (std::uint64_t* value : {&point.cache_hits, &point.cache_misses, &point.losses}) *value = in.get();
-  get_type(in, point.total);
+  get_sums(in, point.total);
+  if (histogram) get_histogram(in, point.total.histogram);
   if (!name_of) return in.sound();
+  if (!histogram) skip_histogram(in);
   const std::uint64_t gauges = in.get_count();
   for (std::uint64_t i = 0; i < gauges && in.sound(); ++i) {
     const auto id = static_cast<std::int64_t>(in.get());

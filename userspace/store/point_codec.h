@@ -13,14 +13,14 @@
 namespace outrider {
 
 void encode_type(const TypePoint& type, std::string& out);
-/// False if the bytes are not what encode_type() writes.
-bool decode_type(std::string_view bytes, TypePoint& type);
+/// False if the bytes are not what encode_type() writes. Without `histogram` it stays empty, and its bytes unread.
+bool decode_type(std::string_view bytes, TypePoint& type, bool histogram = true);
 
 using NameId = std::function<std::int64_t(const std::string&)>;
-/// Empty for an unknown number. No function: gauges are not decoded.
+/// Empty for an unknown number and for a gauge that is not wanted. No function: no gauges are decoded.
 using NameOf = std::function<std::string(std::int64_t)>;
 
 void encode_head(const Point& point, const NameId& id_of, std::string& out);
-bool decode_head(std::string_view bytes, const NameOf& name_of, Point& point);
+bool decode_head(std::string_view bytes, const NameOf& name_of, Point& point, bool histogram = true);
 
 }  // namespace outrider

@@ -213,6 +213,10 @@ Result<History> Store::history(const HistoryQuery& query) {
   return read<History>([&](StoreReader& reader) { return reader.history(query); });
 }
 
+Result<History> Store::for_each_step(const HistoryQuery& query, const VisitStep& visit) {
+  return read<History>([&](StoreReader& reader) { return reader.for_each_step(query, visit); });
+}
+
 Result<std::vector<std::string>> Store::targets() {
   return read<std::vector<std::string>>([](StoreReader& reader) { return reader.targets(); });
 }

@@ -54,6 +54,8 @@ class Store {
   /// The finest points, written ones, of the last `window_ms`, oldest first.
   Result<std::vector<Point>> get_recent_snapshots(const std::string& target, std::int64_t window_ms);
   Result<History> history(const HistoryQuery& query);
+  /// As StoreReader's. `visit` is called under the reader's lock: it must not read here itself.
+  Result<History> for_each_step(const HistoryQuery& query, const VisitStep& visit);
   Result<std::vector<std::string>> targets();
   Result<std::vector<std::string>> types(const std::string& target);
 

@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <limits>
 
+#include "userspace/base/units.h"
 #include "userspace/store/point_codec.h"
 #include "userspace/store/schema.h"
 
 namespace outrider {
 namespace {
 
-constexpr std::int64_t kMaxPoints = 20'000;
+// So many steps are read before they are handed on: few enough to take little memory, enough for few queries.
+constexpr std::int64_t kStepsAtOnce = 64;
 // Beyond this many steps a rounded window is read from a coarser tier.
 constexpr std::int64_t kMaxSteps = 10'000;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
@@ -19,10 +23,7 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 Status check_query(const HistoryQuery& query) {
   if (query.from_ms >= query.to_ms) return Error{"the window ends before it begins; give a later end"};
   if (query.step_ms < 0) return Error{"the step is negative; give one above 0"};
-  if (query.step_ms > 0 && (query.to_ms - query.from_ms) / query.step_ms > kMaxPoints) {
-    return Error{fmt::format("that window has more than {} steps; give a longer step or a shorter window", kMaxPoints)};
-  }
-  return Ok{};
+  return query.step_ms > 0 ? check_steps(query.to_ms - query.from_ms, query.step_ms) : Ok{};
 }
 
 bool on_grid(const History& window, std::int64_t step_ms) {
@@ -30,6 +31,20 @@ bool on_grid(const History& window, std::int64_t step_ms) {
 }
 
 }  // namespace
+
+Status check_steps(std::int64_t window_ms, std::int64_t step_ms, std::int64_t max_steps) {
+  const std::int64_t steps = window_ms / step_ms;
+  if (steps <= max_steps) return Ok{};
+  // A window that is widened to whole steps has two more. Whole minutes lie on the grid of a tier of minutes.
+  constexpr std::int64_t kSecondMs = 1'000;
+  constexpr std::int64_t kMinuteMs = 60'000;
+  std::int64_t least = ceil_to_step(window_ms / (max_steps - 2) + 1, kSecondMs);
+  if (least > kMinuteMs) least = ceil_to_step(least, kMinuteMs);
+  return Error{fmt::format("that window has {} steps, and an answer at most {}: give a step of {} or more, or a shorter "
+                           "window",
+                           steps, max_steps, format_duration(std::chrono::milliseconds(least))),
+               EINVAL};
+}
 
 StoreReader::StoreReader(Database database, std::vector<std::int64_t> steps_ms)
     : database_(std::move(database)), steps_ms_(std::move(steps_ms)) {}
@@ -93,8 +108,11 @@ Result<StoreReader::Selection> StoreReader::select(const HistoryQuery& query) {
   if (!target) return target.error();
   selection.target = target->value_or(-1);
   selection.types = {0};
+  selection.histograms = query.parts.histograms;
+  if (Status gauges = select_gauges(query.parts, selection); !gauges) return gauges.error();
   if (query.type) {
-    selection.gauges = selection.totals = false;
+    selection.all_gauges = selection.totals = false;
+    selection.gauges.clear();
     const auto type = id_of(*query.type);
     if (!type) return type.error();
     if (*type) selection.types.push_back(**type);
@@ -105,6 +123,17 @@ Result<StoreReader::Selection> StoreReader::select(const HistoryQuery& query) {
     selection.types.insert(selection.types.end(), types->begin(), types->end());
   }
   return selection;
+}
+
+Status StoreReader::select_gauges(const PointParts& parts, Selection& selection) {
+  selection.all_gauges = parts.all_gauges;
+  if (parts.all_gauges) return Ok{};
+  for (const std::string& name : parts.gauges) {
+    const auto id = id_of(name);
+    if (!id) return id.error();
+    if (*id) selection.gauges.push_back(**id);
+  }
+  return Ok{};
 }
 
 // Per tier the oldest point of the target. A tier that has none yet is as old as the finer one that it is read from.
@@ -174,15 +203,22 @@ Result<std::vector<StoreReader::Segment>> StoreReader::segments(std::int64_t tar
 
 Status StoreReader::add_rows(Statement& rows, const Selection& selection, const History& window,
                              std::map<std::int64_t, Point>& points) {
-  NameOf name = [this](std::int64_t id) { return name_of(id); };
-  if (!selection.gauges) name = nullptr;
+  NameOf name = [&](std::int64_t id) {
+    const std::vector<std::int64_t>& wanted = selection.gauges;
+    const bool known = selection.all_gauges || std::find(wanted.begin(), wanted.end(), id) != wanted.end();
+    return known ? name_of(id) : std::string();
+  };
+  if (!selection.all_gauges && selection.gauges.empty()) name = nullptr;
+  // Of the head of one type's step only the times are wanted.
+  const bool head_histogram = selection.histograms && selection.totals;
   for (auto row = rows.step(); !row || *row; row = rows.step()) {
     if (!row) return row.error();
     const std::int64_t index = (rows.number(0) - window.from_ms) / window.step_ms;
     const std::int64_t type = rows.number(1);
     Point step;
-    const bool sound =
-        type == 0 ? decode_head(rows.bytes(2), name, step) : decode_type(rows.bytes(2), step.types[name_of(type)]);
+    const bool sound = type == 0
+                           ? decode_head(rows.bytes(2), name, step, head_histogram)
+                           : decode_type(rows.bytes(2), step.types[name_of(type)], selection.histograms);
     // One bad row is not worth the whole answer, but it must not be taken for a quiet step either.
     if (!sound) {
       return Error{fmt::format("the store has a row that cannot be decoded, at {} ms; ask for a window without it",
@@ -218,7 +254,7 @@ Status StoreReader::read_segment(const Segment& segment, const Selection& select
   return Ok{};
 }
 
-Result<History> StoreReader::read_window(const HistoryQuery& query) {
+Result<History> StoreReader::read_window(const HistoryQuery& query, const VisitStep& visit) {
   History history;
   history.from_ms = query.from_ms;
   history.to_ms = query.to_ms;
@@ -231,25 +267,44 @@ Result<History> StoreReader::read_window(const HistoryQuery& query) {
   history.resolution_ms = steps_ms_[*tier];
   const auto parts = segments(selection->target, *tier, history);
   if (!parts) return parts.error();
-  std::map<std::int64_t, Point> points;
-  for (const Segment& part : *parts) {
-    if (Status read = read_segment(part, *selection, history, points); !read) return read.error();
-  }
-  history.points.reserve(points.size());
-  for (auto& [index, point] : points) {
-    point.begin_ms = history.from_ms + index * history.step_ms;
-    point.length_ms = std::min(history.step_ms, history.to_ms - point.begin_ms);
-    history.points.push_back(std::move(point));
-  }
+  if (Status read = visit_steps(*parts, *selection, history, visit); !read) return read.error();
   return history;
 }
 
-Result<History> StoreReader::history(const HistoryQuery& query) {
+Status StoreReader::visit_steps(const std::vector<Segment>& parts, const Selection& selection, const History& window,
+                                const VisitStep& visit) {
+  const std::int64_t all = (window.to_ms - window.from_ms) / window.step_ms + 1;
+  const std::int64_t span = std::min(kStepsAtOnce, all) * window.step_ms;
+  for (std::int64_t begin = window.from_ms; begin < window.to_ms; begin += span) {
+    const std::int64_t end = std::min(begin + span, window.to_ms);
+    std::map<std::int64_t, Point> points;
+    for (const Segment& part : parts) {
+      const Segment piece{part.tier, std::max(part.from_ms, begin), std::min(part.to_ms, end)};
+      if (piece.from_ms >= piece.to_ms) continue;
+      if (Status read = read_segment(piece, selection, window, points); !read) return read;
+    }
+    for (auto& [index, point] : points) {
+      point.begin_ms = window.from_ms + index * window.step_ms;
+      point.length_ms = std::min(window.step_ms, window.to_ms - point.begin_ms);
+      visit(point);
+    }
+  }
+  return Ok{};
+}
+
+Result<History> StoreReader::for_each_step(const HistoryQuery& query, const VisitStep& visit) {
   if (Status sound = check_query(query); !sound) return sound.error();
   // One transaction, so that a roll-up between two look-ups neither hides a step nor shows it twice.
   if (Status begun = database_.execute("BEGIN"); !begun) return begun.error();
-  Result<History> result = read_window(query);
+  Result<History> result = read_window(query, visit);
   (void)database_.execute("COMMIT");
+  return result;
+}
+
+Result<History> StoreReader::history(const HistoryQuery& query) {
+  std::vector<Point> points;
+  Result<History> result = for_each_step(query, [&](const Point& point) { points.push_back(point); });
+  if (result) result->points = std::move(points);
   return result;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +16,19 @@
 
 namespace outrider {
 
+/// What one answer has at most, so that it takes bounded memory and time.
+inline constexpr std::int64_t kMaxHistorySteps = 11'000;
+
+/// If a window has more than `max_steps` steps: one sentence, with the smallest step that fits (code EINVAL).
+Status check_steps(std::int64_t window_ms, std::int64_t step_ms, std::int64_t max_steps = kMaxHistorySteps);
+
+/// What is read of each point; the rest stays as in an empty one. Histograms and gauges are most of it.
+struct PointParts {
+  bool histograms = true;
+  bool all_gauges = true;
+  std::vector<std::string> gauges;  ///< those alone, unless `all_gauges`
+};
+
 struct HistoryQuery {
   std::string target;
   std::int64_t from_ms = 0, to_ms = 0;  ///< [from, to)
@@ -22,6 +36,7 @@ struct HistoryQuery {
   /// Points get this type's figures only, and no gauges. Without it: totals and gauges.
   std::optional<std::string> type;
   bool all_types = false;  ///< without `type`: the figures of each type too
+  PointParts parts = {};
 };
 
 struct History {
@@ -32,6 +47,8 @@ struct History {
   std::vector<Point> points;       ///< ascending; a step without readings has none
 };
 
+using VisitStep = std::function<void(const Point&)>;
+
 class StoreReader {
  public:
   /// `options`: the path and the busy timeout. The tiers are those that the file was written with.
@@ -40,6 +57,8 @@ class StoreReader {
   /// A window and a step that lie on a kept tier's grid are answered exactly, others rounded outward to the finest
   /// tier that reaches back far enough. An unknown target has no points.
   Result<History> history(const HistoryQuery& query);
+  /// The same points, each handed to `visit` as soon as it is complete, and none kept: the answer has the window alone.
+  Result<History> for_each_step(const HistoryQuery& query, const VisitStep& visit);
   /// The last point written, with all types; none for an unknown target.
   Result<std::optional<Point>> newest(const std::string& target);
   /// The finest points from `from_ms` on, with all types.
@@ -55,15 +74,20 @@ class StoreReader {
   };
   struct Selection {
     std::int64_t target = 0;
-    std::vector<std::int64_t> types;  ///< 0 is the head
-    bool totals = true, gauges = true;
+    std::vector<std::int64_t> types;   ///< 0 is the head
+    std::vector<std::int64_t> gauges;  ///< unless all of them
+    bool totals = true, all_gauges = true;
     bool all_types = false;
+    bool histograms = true;
   };
 
   StoreReader(Database database, std::vector<std::int64_t> steps_ms);
 
-  Result<History> read_window(const HistoryQuery& query);
+  Result<History> read_window(const HistoryQuery& query, const VisitStep& visit);
+  Status visit_steps(const std::vector<Segment>& parts, const Selection& selection, const History& window,
+                    const VisitStep& visit);
   Result<Selection> select(const HistoryQuery& query);
+  Status select_gauges(const PointParts& parts, Selection& selection);
   Result<std::optional<std::int64_t>> id_of(const std::string& name);
   std::string name_of(std::int64_t id);
   Result<std::vector<std::int64_t>> type_ids(std::int64_t target);
