@@ -1,6 +1,7 @@
 // History as it is asked for and answered, and the dashboard made of it; on a real store with hand-made points.
 #include "userspace/history/history_view.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,6 +71,29 @@ TEST_F(HistoryView, the_step_follows_from_the_rows) {
     ASSERT_TRUE(request) << request.error().message;
     EXPECT_EQ(request->query.step_ms, step_seconds * 1000) << since;
   }
+}
+
+TEST_F(HistoryView, the_only_target_is_the_only_one_of_the_window) {
+  open();
+  write(0, 60, "old name");
+  write(600, 660, "new name");
+  HistorySource source = source_of(*store_);
+  source.targets_in = [&](std::int64_t from_ms, std::int64_t to_ms) { return store_->targets_in(from_ms, to_ms); };
+  const auto only = [&](std::int64_t from_second, std::int64_t to_second) {
+    const HistoryParameters parameters = {{"from", fmt::format("@{}", kStartMs / 1'000 + from_second)},
+                                          {"to", fmt::format("@{}", kStartMs / 1'000 + to_second)}};
+    const auto request = parse_history_request(parameters, source, kStartMs + kHourMs, 60);
+    return request ? request->query.target : request.error().message;
+  };
+  EXPECT_EQ(only(500, 700), "new name");
+  EXPECT_EQ(only(59, 600), "old name");
+  EXPECT_EQ(only(0, 700), "which target? There is history of new name, old name");
+  // Nobody has points there, so that all are meant.
+  EXPECT_EQ(only(200, 300), "which target? There is history of new name, old name");
+  // The fine points go, and it is the same.
+  flush_at(3 * 3'600);
+  EXPECT_EQ(only(500, 700), "new name");
+  EXPECT_EQ(only(30, 40), "old name");
 }
 
 TEST_F(HistoryView, what_is_wrong_is_said) {

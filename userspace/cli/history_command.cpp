@@ -56,7 +56,8 @@ HistorySource source_of(StoreReader& reader) {
   return {[&reader](const HistoryQuery& query) { return reader.history(query); },
           [&reader] { return reader.targets(); },
           [&reader](const std::string& target) { return reader.types(target); },
-          [&reader](const HistoryQuery& query, const VisitStep& visit) { return reader.for_each_step(query, visit); }};
+          [&reader](const HistoryQuery& query, const VisitStep& visit) { return reader.for_each_step(query, visit); },
+          [&reader](std::int64_t from_ms, std::int64_t to_ms) { return reader.targets_in(from_ms, to_ms); }};
 }
 
 std::string local_time(std::int64_t unix_ms, const char* pattern) {
@@ -130,11 +131,12 @@ void print_trends(const std::string& target, const std::vector<MetricTrend>& tre
 }
 
 int show_trends(const HistoryArguments& arguments, const HistorySource& source) {
-  const Result<std::string> target = choose_target(arguments.target, source);
-  if (!target) return fail(target.error());
   const Result<std::chrono::milliseconds> window = parse_duration(arguments.since.empty() ? "1h" : arguments.since);
   if (!window) return fail(window.error());
-  const Result<std::vector<MetricTrend>> trends = read_trends(*target, source, window->count(), unix_ms());
+  const std::int64_t now_ms = unix_ms();
+  const Result<std::string> target = choose_target(arguments.target, source, now_ms - window->count(), now_ms);
+  if (!target) return fail(target.error());
+  const Result<std::vector<MetricTrend>> trends = read_trends(*target, source, window->count(), now_ms);
   if (!trends) return fail(trends.error());
   if (arguments.format == "json") {
     fmt::print("{}\n", to_json(*trends, window->count()).dump(2));

@@ -147,16 +147,22 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-Result<std::string> choose_target(const std::string& wanted, const HistorySource& source) {
-  const Result<std::vector<std::string>> targets = source.targets();
+Result<std::string> choose_target(const std::string& wanted, const HistorySource& source, std::int64_t from_ms,
+                                  std::int64_t to_ms) {
+  Result<std::vector<std::string>> targets = source.targets();
   if (!targets) return targets.error();
   if (targets->empty()) return Error{"there is no history yet: nothing was watched", ENOENT};
-  if (wanted.empty()) {
-    if (targets->size() == 1) return targets->front();
-    return Error{"which target? There is history of " + listed(*targets), EINVAL};
+  if (!wanted.empty()) {
+    if (std::find(targets->begin(), targets->end(), wanted) != targets->end()) return wanted;
+    return Error{fmt::format("there is no history of a target '{}', but of {}", wanted, listed(*targets)), ENOENT};
   }
-  if (std::find(targets->begin(), targets->end(), wanted) != targets->end()) return wanted;
-  return Error{fmt::format("there is no history of a target '{}', but of {}", wanted, listed(*targets)), ENOENT};
+  if (targets->size() > 1 && source.targets_in) {
+    Result<std::vector<std::string>> in_window = source.targets_in(from_ms, to_ms);
+    if (!in_window) return in_window.error();
+    if (!in_window->empty()) targets = std::move(in_window);
+  }
+  if (targets->size() == 1) return targets->front();
+  return Error{"which target? There is history of " + listed(*targets), EINVAL};
 }
 
 Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters, const HistorySource& source,
@@ -168,7 +174,8 @@ Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters
   const Status metrics = read_metrics(value_of(parameters, "metric"), !type.empty(), request.metrics);
   if (!metrics) return metrics.error();
   if (Status size = check_size(request); !size) return size.error();
-  Result<std::string> target = choose_target(value_of(parameters, "target"), source);
+  Result<std::string> target =
+      choose_target(value_of(parameters, "target"), source, request.query.from_ms, request.query.to_ms);
   if (!target) return target.error();
   request.query.target = std::move(*target);
   if (type.empty()) return request;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -24,6 +25,8 @@ struct HistorySource {
   std::function<Result<std::vector<std::string>>(const std::string& target)> types;
   /// As `history`, a point at a time. Without it, all points of an answer are in memory at once.
   std::function<Result<History>(const HistoryQuery&, const VisitStep&)> for_each_step = nullptr;
+  /// Those with points in [from_ms, to_ms). Without it, all of `targets` count as such.
+  std::function<Result<std::vector<std::string>>(std::int64_t from_ms, std::int64_t to_ms)> targets_in = nullptr;
 };
 
 /// The parameters by their names, as in the query string: target, type, metric (comma-separated), since, from, to,
@@ -49,7 +52,7 @@ struct HistoryTable {
   std::vector<Row> rows;
 };
 
-/// Defaults: the last hour; the only target; queries/s, mean, p95, p99 and error rate; a step that gives at most
+/// Defaults: the last hour; the only target that has points in it; queries/s, mean, p95, p99 and error rate; a step that gives at most
 /// `max_rows`. A window that the step does not divide is widened to it. Errors: an unknown parameter, target, type or
 /// metric (with those that there are), a window that ends before it begins, more than kMaxHistorySteps steps or than
 /// kMaxHistoryValues values.
@@ -64,7 +67,9 @@ nlohmann::ordered_json to_json(const HistoryTable& table);
 /// A header line, then a line a step; times in UTC. RFC 4180, empty where there is no value.
 std::string to_csv(const HistoryTable& table);
 
-/// `wanted`, or the only target if it is empty. Error: there is none of that name, or no only one.
-Result<std::string> choose_target(const std::string& wanted, const HistorySource& source);
+/// `wanted`, or, if it is empty, the only target that has points in [from_ms, to_ms): one that has been given another
+/// name since is no second one. Error: there is none of that name, or no only one.
+Result<std::string> choose_target(const std::string& wanted, const HistorySource& source, std::int64_t from_ms = 0,
+                                  std::int64_t to_ms = std::numeric_limits<std::int64_t>::max());
 
 }  // namespace outrider

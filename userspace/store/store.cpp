@@ -221,6 +221,10 @@ Result<std::vector<std::string>> Store::targets() {
   return read<std::vector<std::string>>([](StoreReader& reader) { return reader.targets(); });
 }
 
+Result<std::vector<std::string>> Store::targets_in(std::int64_t from_ms, std::int64_t to_ms) {
+  return read<std::vector<std::string>>([&](StoreReader& reader) { return reader.targets_in(from_ms, to_ms); });
+}
+
 Result<std::vector<std::string>> Store::types(const std::string& target) {
   return read<std::vector<std::string>>([&](StoreReader& reader) { return reader.types(target); });
 }

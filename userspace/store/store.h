@@ -57,6 +57,7 @@ class Store {
   /// As StoreReader's. `visit` is called under the reader's lock: it must not read here itself.
   Result<History> for_each_step(const HistoryQuery& query, const VisitStep& visit);
   Result<std::vector<std::string>> targets();
+  Result<std::vector<std::string>> targets_in(std::int64_t from_ms, std::int64_t to_ms);
   Result<std::vector<std::string>> types(const std::string& target);
 
   StoreCounters counters();

@@ -363,6 +363,32 @@ Result<std::vector<std::string>> StoreReader::targets() {
   return names;
 }
 
+Result<bool> StoreReader::has_points(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms) {
+  for (std::size_t tier = 0; tier < steps_ms_.size(); ++tier) {
+    const std::string table = tier == 0 ? "recent WHERE" : fmt::format("rolled WHERE tier = {} AND type = 0 AND", tier);
+    auto row = database_.prepare("SELECT begin FROM " + table + " target = ?1 AND begin > ?2 AND begin < ?3 LIMIT 1");
+    if (!row) return row.error();
+    // A step that began before the window reaches into it.
+    const auto found = row->bind(1, target).bind(2, from_ms - steps_ms_[tier]).bind(3, to_ms).step();
+    if (!found || *found) return found;
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> StoreReader::targets_in(std::int64_t from_ms, std::int64_t to_ms) {
+  auto names = targets();
+  if (!names) return names;
+  std::vector<std::string> result;
+  for (std::string& name : *names) {
+    const auto id = id_of(name);
+    if (!id) return id.error();
+    const auto has = has_points(id->value_or(-1), from_ms, to_ms);
+    if (!has) return has.error();
+    if (*has) result.push_back(std::move(name));
+  }
+  return result;
+}
+
 Result<std::vector<std::string>> StoreReader::types(const std::string& target) {
   const auto id = id_of(target);
   if (!id) return id.error();

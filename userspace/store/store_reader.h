@@ -64,6 +64,8 @@ class StoreReader {
   /// The finest points from `from_ms` on, with all types.
   Result<std::vector<Point>> recent(const std::string& target, std::int64_t from_ms);
   Result<std::vector<std::string>> targets();
+  /// Those that have points in [from_ms, to_ms).
+  Result<std::vector<std::string>> targets_in(std::int64_t from_ms, std::int64_t to_ms);
   Result<std::vector<std::string>> types(const std::string& target);
   Result<std::optional<std::string>> state(const std::string& key);
 
@@ -88,6 +90,7 @@ class StoreReader {
                     const VisitStep& visit);
   Result<Selection> select(const HistoryQuery& query);
   Status select_gauges(const PointParts& parts, Selection& selection);
+  Result<bool> has_points(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms);
   Result<std::optional<std::int64_t>> id_of(const std::string& name);
   std::string name_of(std::int64_t id);
   Result<std::vector<std::int64_t>> type_ids(std::int64_t target);
