@@ -176,6 +176,35 @@ TEST_F(HistoryView, trends_tell_growth_from_noise) {
   }
 }
 
+TEST_F(HistoryView, trends_say_what_was_compared_and_where_there_is_no_verdict) {
+  open();
+  write(0, 600);
+  const std::int64_t day_ms = 24 * kHourMs;
+  write(86'400, 87'000);
+  const auto trends_of = [&](std::int64_t window_ms) {
+    const auto trends = read_trends("engine", source_of(*store_), window_ms, kStartMs + day_ms + 600'000);
+    EXPECT_TRUE(trends) << trends.error().message;
+    const auto json = to_json(*trends, window_ms);
+    EXPECT_EQ(json[3]["metric"], "query_metrics.queries_per_second");
+    return json[3];
+  };
+  // 30 blocks of 3 s; of yesterday only the minutes are left, which are two, and cover more than the window.
+  auto trend = trends_of(100'000);
+  EXPECT_EQ(trend["window_seconds"], 90);
+  EXPECT_EQ(trend["significant"], false);
+  EXPECT_FALSE(trend["yesterday"].is_null());
+  EXPECT_TRUE(trend["significant_since_yesterday"].is_null());
+  // Nine minutes of yesterday are enough, and nothing has changed; the stretch before has one minute.
+  trend = trends_of(540'000);
+  EXPECT_EQ(trend["window_seconds"], 540);
+  EXPECT_EQ(trend["significant_since_yesterday"], false);
+  EXPECT_TRUE(trend["significant"].is_null());
+  const auto refused = read_trends("engine", source_of(*store_), 29'999, kStartMs);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EINVAL);
+  EXPECT_THAT(refused.error().message, HasSubstr("too short for a trend: give 30s or more"));
+}
+
 // The mission's own test 4.
 TEST_F(HistoryView, dashboard_data_generation) {
   open();

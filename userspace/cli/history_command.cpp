@@ -111,22 +111,25 @@ void print_table(const HistoryTable& table) {
   }
 }
 
-std::string format_change(const Trend& trend) {
+std::string format_change(const Trend& trend, bool judged) {
   if (!trend.before) return "-";
   if (!trend.change) return "-";
-  return fmt::format("{:+.1f} %{}", 100 * *trend.change, trend.significant ? " *" : "");
+  const char* verdict = trend.significant ? " *" : "";
+  return fmt::format("{:+.1f} %{}", 100 * *trend.change, judged ? verdict : " ?");
 }
 
 void print_trends(const std::string& target, const std::vector<MetricTrend>& trends, std::chrono::milliseconds window) {
-  fmt::print("{}, the last {} against the {} before and the same time yesterday; * is more than noise\n", target,
-             format_duration(window), format_duration(window));
+  const std::string length = format_duration(std::chrono::milliseconds(compared_window_ms(window.count())));
+  fmt::print("{}, the last {} against the {} before and the same time yesterday; * is more than noise, ? too little to say\n",
+             target, length, length);
   fmt::print("{:<28}  {:>12}  {:>12}  {:>12}  {:>12}  {:>12}\n", "metric", "now", "before", "change", "yesterday",
              "change");
   for (const MetricTrend& trend : trends) {
     const std::string& unit = trend.metric->unit;
     fmt::print("{:<28}  {:>12}  {:>12}  {:>12}  {:>12}  {:>12}\n", heading(*trend.metric),
                format_value(trend.before.now, unit), format_value(trend.before.before, unit),
-               format_change(trend.before), format_value(trend.yesterday.before, unit), format_change(trend.yesterday));
+               format_change(trend.before, trend.before_judged), format_value(trend.yesterday.before, unit),
+               format_change(trend.yesterday, trend.yesterday_judged));
   }
 }
 
