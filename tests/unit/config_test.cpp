@@ -267,6 +267,9 @@ INSTANTIATE_TEST_SUITE_P(
                 "found a step of 1s after 10s"},
         Refused{"[store]\ntiers = [{step = \"1s\", keep = \"48h\"}, {step = \"1m\", keep = \"24h\"}]",
                 "found a tier that keeps 24h after one that keeps 2d, expected no less"},
+        Refused{"[store]\ntiers = [{step = \"1s\", keep = \"1m\"}, {step = \"1m\", keep = \"24h\"}]",
+                "t.toml:2:9: store.tiers: found a tier that keeps 1m, expected 2m at least: two of the coarsest steps"},
+        Refused{"[store]\ntiers = [{step = \"24h\", keep = \"25h\"}]", "keeps 25h, expected 2d at least"},
         Refused{"[store]\ntiers = [{step = \"1s\", keep = \"1h\"}]",
                 "t.toml:2:9: agent.metrics_retention: found 24h, expected no more than the longest tier of the store "
                 "keeps (1h)"},

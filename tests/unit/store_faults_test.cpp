@@ -292,6 +292,8 @@ TEST_F(StoreFaults, options_that_contradict_each_other_are_refused) {
   EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers.clear(); }));
   EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers[1].step_ms = 1'500; }));
   EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers[2].keep_ms = kHourMs; }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers[0].keep_ms = 2 * kMinuteMs - 1; }));
+  EXPECT_TRUE(refused([](StoreOptions& options) { options.tiers[0].step_ms = 0; }));
   EXPECT_TRUE(refused([](StoreOptions& options) { options.max_bytes = 4096; }));
   EXPECT_TRUE(refused([](StoreOptions& options) { options.max_queued_points = 0; }));
   EXPECT_FALSE(fs::exists(options_.path));

@@ -4,33 +4,22 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "userspace/base/units.h"
+#include "userspace/model/tiers.h"
 
 namespace outrider {
 namespace {
 
 void check_tiers(Reader& reader, const StoreConfig& store) {
-  const std::vector<StoreTier>& tiers = store.tiers;
-  const std::string key = "store.tiers";
-  if (tiers.empty() && store.enabled) reader.cross_fault({key}, "found no tier, expected at least one");
-  for (std::size_t i = 0; i < tiers.size(); ++i) {
-    if (tiers[i].step.count() == 0 || tiers[i].keep.count() == 0) return;  // a fault already
-    if (tiers[i].keep < tiers[i].step) {
-      reader.cross_fault({key}, fmt::format("found a tier that keeps {} of points {} apart, expected one step at least",
-                                            format_duration(tiers[i].keep), format_duration(tiers[i].step)));
-    }
-    if (i == 0) continue;
-    const StoreTier& finer = tiers[i - 1];
-    if (tiers[i].step <= finer.step || tiers[i].step % finer.step != std::chrono::milliseconds::zero()) {
-      reader.cross_fault({key}, fmt::format("found a step of {} after {}, expected a larger multiple of it",
-                                            format_duration(tiers[i].step), format_duration(finer.step)));
-    }
-    if (tiers[i].keep < finer.keep) {
-      reader.cross_fault({key}, fmt::format("found a tier that keeps {} after one that keeps {}, expected no less",
-                                            format_duration(tiers[i].keep), format_duration(finer.keep)));
-    }
+  if (store.tiers.empty() && !store.enabled) return;
+  std::vector<Tier> tiers;
+  for (const StoreTier& tier : store.tiers) {
+    if (tier.step.count() == 0 || tier.keep.count() == 0) return;  // a fault already
+    tiers.push_back({tier.step.count(), tier.keep.count()});
   }
+  if (const auto fault = tiers_fault(tiers)) reader.cross_fault({"store.tiers"}, *fault);
 }
 
 void check_retention(Reader& reader, const Config& config) {

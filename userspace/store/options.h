@@ -8,18 +8,13 @@
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/model/tiers.h"
 
 namespace outrider {
 
-/// Points of `step_ms` each, kept for `keep_ms`.
-struct Tier {
-  std::int64_t step_ms = 0;
-  std::int64_t keep_ms = 0;
-};
-
 struct StoreOptions {
   std::string path;
-  /// Finest first; each step is a multiple of the one before, and nothing is kept shorter than what is finer.
+  /// Finest first; tiers_fault() says what may not be.
   std::vector<Tier> tiers = {{1'000, 3'600'000}, {10'000, 86'400'000}, {60'000, 2'592'000'000}};
   std::int64_t max_bytes = 2LL << 30;  ///< database and write-ahead log together
   std::size_t max_queued_points = 512;
