@@ -282,6 +282,44 @@ TEST_F(StoreFaults, a_reader_that_holds_the_log_stops_the_writing_and_not_only_t
   EXPECT_EQ(points_stored(), static_cast<std::size_t>(index) - 10);
 }
 
+TEST_F(StoreFaults, a_disk_that_is_full_from_the_start_says_so) {
+  const SmallDisk disk(dir_ + "/disk", "size=1m,mode=0700");
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
+  options_.path = dir_ + "/disk/history.db";
+  open();
+  write(0, 3);
+  store_.reset();
+  // What cannot be made is the index of the log.
+  write_file(dir_ + "/disk/ballast", std::string(1 << 20, 'x'));
+  open();
+  EXPECT_THAT(store_->counters().error, HasSubstr("No space left on device"));
+}
+
+TEST_F(StoreFaults, a_store_that_others_could_read_is_closed_to_them_with_its_log) {
+  struct stat status {};
+  const auto mode = [&](const std::string& suffix) {
+    EXPECT_EQ(::stat((options_.path + suffix).c_str(), &status), 0) << suffix;
+    return status.st_mode & 0777;
+  };
+  open();
+  write(0, 3);
+  store_.reset();
+  ASSERT_EQ(::chmod(options_.path.c_str(), 0644), 0);
+  open();  // makes a log
+  for (const char* suffix : {"", "-wal", "-shm"}) EXPECT_EQ(mode(suffix), 0600U) << suffix;
+  // As a kill -9 leaves them, and a copy with the rights of another user's umask.
+  const std::string copy = dir_ + "/copy.db";
+  write(3, 6);
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    fs::copy_file(options_.path + suffix, copy + suffix);
+    ASSERT_EQ(::chmod((copy + suffix).c_str(), 0644), 0);
+  }
+  options_.path = copy;
+  open();
+  for (const char* suffix : {"", "-wal", "-shm"}) EXPECT_EQ(mode(suffix), 0600U) << suffix;
+  EXPECT_EQ(points_stored(), 6U);
+}
+
 TEST_F(StoreFaults, options_that_contradict_each_other_are_refused) {
   const auto refused = [&](const auto& change) {
     StoreOptions options = options_;

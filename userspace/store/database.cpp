@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cstring>
+
 namespace outrider {
 namespace {
 
@@ -17,6 +19,15 @@ std::string uri_of(const std::string& path) {
     }
   }
   return uri + "?immutable=1";
+}
+
+// "disk I/O error" alone is what SQLite says of a full disk as well.
+std::string message_of(sqlite3* handle) {
+  const int primary = sqlite3_errcode(handle) & 0xff;
+  const int system = sqlite3_system_errno(handle);
+  const bool of_system = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
+  if (!of_system || system == 0) return sqlite3_errmsg(handle);
+  return fmt::format("{} ({})", sqlite3_errmsg(handle), std::strerror(system));
 }
 
 }  // namespace
@@ -51,7 +62,7 @@ Result<bool> Statement::step() {
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   sqlite3* handle = sqlite3_db_handle(statement_.get());
-  return Error{fmt::format("the store could not be used: {}", sqlite3_errmsg(handle)),
+  return Error{fmt::format("the store could not be used: {}", message_of(handle)),
                sqlite3_extended_errcode(handle)};
 }
 
@@ -75,7 +86,7 @@ std::string_view Statement::bytes(int column) const {
 
 Error Database::error(const std::string& context) const {
   sqlite3* handle = handle_.get();
-  return Error{fmt::format("{} {}: {}", context, path_, sqlite3_errmsg(handle)), sqlite3_extended_errcode(handle)};
+  return Error{fmt::format("{} {}: {}", context, path_, message_of(handle)), sqlite3_extended_errcode(handle)};
 }
 
 Result<Database> Database::open(const std::string& path, Mode mode, int busy_timeout_ms) {

@@ -95,10 +95,29 @@ Status create_file(const std::string& path) {
 // A store from elsewhere may be readable to all. By name: closing a descriptor of an open database would drop SQLite's
 // locks on it.
 Status keep_private(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) == 0) return Ok{};
-  if (::chmod(path.c_str(), S_IRUSR | S_IWUSR) == 0) return Ok{};
-  return system_error("take others' rights away from the store " + path);
+  for (const char* suffix : kSuffixes) {
+    const std::string file = path + suffix;
+    struct stat status {};
+    if (::lstat(file.c_str(), &status) != 0) {
+      if (errno == ENOENT) continue;
+      return system_error("look at the store's " + file);
+    }
+    if (!S_ISREG(status.st_mode)) return Error{"the store's " + file + " is no regular file; give another path"};
+    if ((status.st_mode & 077) == 0) continue;
+    if (::chmod(file.c_str(), S_IRUSR | S_IWUSR) != 0) {
+      return system_error("take others' rights away from the store " + file);
+    }
+  }
+  return Ok{};
+}
+
+// Whether the file says of itself that it is a store. Without a look at the log, and so without one coming into being: it
+// would get the rights that the file has. False as well if it cannot be told.
+bool is_known_store(const std::string& path) {
+  const auto database = Database::open(path, Database::Mode::kImmutable, 0);
+  if (!database) return false;
+  const auto application = database->number("PRAGMA application_id");
+  return application && application->value_or(0) == kApplicationId;
 }
 
 // From `version` to kSchemaVersion, all in one transaction; 0 is a new file.
@@ -133,10 +152,14 @@ Result<Database> open_for_writing(const StoreOptions& options) {
   for (const Tier& tier : options.tiers) steps_wanted.push_back(tier.step_ms);
   const std::string wanted = joined(steps_wanted);
   if (Status created = create_file(path); !created) return created.error();
+  if (is_known_store(path)) {
+    if (Status kept = keep_private(path); !kept) return kept.error();
+  }
   auto database = Database::open(path, Database::Mode::kReadWrite, options.busy_timeout_ms);
   if (!database) return database;
   const auto version = check_version(*database, path);
   if (!version) return version.error();
+  // Once more: of a file that was never closed, only its log may say what it is.
   if (Status kept = keep_private(path); !kept) return kept.error();
   // The log is cut back after each checkpoint, and synced with it: a power cut loses the last seconds, no more.
   Status tuned = database->execute(
