@@ -22,6 +22,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 Config good(std::string_view text) {
@@ -281,6 +282,18 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[export.json]\npath = \"/a/b\"\n[export.influxdb]\nfile = \"/a/b\"",
                 "export.influxdb.file: found the same file as export.json.path"}));
 
+TEST(Config, ASecretThatIsWrongIsNotShown) {
+  EXPECT_THAT(faults("[export.influxdb]\nurl = \"http://admin:s3cret@h:8086\"\ntoken_file = \"s3cret==\"\n"
+                     "[http]\nbearer_token_file = \"s3cret\"\nbasic_user = \"me\"\nbasic_password_file = \"s3cret\"\n"),
+              ElementsAre("t.toml:2:7: export.influxdb.url: found a text (not shown), expected http://HOST:PORT or "
+                          "https://HOST:PORT without user, query or fragment, or \"\" for none",
+                          StartsWith("t.toml:3:14: export.influxdb.token_file: found a text (not shown), expected the"),
+                          StartsWith("t.toml:5:21: http.bearer_token_file: found a text (not shown), expected the"),
+                          StartsWith("t.toml:7:23: http.basic_password_file: found a text (not shown), expected the")));
+  // What is no text is no secret.
+  EXPECT_THAT(faults("[export.influxdb]\nurl = 8086\n"), ElementsAre(HasSubstr("found 8086, expected http://HOST")));
+}
+
 TEST(Config, WhatIsWrongItselfIsNotBlamedTwice) {
   EXPECT_THAT(faults("[http]\naddress = \"0.0.0.0\"\nallow_unauthenticated = 1\n"),
               ElementsAre(HasSubstr("http.allow_unauthenticated: found 1, expected true or false")));
@@ -415,6 +428,9 @@ TEST_F(ConfigFiles, SecretsAreLookedAtWhenAFileIsLoaded) {
               AllOf(StartsWith(file + ":2:21: http.bearer_token_file: "), HasSubstr("chmod 600")));
   chmod(token.c_str(), 0600);
   EXPECT_TRUE(load_config(file));
+  const Result<Config> pasted = load_config(write("p.toml", "[http]\nbearer_token_file = \"/s3cret/+x\"\n", 0644));
+  ASSERT_FALSE(pasted);
+  EXPECT_THAT(pasted.error().message, AllOf(HasSubstr("No such file"), Not(HasSubstr("s3cret"))));
 }
 
 TEST_F(ConfigFiles, AFileThatIsNoneSaysSo) {

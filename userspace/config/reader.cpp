@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "userspace/base/did_you_mean.h"
 #include "userspace/config/load.h"
@@ -81,16 +83,28 @@ std::size_t Reader::line_of(const std::string& key) const {
 void Reader::read_field(const toml::node& node, const std::string& key, const Slot& slot) {
   saw(key, node.source().begin);
   const std::string expected = read_value(node, slot);
-  if (!expected.empty()) return fault(node.source().begin, key, found(node, expected));
+  const auto* text = std::get_if<TextSlot>(&slot);
+  const bool hidden = text != nullptr && text->secret != Secret::kNone && node.is_string();
+  if (!expected.empty()) {
+    return fault(node.source().begin, key,
+                 hidden ? fmt::format("found a text (not shown), expected {}", expected) : found(node, expected));
+  }
   check_secret(node, key, slot);
 }
 
 void Reader::check_secret(const toml::node& node, const std::string& key, const Slot& slot) {
   const auto* text = std::get_if<TextSlot>(&slot);
-  if (!look_at_files_ || text == nullptr || !text->secret || text->value->empty()) return;
-  if (const auto secret = read_secret(*text->value); !secret) {
-    fault(node.source().begin, key, secret.error().message);
-  }
+  if (!look_at_files_ || text == nullptr || text->secret != Secret::kFile || text->value->empty()) return;
+  const auto secret = read_secret(*text->value);
+  if (secret) return;
+  // No such file: the text may be the secret itself. Some begin with a slash.
+  const int code = secret.error().code;
+  const bool no_file = code == ENOENT || code == ENOTDIR || code == ENAMETOOLONG;
+  fault(node.source().begin, key,
+        no_file ? fmt::format("found a text (not shown) that is no file's path: {}; expected the path of a file with the "
+                              "secret",
+                              std::strerror(code))
+                : secret.error().message);
 }
 
 void Reader::read_fields(const toml::table& table, const std::string& prefix, const std::vector<Field>& fields) {

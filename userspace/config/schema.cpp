@@ -63,12 +63,12 @@ Section availability_section(Config& c) {
 
 Section influxdb_section(ExportConfig::Influxdb& influxdb) {
   return {"export.influxdb",
-          {{"url", TextSlot{&influxdb.url, optional_url}},
+          {{"url", TextSlot{&influxdb.url, optional_url, Secret::kUrl}},
            {"version", CountSlot{&influxdb.version, 1, 2}},
            {"database", TextSlot{&influxdb.database, any_text}},
            {"org", TextSlot{&influxdb.org, any_text}},
            {"bucket", TextSlot{&influxdb.bucket, any_text}},
-           {"token_file", TextSlot{&influxdb.token_file, optional_path, true}},
+           {"token_file", TextSlot{&influxdb.token_file, optional_path, Secret::kFile}},
            {"batch", CountSlot{&influxdb.batch, 1, 100'000}},
            {"queue", CountSlot{&influxdb.queue, 1, 10'000'000}},
            {"file", TextSlot{&influxdb.file, optional_path}}}};
@@ -92,9 +92,9 @@ Section http_section(HttpConfig& http) {
           {{"enabled", FlagSlot{&http.enabled}},
            {"address", TextSlot{&http.address, ip_address}},
            {"port", CountSlot{&http.port, 0, 65'535}},
-           {"bearer_token_file", TextSlot{&http.bearer_token_file, optional_path, true}},
+           {"bearer_token_file", TextSlot{&http.bearer_token_file, optional_path, Secret::kFile}},
            {"basic_user", TextSlot{&http.basic_user, basic_user}},
-           {"basic_password_file", TextSlot{&http.basic_password_file, optional_path, true}},
+           {"basic_password_file", TextSlot{&http.basic_password_file, optional_path, Secret::kFile}},
            {"allow_unauthenticated", FlagSlot{&http.allow_unauthenticated}},
            {"allowed_hosts", TextsSlot{&http.allowed_hosts}}}};
 }

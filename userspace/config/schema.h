@@ -20,10 +20,12 @@ using TextRule = const char* (*)(std::string_view);
 struct FlagSlot {
   bool* value;
 };
+/// What is in a text that must not be shown, not even when it is wrong: people paste a secret where its file belongs.
+enum class Secret { kNone, kFile /* a file that must be private */, kUrl /* may have a password in it */ };
 struct TextSlot {
   std::string* value;
   TextRule rule;
-  bool secret = false;  ///< a file that must be private
+  Secret secret = Secret::kNone;
 };
 struct ChoiceSlot {
   std::string* value;
