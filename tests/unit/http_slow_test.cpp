@@ -78,8 +78,11 @@ class HttpSlowTest : public testing::Test {
   }
   template <typename Condition>
   bool eventually(Condition condition) {
-    for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
-    return condition();
+    for (int i = 0; i < 1000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
   }
 
   HttpServerOptions options_;

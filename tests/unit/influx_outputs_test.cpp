@@ -66,8 +66,11 @@ class OutputsTest : public testing::Test {
   }
   template <typename Condition>
   bool eventually(Condition condition) {
-    for (int i = 0; i < 2000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
-    return condition();
+    for (int i = 0; i < 2000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
   }
   // A round was given to the sink and waits there for a server that is away.
   std::uint64_t wait_for_a_queue() {
