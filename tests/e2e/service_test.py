@@ -181,6 +181,36 @@ url = "http://127.0.0.1:{free_port()}"
         self.assertEqual(agent.status("/nowhere"), 404)
         self.assertLess(agent.end(signal.SIGINT), 2)
 
+    def test_without_history_the_dashboard_shows_the_present(self):
+        engine = self.engine(*LOAD, "--duration", 3)
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"'])
+        self.config.write_text(self.config.read_text(encoding="utf-8").replace("[store]", "[store]\nenabled = false"),
+                               encoding="utf-8")
+        agent = self.start()
+        engine.release()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "the first snapshot")
+        dashboard = agent.json("/api/v1/dashboard")
+        self.assertEqual((dashboard["target"], dashboard["current"]["target"]), ("engine", "engine"))
+        self.assertTrue(all(not line["data"] for chart in dashboard["charts"] for line in chart["datasets"]))
+        self.assertIsNone(dashboard["active_alerts"])
+        self.assertEqual(agent.status("/api/v1/dashboard?target=nobody"), 404)
+        self.assertEqual(agent.status("/api/v1/history"), 503)
+        agent.end()
+
+    def test_another_name_does_not_hide_the_only_target(self):
+        engine = self.engine(*LOAD, "--duration", 6)
+        pid = f"pid = {engine.pid}\n"
+        self.configure([pid + 'display_name = "before"'])
+        agent = self.start()
+        engine.release()
+        harness.wait_until(lambda: self.recorded("queries"), 30, "the first points")
+        self.configure([pid + 'display_name = "after"'])
+        self.reload(agent)
+        harness.wait_until(lambda: agent.status("/api/v1/history?since=1m") == 200, 30, "history without a name")
+        self.assertEqual(agent.json("/api/v1/history?since=1m")["target"], "after")
+        self.assertEqual(agent.json("/api/v1/dashboard")["target"], "after")
+        agent.end()
+
     def test_a_wrong_configuration_is_refused_as_a_whole(self):
         self.config.write_text('[http]\nport = "x"\n[nonsense]\n', encoding="utf-8")
         done = subprocess.run([harness.OUTRIDER, "run", "--config", self.config], capture_output=True, text=True,

@@ -107,8 +107,10 @@ TEST_F(HistoryView, what_is_wrong_is_said) {
   EXPECT_THAT(refusal({{"since", "soon"}}), HasSubstr("since: 'soon' is no time"));
   EXPECT_THAT(refusal({{"from", "1h"}, {"to", "2h"}}), HasSubstr("before it begins"));
   EXPECT_THAT(refusal({{"from", "1h"}, {"since", "2h"}}), HasSubstr("not both"));
-  EXPECT_THAT(refusal({{"since", "30d"}, {"step", "1s"}}), HasSubstr("has 2592000 steps, and an answer at most 11000: give a step of 4m or more"));
-  // 86,400 s in 10,998 steps are 7.86 s each; with seven metrics there is room for 7,857 rows, and 7,855 are 11.0 s each.
+  EXPECT_THAT(refusal({{"since", "30d"}, {"step", "1s"}}),
+              HasSubstr("has 2592000 steps, and an answer at most 11000: give a step of 4m or more"));
+  // 86,400 s in 10,998 steps are 7.86 s each; with seven metrics there is room for 7,857 rows, and 7,855 are 11.0 s
+  // each.
   EXPECT_THAT(refusal({{"since", "1d"}, {"step", "5s"}}), HasSubstr("give a step of 8s or more"));
   EXPECT_THAT(refusal({{"since", "1d"}, {"step", "10s"}, {"metric", "p50,p95,p99,p999,max,qps,avg"}}),
               HasSubstr("has 8640 steps, and an answer at most 7857: give a step of 11s or more"));
@@ -125,8 +127,8 @@ TEST_F(HistoryView, no_more_is_read_than_the_metrics_need) {
     return store_->for_each_step(query, visit);
   };
   const auto ask_for = [&](const char* metrics) {
-    const auto request = parse_history_request({{"since", "1m"}, {"step", "1m"}, {"metric", metrics}}, source,
-                                               kStartMs + kMinuteMs, 60);
+    const auto request =
+        parse_history_request({{"since", "1m"}, {"step", "1m"}, {"metric", metrics}}, source, kStartMs + kMinuteMs, 60);
     EXPECT_TRUE(request) << request.error().message;
     const auto table = read_history(*request, source);
     EXPECT_TRUE(table) << table.error().message;

@@ -54,8 +54,7 @@ Result<std::string> database_of(const HistoryArguments& arguments) {
 
 HistorySource source_of(StoreReader& reader) {
   return {[&reader](const HistoryQuery& query) { return reader.history(query); },
-          [&reader] { return reader.targets(); },
-          [&reader](const std::string& target) { return reader.types(target); },
+          [&reader] { return reader.targets(); }, [&reader](const std::string& target) { return reader.types(target); },
           [&reader](const HistoryQuery& query, const VisitStep& visit) { return reader.for_each_step(query, visit); },
           [&reader](std::int64_t from_ms, std::int64_t to_ms) { return reader.targets_in(from_ms, to_ms); }};
 }
@@ -120,8 +119,9 @@ std::string format_change(const Trend& trend, bool judged) {
 
 void print_trends(const std::string& target, const std::vector<MetricTrend>& trends, std::chrono::milliseconds window) {
   const std::string length = format_duration(std::chrono::milliseconds(compared_window_ms(window.count())));
-  fmt::print("{}, the last {} against the {} before and the same time yesterday; * is more than noise, ? too little to say\n",
-             target, length, length);
+  fmt::print(
+      "{}, the last {} against the {} before and the same time yesterday; * is more than noise, ? too little to say\n",
+      target, length, length);
   fmt::print("{:<28}  {:>12}  {:>12}  {:>12}  {:>12}  {:>12}\n", "metric", "now", "before", "change", "yesterday",
              "change");
   for (const MetricTrend& trend : trends) {

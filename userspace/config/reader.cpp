@@ -101,10 +101,11 @@ void Reader::check_secret(const toml::node& node, const std::string& key, const 
   const int code = secret.error().code;
   const bool no_file = code == ENOENT || code == ENOTDIR || code == ENAMETOOLONG;
   fault(node.source().begin, key,
-        no_file ? fmt::format("found a text (not shown) that is no file's path: {}; expected the path of a file with the "
-                              "secret",
-                              std::strerror(code))
-                : secret.error().message);
+        no_file
+            ? fmt::format("found a text (not shown) that is no file's path: {}; expected the path of a file with the "
+                          "secret",
+                          std::strerror(code))
+            : secret.error().message);
 }
 
 void Reader::read_fields(const toml::table& table, const std::string& prefix, const std::vector<Field>& fields) {

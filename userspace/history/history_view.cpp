@@ -112,7 +112,8 @@ bool needs_histogram(const MetricInfo& metric) {
 
 PointParts parts_for(const std::vector<const MetricInfo*>& metrics) {
   PointParts parts;
-  parts.histograms = std::any_of(metrics.begin(), metrics.end(), [](const auto* each) { return needs_histogram(*each); });
+  parts.histograms =
+      std::any_of(metrics.begin(), metrics.end(), [](const auto* each) { return needs_histogram(*each); });
   parts.all_gauges = false;
   for (const MetricInfo* metric : metrics) {
     if (!metric->per_type) parts.gauges.push_back(metric->name);  // no gauge is stored of one that is none

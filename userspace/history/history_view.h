@@ -52,10 +52,10 @@ struct HistoryTable {
   std::vector<Row> rows;
 };
 
-/// Defaults: the last hour; the only target that has points in it; queries/s, mean, p95, p99 and error rate; a step that gives at most
-/// `max_rows`. A window that the step does not divide is widened to it. Errors: an unknown parameter, target, type or
-/// metric (with those that there are), a window that ends before it begins, more than kMaxHistorySteps steps or than
-/// kMaxHistoryValues values.
+/// Defaults: the last hour; the only target that has points in it; queries/s, mean, p95, p99 and error rate; a step
+/// that gives at most `max_rows`. A window that the step does not divide is widened to it. Errors: an unknown
+/// parameter, target, type or metric (with those that there are), a window that ends before it begins, more than
+/// kMaxHistorySteps steps or than kMaxHistoryValues values.
 Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters, const HistorySource& source,
                                              std::int64_t now_ms, std::size_t max_rows);
 

@@ -78,6 +78,8 @@ struct AgentFigures {
   std::optional<double> reading_seconds;  ///< the last round: reading, computing, handing on
   double reading_seconds_total = 0;
 
+  std::string reading_error;  ///< why the last reading failed; empty: it did not
+
   std::uint64_t reloads = 0, failed_reloads = 0;
   std::vector<TargetState> targets;
   std::vector<SinkCounters> sinks;

@@ -35,8 +35,9 @@ std::optional<std::string> tiers_fault(const std::vector<Tier>& tiers) {
   // The first keeps least.
   const std::int64_t least = 2 * tiers.back().step_ms;
   if (tiers.front().keep_ms >= least) return std::nullopt;
-  return fmt::format("found a tier that keeps {}, expected {} at least: two of the coarsest steps, which are made of it",
-                     shown(tiers.front().keep_ms), shown(least));
+  return fmt::format(
+      "found a tier that keeps {}, expected {} at least: two of the coarsest steps, which are made of it",
+      shown(tiers.front().keep_ms), shown(least));
 }
 
 }  // namespace outrider

@@ -61,6 +61,7 @@ Json to_json(const AgentFigures& agent) {
                {"missed_intervals", agent.missed_intervals},
                {"loop_lag_p99_seconds", nullable(agent.lag_p99_seconds)},
                {"last_reading_seconds", nullable(agent.reading_seconds)},
+               {"reading_error", text_or_null(agent.reading_error)},
                {"reloads", agent.reloads},
                {"failed_reloads", agent.failed_reloads},
                {"sinks", Json::array()},

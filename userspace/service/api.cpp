@@ -90,11 +90,45 @@ Result<Report> select(const Report& report, const std::string& target) {
   return selected;
 }
 
+// What is asked for, or the only target of the configuration.
+std::string wanted_target(const HttpRequest& request, const std::shared_ptr<const Report>& report) {
+  const std::string wanted = parameter(request, "target");
+  if (!wanted.empty() || !report || report->agent->targets.size() != 1) return wanted;
+  return report->agent->targets.front().name;
+}
+
+bool is_configured(const Report& report, const std::string& name) {
+  const auto& targets = report.agent->targets;
+  return std::any_of(targets.begin(), targets.end(), [&](const TargetState& target) { return target.name == name; });
+}
+
+// A past in which `target` has no points.
+HistorySource empty_source(const std::string& target) {
+  HistorySource source;
+  source.history = [](const HistoryQuery& query) -> Result<History> {
+    History none;
+    none.from_ms = query.from_ms;
+    none.to_ms = query.to_ms;
+    none.step_ms = query.step_ms;
+    return none;
+  };
+  source.targets = [target]() -> Result<std::vector<std::string>> { return std::vector<std::string>{target}; };
+  source.types = [](const std::string&) -> Result<std::vector<std::string>> { return std::vector<std::string>(); };
+  return source;
+}
+
 }  // namespace
 
 HistorySource source_of(Store& store) {
-  return {[&store](const HistoryQuery& query) { return store.history(query); }, [&store] { return store.targets(); },
-          [&store](const std::string& target) { return store.types(target); }};
+  HistorySource source;
+  source.history = [&store](const HistoryQuery& query) { return store.history(query); };
+  source.targets = [&store] { return store.targets(); };
+  source.types = [&store](const std::string& target) { return store.types(target); };
+  source.for_each_step = [&store](const HistoryQuery& query, const VisitStep& visit) {
+    return store.for_each_step(query, visit);
+  };
+  source.targets_in = [&store](std::int64_t from_ms, std::int64_t to_ms) { return store.targets_in(from_ms, to_ms); };
+  return source;
 }
 
 const std::vector<Api::Route>& Api::routes() {
@@ -158,6 +192,9 @@ HttpResponse Api::healthz(const View& view) {
   if (view.report && Clock::now() - view.published > view.settings->longest_silence) {
     return HttpResponse::text(503, "no interval was read in time: sampling hangs\n");
   }
+  if (view.report && !view.report->agent->reading_error.empty()) {
+    return HttpResponse::text(503, "the kernel's counters cannot be read: " + view.report->agent->reading_error + "\n");
+  }
   return HttpResponse::text(200, "ok\n");
 }
 
@@ -198,6 +235,9 @@ HttpResponse Api::history(const View& view) {
   HistoryParameters parameters = view.request.query;
   const std::string format = parameter(view.request, "format", "json");
   parameters.erase("format");
+  if (const std::string target = wanted_target(view.request, view.report); !target.empty()) {
+    parameters["target"] = target;
+  }
   if (format != "json" && format != "csv") return refuse(400, "format: '" + format + "' is neither json nor csv");
   const Result<HistoryRequest> asked = parse_history_request(parameters, source, unix_ms(), kHistoryRows);
   if (!asked) return refuse(asked.error());
@@ -211,9 +251,11 @@ HttpResponse Api::trends(const View& view) {
   const HistorySource source = source_of(*store_);
   const Result<std::chrono::milliseconds> window = parse_duration(parameter(view.request, "window", "1h"));
   if (!window) return refuse(400, "window: " + window.error().message);
-  const Result<std::string> target = choose_target(parameter(view.request, "target"), source);
+  const std::int64_t now = unix_ms();
+  const Result<std::string> target =
+      choose_target(wanted_target(view.request, view.report), source, now - window->count(), now);
   if (!target) return refuse(target.error());
-  const Result<std::vector<MetricTrend>> trends = read_trends(*target, source, window->count(), unix_ms());
+  const Result<std::vector<MetricTrend>> trends = read_trends(*target, source, window->count(), now);
   if (!trends) return refuse(trends.error());
   return json({{"target", *target}, {"trends", to_json(*trends, window->count())}});
 }
@@ -226,17 +268,22 @@ HttpResponse Api::targets(const View& view) {
 }
 
 HttpResponse Api::dashboard(const View& view) {
-  if (store_ == nullptr) return no_history();
   if (!view.report) return nothing_yet();
-  const HistorySource source = source_of(*store_);
-  const std::string wanted = parameter(view.request, "window");
+  const std::string length = parameter(view.request, "window");
   const Result<std::chrono::milliseconds> window =
-      wanted.empty() ? Result<std::chrono::milliseconds>(view.settings->chart_window) : parse_duration(wanted);
+      length.empty() ? Result<std::chrono::milliseconds>(view.settings->chart_window) : parse_duration(length);
   if (!window) return refuse(400, "window: " + window.error().message);
-  const Result<std::string> target = choose_target(parameter(view.request, "target"), source);
-  if (!target) return refuse(target.error());
-  const Result<Json> body =
-      dashboard_json({*target, find_target(*view.report, *target), window->count(), unix_ms()}, source);
+  const std::int64_t now = unix_ms();
+  const std::string wanted = wanted_target(view.request, view.report);
+  HistorySource source = store_ != nullptr ? source_of(*store_) : empty_source(wanted);
+  const Result<std::string> target = choose_target(wanted, source, now - window->count(), now);
+  // Without history, and in a target's first seconds, there is the present at least.
+  if ((!target || store_ == nullptr) && !is_configured(*view.report, wanted)) {
+    return target ? refuse(404, "there is no target of that name; /api/v1/targets lists them") : refuse(target.error());
+  }
+  if (!target) source = empty_source(wanted);
+  const std::string& name = target ? *target : wanted;
+  const Result<Json> body = dashboard_json({name, find_target(*view.report, name), window->count(), now}, source);
   return body ? json(*body) : refuse(body.error());
 }
 

@@ -93,7 +93,7 @@ Result<Json> dashboard_json(const DashboardRequest& request, const HistorySource
               {"window_seconds", static_cast<double>(request.window_ms) / 1000},
               {"step_seconds", static_cast<double>(history->step_ms) / 1000},
               {"charts", charts_json(*history)},
-              {"active_alerts", Json::array()},
+              {"active_alerts", nullptr},  // there is no alerting yet, which is not the same as no alert
               {"health_trend", health_trend(*history, request.current)}};
 }
 

@@ -18,8 +18,8 @@ struct DashboardRequest {
 };
 
 /// {target, current, window_seconds, step_seconds, charts: [{title, unit, type, datasets: [{label, metric,
-/// data: [[unix_ms, value or null]]}]}], active_alerts, health_trend: {score, direction, change, significant}}. A chart
-/// has at most 360 points; the health trend is the window's second half against its first.
+/// data: [[unix_ms, value or null]]}]}], active_alerts: null, health_trend: {score, direction, change, significant}}. A
+/// chart has at most 360 points; the health trend is the window's second half against its first.
 Result<nlohmann::ordered_json> dashboard_json(const DashboardRequest& request, const HistorySource& source);
 
 }  // namespace outrider

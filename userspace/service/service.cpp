@@ -152,6 +152,7 @@ AgentFigures Service::figures() const {
   figures.trap_seconds = watcher_->trap_ns() / 1e9;
   figures.reloads = reloads_;
   figures.failed_reloads = failed_reloads_;
+  figures.reading_error = targets_.reading_error();
   figures.targets = targets_.states();
   figures.sinks = outputs_.counters();
   if (store_) figures.store = store_->counters();

@@ -191,6 +191,7 @@ void Targets::read(const std::set<std::uint32_t>& due, bool last) {
   if (!last && std::none_of(targets_.begin(), targets_.end(), ours)) return;
   std::vector<Reading> readings;
   const Status status = last ? watcher_.tick_all(readings, true) : watcher_.tick(due, readings);
+  reading_error_ = status ? std::string() : status.error().message;
   const auto say = fault_.observe(!status, Clock::now());
   if (say == FaultNotice::Say::kBegan) {
     spdlog::error("this interval is left out, the next one covers it too: {}", status.error().message);

@@ -41,6 +41,9 @@ class Targets {
   void add_snapshots(Report& report) const;
   [[nodiscard]] std::vector<TargetState> states() const;
 
+  /// Why the last read() failed; empty: it did not.
+  [[nodiscard]] const std::string& reading_error() const { return reading_error_; }
+
   /// Puts what must survive a restart into the store.
   void persist();
 
@@ -79,6 +82,7 @@ class Targets {
   Config config_;
   std::list<Target> targets_;  ///< in the order of the configuration
   FaultNotice fault_;
+  std::string reading_error_;
 };
 
 }  // namespace outrider

@@ -62,8 +62,7 @@ Result<bool> Statement::step() {
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   sqlite3* handle = sqlite3_db_handle(statement_.get());
-  return Error{fmt::format("the store could not be used: {}", message_of(handle)),
-               sqlite3_extended_errcode(handle)};
+  return Error{fmt::format("the store could not be used: {}", message_of(handle)), sqlite3_extended_errcode(handle)};
 }
 
 Status Statement::run() {

@@ -227,8 +227,8 @@ Status HistoryWriter::roll_up(std::int64_t now_ms) {
   return Ok{};
 }
 
-// Readers take newer steps from the finer points, whatever the coarser tiers hold of them: a step that is still open may
-// have been rolled up before, while the clock was ahead.
+// Readers take newer steps from the finer points, whatever the coarser tiers hold of them: a step that is still open
+// may have been rolled up before, while the clock was ahead.
 Status HistoryWriter::put_rolled(std::int64_t now_ms) {
   std::vector<std::int64_t> until;
   for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
@@ -328,10 +328,10 @@ Result<std::optional<std::int64_t>> HistoryWriter::oldest_point(std::size_t tier
   return oldest;
 }
 
-// What comes from before this may be taken from a tier in one round of trimming. In the first round a tier keeps as long
-// as the next finer one should, so that only what is oldest goes: a month of minutes shrinks to a day before a day of
-// ten seconds is touched. Each later round takes a tier further, and never below a finer one: the tiers stay nested, so
-// that a window which a tier reaches back to has no hole in it.
+// What comes from before this may be taken from a tier in one round of trimming. In the first round a tier keeps as
+// long as the next finer one should, so that only what is oldest goes: a month of minutes shrinks to a day before a day
+// of ten seconds is touched. Each later round takes a tier further, and never below a finer one: the tiers stay nested,
+// so that a window which a tier reaches back to has no hole in it.
 std::int64_t HistoryWriter::trimmed_until(std::size_t tier, std::size_t round, std::int64_t now_ms) const {
   // Of the newest points the coarser steps are still to be made.
   const std::int64_t keep = tier > round ? options_.tiers[tier - round - 1].keep_ms : 2 * coarsest_ms();
@@ -369,18 +369,19 @@ Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const st
   return forget_old(trusted_ms);
 }
 
-// SQLite puts the log into the database by itself, but no further than the oldest reader looks, and appends to it for as
-// long as one does. The cap is for both together, so that it ends here.
+// SQLite puts the log into the database by itself, but no further than the oldest reader looks, and appends to it for
+// as long as one does. The cap is for both together, so that it ends here.
 Status HistoryWriter::bound_log() {
   if (log_bytes(options_.path) <= kLogFullBytes) return Ok{};
   const auto busy = database_.number("PRAGMA wal_checkpoint(TRUNCATE)");
   if (!busy) return busy.error();
   const std::int64_t left = log_bytes(options_.path);
   if (left <= kLogFullBytes) return Ok{};
-  return Error{fmt::format("the store {0} cannot be written: another process reads it and holds its log, which has grown "
-                           "to {1} MiB; end that reading (fuser {0} says whose it is)",
-                           options_.path, left >> 20),
-               SQLITE_BUSY};
+  return Error{
+      fmt::format("the store {0} cannot be written: another process reads it and holds its log, which has grown "
+                  "to {1} MiB; end that reading (fuser {0} says whose it is)",
+                  options_.path, left >> 20),
+      SQLITE_BUSY};
 }
 
 Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,

@@ -1,6 +1,6 @@
 // Writes points, rolls them up, and forgets what is too old or too much. Internal to store/; owned and used by the
-// store's thread alone. All of one write() is one transaction: it happens as a whole or not at all. It is refused while a
-// reader keeps the write-ahead log from shrinking to its share of the size limit.
+// store's thread alone. All of one write() is one transaction: it happens as a whole or not at all. It is refused while
+// a reader keeps the write-ahead log from shrinking to its share of the size limit.
 #pragma once
 
 #include <cstdint>
@@ -82,10 +82,10 @@ class HistoryWriter {
   std::map<std::string, std::int64_t> ids_;
   std::map<std::int64_t, std::string> names_;
   TrustedClock clock_;
-  std::set<Step> open_steps_;                ///< written to since they were rolled up
+  std::set<Step> open_steps_;               ///< written to since they were rolled up
   std::vector<std::int64_t> rolled_until_;  ///< per coarser tier: what begins before is rolled up. As in the file
-  std::int64_t forgotten_until_ms_ = 0;  ///< the finest tier is whole from here on
-  std::int64_t last_cleaning_ms_ = 0;    ///< by the trusted clock
+  std::int64_t forgotten_until_ms_ = 0;     ///< the finest tier is whole from here on
+  std::int64_t last_cleaning_ms_ = 0;       ///< by the trusted clock
   std::uint64_t late_ = 0, trims_ = 0;
 };
 

@@ -111,8 +111,8 @@ Status keep_private(const std::string& path) {
   return Ok{};
 }
 
-// Whether the file says of itself that it is a store. Without a look at the log, and so without one coming into being: it
-// would get the rights that the file has. False as well if it cannot be told.
+// Whether the file says of itself that it is a store. Without a look at the log, and so without one coming into being:
+// it would get the rights that the file has. False as well if it cannot be told.
 bool is_known_store(const std::string& path) {
   const auto database = Database::open(path, Database::Mode::kImmutable, 0);
   if (!database) return false;

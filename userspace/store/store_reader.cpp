@@ -40,10 +40,11 @@ Status check_steps(std::int64_t window_ms, std::int64_t step_ms, std::int64_t ma
   constexpr std::int64_t kMinuteMs = 60'000;
   std::int64_t least = ceil_to_step(window_ms / (max_steps - 2) + 1, kSecondMs);
   if (least > kMinuteMs) least = ceil_to_step(least, kMinuteMs);
-  return Error{fmt::format("that window has {} steps, and an answer at most {}: give a step of {} or more, or a shorter "
-                           "window",
-                           steps, max_steps, format_duration(std::chrono::milliseconds(least))),
-               EINVAL};
+  return Error{
+      fmt::format("that window has {} steps, and an answer at most {}: give a step of {} or more, or a shorter "
+                  "window",
+                  steps, max_steps, format_duration(std::chrono::milliseconds(least))),
+      EINVAL};
 }
 
 StoreReader::StoreReader(Database database, std::vector<std::int64_t> steps_ms)
@@ -216,9 +217,8 @@ Status StoreReader::add_rows(Statement& rows, const Selection& selection, const 
     const std::int64_t index = (rows.number(0) - window.from_ms) / window.step_ms;
     const std::int64_t type = rows.number(1);
     Point step;
-    const bool sound = type == 0
-                           ? decode_head(rows.bytes(2), name, step, head_histogram)
-                           : decode_type(rows.bytes(2), step.types[name_of(type)], selection.histograms);
+    const bool sound = type == 0 ? decode_head(rows.bytes(2), name, step, head_histogram)
+                                 : decode_type(rows.bytes(2), step.types[name_of(type)], selection.histograms);
     // One bad row is not worth the whole answer, but it must not be taken for a quiet step either.
     if (!sound) {
       return Error{fmt::format("the store has a row that cannot be decoded, at {} ms; ask for a window without it",

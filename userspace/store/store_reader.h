@@ -87,7 +87,7 @@ class StoreReader {
 
   Result<History> read_window(const HistoryQuery& query, const VisitStep& visit);
   Status visit_steps(const std::vector<Segment>& parts, const Selection& selection, const History& window,
-                    const VisitStep& visit);
+                     const VisitStep& visit);
   Result<Selection> select(const HistoryQuery& query);
   Status select_gauges(const PointParts& parts, Selection& selection);
   Result<bool> has_points(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms);

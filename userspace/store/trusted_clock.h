@@ -1,5 +1,6 @@
 // The time by which history is forgotten. A clock that is set months ahead by mistake must not cost what was recorded:
-// a jump is believed once it has lasted for ten minutes of a clock that nobody sets. Internal to store/. Not thread-safe.
+// a jump is believed once it has lasted for ten minutes of a clock that nobody sets. Internal to store/. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
