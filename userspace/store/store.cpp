@@ -191,7 +191,10 @@ Result<std::optional<std::string>> Store::get_state(const std::string& key) {
     const auto found = state_.find(key);
     if (found != state_.end()) return std::optional(found->second);
   }
-  return read<std::optional<std::string>>([&](StoreReader& reader) { return reader.state(key); });
+  // By a reader of its own: a question about the past may take long, and it is the sampling thread that asks here.
+  auto reader = StoreReader::open(options_);
+  if (!reader) return reader.error();
+  return reader->state(key);
 }
 
 std::shared_ptr<const Point> Store::get_current_performance(const std::string& target) {
