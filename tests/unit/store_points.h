@@ -67,6 +67,12 @@ inline Point make_large_second(std::int64_t index, int types) {
   return point;
 }
 
+inline Point merged_seconds(std::int64_t first, std::int64_t last) {
+  Point point;
+  for (std::int64_t index = first; index < last; ++index) merge(point, make_second(index));
+  return point;
+}
+
 inline void expect_equal(const TypePoint& a, const TypePoint& b) {
   EXPECT_EQ(a.queries, b.queries);
   EXPECT_EQ(a.failed, b.failed);

@@ -20,8 +20,12 @@ using TextRule = const char* (*)(std::string_view);
 struct FlagSlot {
   bool* value;
 };
-/// What is in a text that must not be shown, not even when it is wrong: people paste a secret where its file belongs.
-enum class Secret { kNone, kFile /* a file that must be private */, kUrl /* may have a password in it */ };
+/// A text that is not shown even when it is wrong: people paste a secret where the path of its file belongs.
+enum class Secret {
+  kNone,
+  kFile,  ///< the path of a file, which must be private
+  kUrl,   ///< may have a password in it
+};
 struct TextSlot {
   std::string* value;
   TextRule rule;

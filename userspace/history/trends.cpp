@@ -82,6 +82,7 @@ Result<std::vector<MetricTrend>> read_trends(const std::string& target, const Hi
     windows[i] = std::move(*read);
   }
   std::vector<MetricTrend> trends;
+  trends.reserve(kMainMetrics.size());
   for (const char* name : kMainMetrics) trends.push_back(compare_windows(*find_metric(name), windows));
   return trends;
 }

@@ -19,7 +19,7 @@ constexpr std::int64_t kLogBytes = 8 << 20;  ///< what the write-ahead log may t
 // Above this nothing is written before the log is empty: the rest of its share is room for one transaction.
 constexpr std::int64_t kLogFullBytes = 6 << 20;
 // Trimming begins and ends at these parts of the limit.
-constexpr double kFull = 0.95, kRoomy = 0.85;
+constexpr std::int64_t kFullPercent = 95, kRoomyPercent = 85;
 // What one transaction may forget: more would go through the write-ahead log at once and could not keep to its share.
 constexpr std::int64_t kForgetBytes = 2 << 20;
 constexpr int kForgetSteps = 64;
@@ -30,6 +30,17 @@ constexpr const char* kCleanedKey = "store.cleaned";
 // The first error of a sequence of statements that cannot go on after one.
 #define OUTRIDER_TRY(expression) \
   if (Status done = (expression); !done) return done
+
+// What the points take in the file, roughly: a bucket is two or three bytes, pages are not full, and there is more than
+// one tier.
+std::int64_t bytes_of(const std::vector<TargetPoint>& points) {
+  std::size_t bytes = 0;
+  for (const TargetPoint& entry : points) {
+    bytes += 1'000;
+    for (const auto& [name, type] : entry.point->types) bytes += 100 + 6 * type.histogram.size();
+  }
+  return static_cast<std::int64_t>(bytes);
+}
 
 }  // namespace
 
@@ -264,7 +275,7 @@ Status HistoryWriter::forget(std::size_t tier, std::int64_t before_ms) {
     OUTRIDER_TRY(tier == 0 ? forget_recent_.bind(1, target).bind(2, before_ms).run()
                            : forget_types(tier, target, before_ms));
   }
-  return tier == 0 ? put_forgotten(before_ms) : Ok{};
+  return tier == 0 ? put_forgotten(std::max(before_ms, forgotten_until_ms_)) : Ok{};
 }
 
 Status HistoryWriter::put_forgotten(std::int64_t until_ms) {
@@ -338,13 +349,15 @@ std::int64_t HistoryWriter::trimmed_until(std::size_t tier, std::size_t round, s
   return floor_to_step(now_ms - keep, coarsest_ms());
 }
 
-Status HistoryWriter::trim(std::int64_t now_ms) {
+// `more`: the bytes that are about to be written. After a pause that may be more than what is free between two trims.
+Status HistoryWriter::trim(std::int64_t now_ms, std::int64_t more) {
   const auto used = used_bytes();
   if (!used) return used.error();
-  const auto limit = static_cast<double>(limit_bytes());
-  if (static_cast<double>(*used) <= kFull * limit) return Ok{};
+  const std::int64_t full = limit_bytes() / 100 * kFullPercent - more;
+  if (*used <= full) return Ok{};
   ++trims_;
-  Forgetting room{*used, std::max(static_cast<std::int64_t>(kRoomy * limit), *used - kForgetBytes), kForgetSteps};
+  const std::int64_t roomy = std::min(full, limit_bytes() / 100 * kRoomyPercent);
+  Forgetting room{*used, std::max(roomy, *used - kForgetBytes - more), kForgetSteps};
   for (std::size_t round = 0; round < options_.tiers.size(); ++round) {
     for (std::size_t tier = options_.tiers.size(); tier-- > round;) {
       const auto all = forget_until(tier, trimmed_until(tier, round, now_ms), room);
@@ -359,7 +372,7 @@ Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const st
                                 const Moment& now) {
   const std::int64_t trusted_ms = clock_.read(now);
   // First make room: what comes may be what no longer fits.
-  OUTRIDER_TRY(trim(trusted_ms));
+  OUTRIDER_TRY(trim(trusted_ms, bytes_of(points)));
   for (const TargetPoint& entry : points) OUTRIDER_TRY(add(entry, now.unix_ms));
   for (const auto& [key, value] : state) {
     OUTRIDER_TRY(put_state_.bind(1, std::string_view(key)).bind_blob(2, value).run());

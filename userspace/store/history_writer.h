@@ -63,7 +63,7 @@ class HistoryWriter {
   Status forget_types(std::size_t tier, std::int64_t target, std::int64_t before_ms);
   Status put_forgotten(std::int64_t until_ms);
   Result<bool> forget_until(std::size_t tier, std::int64_t before_ms, Forgetting& room);
-  Status trim(std::int64_t now_ms);
+  Status trim(std::int64_t now_ms, std::int64_t more);
   [[nodiscard]] std::int64_t trimmed_until(std::size_t tier, std::size_t round, std::int64_t now_ms) const;
   Result<std::optional<std::int64_t>> oldest_point(std::size_t tier);
   Result<std::int64_t> used_bytes() const;

@@ -369,7 +369,7 @@ Result<bool> StoreReader::has_points(std::int64_t target, std::int64_t from_ms, 
     auto row = database_.prepare("SELECT begin FROM " + table + " target = ?1 AND begin > ?2 AND begin < ?3 LIMIT 1");
     if (!row) return row.error();
     // A step that began before the window reaches into it.
-    const auto found = row->bind(1, target).bind(2, from_ms - steps_ms_[tier]).bind(3, to_ms).step();
+    auto found = row->bind(1, target).bind(2, from_ms - steps_ms_[tier]).bind(3, to_ms).step();
     if (!found || *found) return found;
   }
   return false;
