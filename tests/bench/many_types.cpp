@@ -2,6 +2,7 @@
 // microseconds long. Says "ready pid=N" and begins a second later.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -45,9 +46,9 @@ int main(int count, char** arguments) {
     std::fputs("usage: many-types TYPES RATE SECONDS\n", stderr);
     return 2;
   }
-  std::vector<std::string> types;
-  for (int type = 0; type < std::atoi(arguments[1]); ++type) {
-    types.push_back("type-" + std::string(type < 10 ? "0" : "") + std::to_string(type));
+  std::vector<std::string> types(static_cast<std::size_t>(std::max(1, std::atoi(arguments[1]))));
+  for (std::size_t type = 0; type < types.size(); ++type) {
+    types[type] = "type-" + std::string(type < 10 ? "0" : "") + std::to_string(type);
   }
   std::printf("ready pid=%d\n", getpid());
   std::fflush(stdout);
