@@ -13,6 +13,9 @@ find_package(OpenSSL 3.0 REQUIRED)
 pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.3)
 pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3)
+# libcsv has no pkg-config file.
+find_path(LIBCSV_INCLUDE_DIR csv.h REQUIRED)
+find_library(LIBCSV_LIBRARY csv REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
 # usdt.bpf.h and the libbpf that is linked must be of one version: with another one, probes attach and fire, and their

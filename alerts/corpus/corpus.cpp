@@ -112,7 +112,6 @@ class Run::Engine {
   double hiccup_ = 1;
   int burst_until_ = 0, next_burst_ = 60;
   double burst_ = 1;
-  double saw_ = 0;
   int saw_period_ = 120, saw_begin_ = 0;
 };
 

@@ -1,5 +1,6 @@
-// detection-bench [--detector NAME] [--seeds FIRST-LAST] [--normal-seeds N] [--stress]: runs a detector over the
-// corpus and prints the table of its false incidents, what it found, and how soon.
+// detection-bench [--detector NAME] [--seeds FIRST-LAST] [--normal-seeds N] [--stress] [--verbose]: runs a detector
+// over the corpus and prints its false incidents, what it found, and how soon. --normal-seeds: how many of the seeds
+// the normal scenarios are run with.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,34 +25,51 @@ struct Alert {
 };
 
 /// Incidents of all arms as one series: those that overlap or follow within a minute are one.
-std::vector<Alert> alerts_of(Detector& detector, Run& run, int seconds, std::int64_t& flagged, int from,
-                             double& detector_seconds) {
-  std::vector<Alert> alerts;
-  std::vector<IncidentEvent> events;
-  int open = 0;
+std::vector<Alert> alerts_of(Detector& detector, Run& run, int seconds, double& detector_seconds) {
   std::vector<DetectorSample> rows;
   rows.reserve(static_cast<std::size_t>(seconds));
   for (int second = 0; second < seconds; ++second) rows.push_back(run.next());
+  std::vector<Alert> alerts;
+  std::vector<IncidentEvent> events;
+  int open = 0;
   const auto begin = std::chrono::steady_clock::now();
   for (int second = 0; second < seconds; ++second) {
     events.clear();
     detector.observe(rows[static_cast<std::size_t>(second)], events);
     for (const IncidentEvent& event : events) {
-      if (event.what == IncidentEvent::What::kOpen && open++ == 0) {
-        if (alerts.empty() || second - alerts.back().end > kMergeGap) {
-          alerts.push_back({second, second, event.arm + " " + event.metric});
-        }
+      const bool opens = event.what == IncidentEvent::What::kOpen;
+      if (opens && open++ == 0 && (alerts.empty() || second - alerts.back().end > kMergeGap)) {
+        alerts.push_back({second, second, event.arm + " " + event.metric});
       }
       if (event.what == IncidentEvent::What::kClose) --open;
     }
-    if (open > 0) {
-      alerts.back().end = second;
-      if (second >= from) ++flagged;
-    }
+    if (open > 0) alerts.back().end = second;
   }
   detector_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return alerts;
 }
+
+bool flagged(const std::vector<Alert>& alerts, int second) {
+  return std::any_of(alerts.begin(), alerts.end(),
+                     [second](const Alert& alert) { return alert.begin <= second && second <= alert.end; });
+}
+
+/// Seconds by what they were and what was said of them.
+struct Confusion {
+  std::int64_t true_positive = 0, false_positive = 0, true_negative = 0, false_negative = 0;
+
+  void add(bool label, bool said) {
+    ++(label ? (said ? true_positive : false_negative) : (said ? false_positive : true_negative));
+  }
+  [[nodiscard]] double false_positive_rate() const {
+    return static_cast<double>(false_positive) /
+           static_cast<double>(std::max<std::int64_t>(1, false_positive + true_negative));
+  }
+  [[nodiscard]] double accuracy() const {
+    const auto all = true_positive + false_positive + true_negative + false_negative;
+    return static_cast<double>(true_positive + true_negative) / static_cast<double>(std::max<std::int64_t>(1, all));
+  }
+};
 
 struct EventScore {
   int events = 0, found = 0, true_alerts = 0, false_alerts = 0;
@@ -61,7 +79,6 @@ struct EventScore {
 struct NormalScore {
   double days = 0;
   int alerts = 0;
-  std::int64_t flagged = 0, seconds = 0;
   std::map<int, std::pair<int, int>> chance;  ///< deadline -> (windows, with an opening)
   std::map<std::string, int> arms;
 };
@@ -103,9 +120,20 @@ void score_events(const std::vector<Alert>& alerts, const Run& run, int from, Ev
   }
 }
 
+void confuse(const std::vector<Alert>& alerts, const Run& run, const Scenario& scenario, Confusion& confusion) {
+  for (int second = scenario.scored_from; second < scenario.seconds; ++second) {
+    const auto in = [second](const LabelledEvent& event) { return event.begin <= second && second <= event.end; };
+    const auto after = [second](const LabelledEvent& event) {
+      return event.end < second && second <= event.forgiven_until;
+    };
+    const bool label = std::any_of(run.events().begin(), run.events().end(), in);
+    if (!label && std::any_of(run.events().begin(), run.events().end(), after)) continue;
+    confusion.add(label, flagged(alerts, second));
+  }
+}
+
 void score_normal(const std::vector<Alert>& alerts, const Scenario& scenario, NormalScore& score) {
   score.days += (scenario.seconds - scenario.scored_from) / 86'400.0;
-  score.seconds += scenario.seconds - scenario.scored_from;
   for (const Alert& alert : alerts) {
     if (alert.begin < scenario.scored_from) continue;
     ++score.alerts;
@@ -127,82 +155,105 @@ struct Options {
   bool stress = false, verbose = false;
 };
 
-int run(const Options& options) {
-  double seconds_in_detector = 0;
-  std::int64_t snapshots = 0;
-  std::map<std::string, NormalScore> normals;
-  NormalScore all;
-  for (const Scenario& scenario : normal_scenarios()) {
-    for (int seed = options.first; seed < options.first + options.normal_seeds; ++seed) {
-      auto detector = make_detector(options.detector);
-      Run engine(scenario, static_cast<std::uint64_t>(seed), options.stress);
-      NormalScore& score = normals[scenario.name];
-      const auto alerts =
-          alerts_of(**detector, engine, scenario.seconds, score.flagged, scenario.scored_from, seconds_in_detector);
-      snapshots += scenario.seconds;
-      score_normal(alerts, scenario, score);
-      if (options.verbose) {
-        for (const Alert& alert : alerts)
-          fmt::print("{} {} at {}-{}: {}\n", scenario.name, seed, alert.begin, alert.end, alert.arm);
-      }
+class Bench {
+ public:
+  explicit Bench(Options options) : options_(std::move(options)) {}
+
+  void normal();
+  void faults();
+  void print_sum() const;
+
+ private:
+  std::vector<Alert> run(const Scenario& scenario, int seed, Run& engine);
+
+  Options options_;
+  double seconds_in_detector_ = 0;
+  std::int64_t snapshots_ = 0;
+  NormalScore all_;
+  Confusion normal_seconds_, all_seconds_;
+};
+
+std::vector<Alert> Bench::run(const Scenario& scenario, int seed, Run& engine) {
+  const auto detector = *make_detector(options_.detector);
+  const auto alerts = alerts_of(*detector, engine, scenario.seconds, seconds_in_detector_);
+  snapshots_ += scenario.seconds;
+  confuse(alerts, engine, scenario, all_seconds_);
+  if (options_.verbose) {
+    for (const LabelledEvent& event : engine.events())
+      fmt::print("{} {} event at {}\n", scenario.name, seed, event.begin);
+    for (const Alert& alert : alerts) {
+      fmt::print("{} {} alert at {}-{}: {}\n", scenario.name, seed, alert.begin, alert.end, alert.arm);
     }
   }
-  fmt::print("{:<12} {:>6} {:>8} {:>8}  arms\n", "normal", "days", "alerts/d", "flagged");
+  return alerts;
+}
+
+void Bench::normal() {
+  fmt::print("{:<12} {:>6} {:>8} {:>9}  {}\n", "normal", "days", "alerts/d", "flagged", "by");
   double worst = 0;
-  for (const auto& [name, score] : normals) {
+  for (const Scenario& scenario : normal_scenarios()) {
+    NormalScore score;
+    Confusion seconds;
+    for (int seed = options_.first; seed < options_.first + options_.normal_seeds; ++seed) {
+      Run engine(scenario, static_cast<std::uint64_t>(seed), options_.stress);
+      const auto alerts = run(scenario, seed, engine);
+      score_normal(alerts, scenario, score);
+      score_normal(alerts, scenario, all_);
+      confuse(alerts, engine, scenario, seconds);
+      confuse(alerts, engine, scenario, normal_seconds_);
+    }
     std::string arms;
     for (const auto& [arm, count] : score.arms) arms += fmt::format("{} x{}; ", arm, count);
     worst = std::max(worst, score.alerts / score.days);
-    fmt::print("{:<12} {:>6.1f} {:>8.2f} {:>7.3f}%  {}\n", name, score.days, score.alerts / score.days,
-               100.0 * static_cast<double>(score.flagged) / static_cast<double>(score.seconds), arms);
-    all.days += score.days;
-    all.alerts += score.alerts;
-    all.flagged += score.flagged;
-    all.seconds += score.seconds;
-    for (const auto& [deadline, chance] : score.chance) {
-      all.chance[deadline].first += chance.first;
-      all.chance[deadline].second += chance.second;
-    }
+    fmt::print("{:<12} {:>6.1f} {:>8.2f} {:>7.3f} %  {}\n", scenario.name, score.days, score.alerts / score.days,
+               100 * seconds.false_positive_rate(), arms);
   }
-  fmt::print("all: {:.2f} false incidents a day, worst {:.2f}, {:.3f} % of normal intervals flagged\n",
-             all.alerts / all.days, worst, 100.0 * static_cast<double>(all.flagged) / static_cast<double>(all.seconds));
-  if (options.stress) return EXIT_SUCCESS;
+  fmt::print("false incidents a day: {:.2f}, in the worst scenario {:.2f}; {:.3f} % of normal intervals flagged\n",
+             all_.alerts / all_.days, worst, 100 * normal_seconds_.false_positive_rate());
+}
+
+void Bench::faults() {
   EventScore sum;
-  fmt::print("{:<12} {:>6} {:>6} {:>7} {:>7} {:>6} {:>6} {:>7}\n", "events", "count", "found", "p50", "p90", "true",
+  fmt::print("{:<12} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>7}\n", "faults", "count", "found", "p50", "p90", "true",
              "false", "chance");
   for (const Scenario& scenario : event_scenarios()) {
     EventScore score;
     int deadline = 0;
-    for (int seed = options.first; seed <= options.last; ++seed) {
-      auto detector = make_detector(options.detector);
+    for (int seed = options_.first; seed <= options_.last; ++seed) {
       Run engine(scenario, static_cast<std::uint64_t>(seed), false);
-      std::int64_t flagged = 0;
-      const auto alerts =
-          alerts_of(**detector, engine, scenario.seconds, flagged, scenario.scored_from, seconds_in_detector);
-      snapshots += scenario.seconds;
+      const auto alerts = run(scenario, seed, engine);
       score_events(alerts, engine, scenario.scored_from, score);
       deadline = engine.events().front().deadline;
-      if (options.verbose) {
-        for (const LabelledEvent& event : engine.events())
-          fmt::print("{} {} event at {}\n", scenario.name, seed, event.begin);
-        for (const Alert& alert : alerts)
-          fmt::print("{} {} alert at {}-{}: {}\n", scenario.name, seed, alert.begin, alert.end, alert.arm);
-      }
     }
-    const auto& chance = all.chance[deadline];
-    fmt::print("{:<12} {:>6} {:>5.1f}% {:>5} s {:>5} s {:>6} {:>6} {:>7.4f}\n", scenario.name, score.events,
+    const auto& [windows, opened] = all_.chance[deadline];
+    fmt::print("{:<12} {:>6} {:>5.1f} % {:>5} s {:>5} s {:>6} {:>6} {:>7.4f}\n", scenario.name, score.events,
                100.0 * score.found / score.events, percentile(score.delays, 0.5), percentile(score.delays, 0.9),
-               score.true_alerts, score.false_alerts,
-               chance.first > 0 ? static_cast<double>(chance.second) / chance.first : 0);
+               score.true_alerts, score.false_alerts, windows > 0 ? static_cast<double>(opened) / windows : 0);
     sum.events += score.events;
     sum.found += score.found;
     sum.true_alerts += score.true_alerts;
     sum.false_alerts += score.false_alerts;
   }
   const int reported = std::max(1, sum.true_alerts + sum.false_alerts);
-  fmt::print("recall {:.1f} %, precision {:.3f}; {:.0f} ns a snapshot\n", 100.0 * sum.found / sum.events,
-             static_cast<double>(sum.true_alerts) / reported,
-             1e9 * seconds_in_detector / static_cast<double>(snapshots));
+  fmt::print("recall at the deadline: {:.1f} %, precision of incidents: {:.3f}\n", 100.0 * sum.found / sum.events,
+             static_cast<double>(sum.true_alerts) / reported);
+}
+
+void Bench::print_sum() const {
+  fmt::print("of all intervals: false-positive rate {:.3f} %, accuracy {:.2f} %; {:.0f} ns a snapshot\n",
+             100 * all_seconds_.false_positive_rate(), 100 * all_seconds_.accuracy(),
+             1e9 * seconds_in_detector_ / static_cast<double>(std::max<std::int64_t>(1, snapshots_)));
+}
+
+int run(const Options& options) {
+  if (const auto made = make_detector(options.detector); !made) {
+    fmt::print(stderr, "detection-bench: {}\n", made.error().message);
+    return 2;
+  }
+  Bench bench(options);
+  bench.normal();
+  if (!options.stress) bench.faults();
+  bench.print_sum();
   return EXIT_SUCCESS;
 }
 

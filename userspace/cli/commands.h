@@ -18,5 +18,6 @@ Command add_doctor_command(CLI::App& app);
 Command add_check_config_command(CLI::App& app);
 Command add_run_command(CLI::App& app);
 Command add_history_command(CLI::App& app);
+Command add_replay_command(CLI::App& app);
 
 }  // namespace outrider

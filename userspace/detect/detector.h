@@ -48,8 +48,7 @@ class Detector {
   Detector(const Detector&) = delete;
   Detector& operator=(const Detector&) = delete;
 
-  /// Samples in order of time. One that is not later than the last is passed over; after a gap of more than five
-  /// minutes what lies in the recent past is forgotten, what is normal is not.
+  /// Samples in order of time. One that is not later than the last is passed over.
   virtual void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) = 0;
 };
 

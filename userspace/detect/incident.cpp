@@ -12,8 +12,6 @@ namespace outrider {
 namespace {
 
 constexpr std::int64_t kQuietMs = 60'000;
-// Within this time of its end, the same again is news only if it is this much worse.
-constexpr std::int64_t kAgainMs = 1'800'000;
 constexpr double kWorse = 1.5;
 
 bool ends_with(const std::string& text, const char* end) { return text.ends_with(end); }
@@ -75,8 +73,6 @@ void Incident::update(std::int64_t now_ms, const std::optional<Finding>& finding
     events.push_back(event(IncidentEvent::What::kWorse, now_ms));
     return;
   }
-  const bool again = closed_effect_ > 0 && now_ms - closed_ms_ < kAgainMs;
-  if (again && effect(last_) < kWorse * closed_effect_) return;
   opened_ms_ = now_ms;
   said_ = last_;
   events.push_back(event(IncidentEvent::What::kOpen, now_ms));
@@ -88,7 +84,6 @@ void Incident::close(std::int64_t now_ms, const std::string& why, std::vector<In
   closing.text = fmt::format("{}: {}", metric_, why);
   events.push_back(std::move(closing));
   opened_ms_.reset();
-  closed_ms_ = now_ms;
 }
 
 }  // namespace outrider

@@ -40,8 +40,6 @@ class Incident {
   std::int64_t last_seen_ms_ = 0;
   Finding said_;  ///< with the last event
   Finding last_;  ///< the newest
-  std::int64_t closed_ms_ = 0;
-  double closed_effect_ = 0;
 };
 
 }  // namespace outrider

@@ -101,7 +101,6 @@ void LatencyArm::observe(std::int64_t now_ms, double queries_per_second, double 
   const double widen = std::max(1.0, std::exp((log_queries_ - std::log(queries)) / 2));
   const double sigma = std::max(scale_, kLeastScale) * widen;
   look_for_spike(now_ms, residual - level_, (residual - level_) / sigma, seconds);
-  if (in_block_ == 0) block_begin_ms_ = now_ms;
   block_[in_block_++] = residual;
   block_widen_ += widen;
   if (in_block_ == kBlock) end_block(now_ms, seconds, learn);

@@ -47,7 +47,6 @@ class LatencyArm {
   std::array<double, kBlock> block_{};
   std::size_t in_block_ = 0;
   double block_widen_ = 0;
-  std::int64_t block_begin_ms_ = 0;
   double level_ = 0, block_scale_ = 0, blocks_ = 0;  ///< of blocks' medians
   double sum_ = 0;                                   ///< CUSUM
   double run_ = 0, run_blocks_ = 0;                  ///< residuals since the sum left 0

@@ -16,7 +16,7 @@ void ZscoreDetector::observe(const DetectorSample& sample, std::vector<IncidentE
     const std::size_t used = std::min(count_, kWindow);
     if (used >= kLeast) {
       const auto end = past_.begin() + static_cast<std::ptrdiff_t>(used);
-      const double n = static_cast<double>(used);
+      const auto n = static_cast<double>(used);
       const double mean = std::accumulate(past_.begin(), end, 0.0) / n;
       const double squares = std::accumulate(
           past_.begin(), end, 0.0, [mean](double sum, double past) { return sum + (past - mean) * (past - mean); });

@@ -92,7 +92,7 @@ Result<Report> select(const Report& report, const std::string& target) {
 
 // What is asked for, or the only target of the configuration.
 std::string wanted_target(const HttpRequest& request, const std::shared_ptr<const Report>& report) {
-  const std::string wanted = parameter(request, "target");
+  std::string wanted = parameter(request, "target");
   if (!wanted.empty() || !report || report->agent->targets.size() != 1) return wanted;
   return report->agent->targets.front().name;
 }
