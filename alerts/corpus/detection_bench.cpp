@@ -175,7 +175,7 @@ class Bench {
 
 std::vector<Alert> Bench::run(const Scenario& scenario, int seed, Run& engine) {
   const auto detector = *make_detector(options_.detector);
-  const auto alerts = alerts_of(*detector, engine, scenario.seconds, seconds_in_detector_);
+  auto alerts = alerts_of(*detector, engine, scenario.seconds, seconds_in_detector_);
   snapshots_ += scenario.seconds;
   confuse(alerts, engine, scenario, all_seconds_);
   if (options_.verbose) {
