@@ -1,0 +1,45 @@
+// What somebody wants to be told of: a figure of a snapshot that is beyond a threshold for some time. Plain data.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace outrider {
+
+enum class Severity { kInfo, kWarning, kCritical, kEmergency };
+
+const char* name_of(Severity severity);
+
+/// A condition that has a name of its own stands for a figure and a direction.
+struct Condition {
+  std::string name;
+  std::string field;  ///< of a snapshot
+  bool above = true;  ///< false: a breach is below the threshold
+};
+
+/// response_time_high, error_rate_high, cpu_usage_high, memory_usage_high, cache_hit_rate_low, throughput_low,
+/// concurrent_queries_high.
+const std::vector<Condition>& known_conditions();
+/// Null for a name that there is not.
+const Condition* find_condition(std::string_view name);
+
+struct Rule {
+  std::string name;
+  Condition condition;
+  double threshold = 0;               ///< in the field's unit
+  std::optional<double> clear;        ///< over once the figure is on the other side of this; none: of the threshold
+  std::chrono::milliseconds hold{0};  ///< `for`: breached all this time
+  std::chrono::milliseconds clear_for{0};  ///< over only after it was over all this time, so that it does not flap
+  std::uint64_t least_queries = 0;         ///< in the interval; with fewer the figure says nothing
+  Severity severity = Severity::kWarning;
+};
+
+/// "High Response Time" above 100 ms for 30 s, "High Error Rate" above 5 % for 60 s (critical), "High CPU Usage" above
+/// 80 % for 120 s.
+std::vector<Rule> default_rules();
+
+}  // namespace outrider
