@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "alerts/corpus/corpus.h"
@@ -22,6 +23,7 @@ constexpr int kMergeGap = 60;
 struct Alert {
   int begin = 0, end = 0;
   std::string arm;
+  std::vector<std::pair<int, int>> spans;  ///< in which an incident was open
 };
 
 /// Incidents of all arms as one series: those that overlap or follow within a minute are one.
@@ -38,20 +40,26 @@ std::vector<Alert> alerts_of(Detector& detector, Run& run, int seconds, double& 
     detector.observe(rows[static_cast<std::size_t>(second)], events);
     for (const IncidentEvent& event : events) {
       const bool opens = event.what == IncidentEvent::What::kOpen;
-      if (opens && open++ == 0 && (alerts.empty() || second - alerts.back().end > kMergeGap)) {
-        alerts.push_back({second, second, event.arm + " " + event.metric});
+      if (opens && open++ == 0) {
+        if (alerts.empty() || second - alerts.back().end > kMergeGap) {
+          alerts.push_back({second, second, event.arm + " " + event.metric, {}});
+        }
+        alerts.back().spans.emplace_back(second, second);
       }
       if (event.what == IncidentEvent::What::kClose) --open;
     }
-    if (open > 0) alerts.back().end = second;
+    if (open > 0) alerts.back().end = alerts.back().spans.back().second = second;
   }
   detector_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return alerts;
 }
 
 bool flagged(const std::vector<Alert>& alerts, int second) {
-  return std::any_of(alerts.begin(), alerts.end(),
-                     [second](const Alert& alert) { return alert.begin <= second && second <= alert.end; });
+  return std::any_of(alerts.begin(), alerts.end(), [second](const Alert& alert) {
+    if (second < alert.begin || second > alert.end) return false;
+    return std::any_of(alert.spans.begin(), alert.spans.end(),
+                       [second](const auto& span) { return span.first <= second && second <= span.second; });
+  });
 }
 
 /// Seconds by what they were and what was said of them.

@@ -144,6 +144,12 @@ def check_formats(service, directory):
     yield "JSON", f"{len(lines)} lines, each an object"
 
 
+def sampling_seconds(pid):
+    """CPU time of the thread that reads, computes and hands on: the process's first one."""
+    with open(f"/proc/{pid}/task/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
+
+
 def collect(directory, seconds=20):
     """Prints costs of an interval, memory and time keeping of the service with 8 engines."""
     with contextlib.ExitStack() as stack:
@@ -156,14 +162,16 @@ def collect(directory, seconds=20):
         time.sleep(5)
         names = ("agent_reading_seconds_total", "agent_intervals_total")
         begin, cpu = [service.metric(name) for name in names], cpu_seconds(service.pid)
+        sampling = sampling_seconds(service.pid)
         for _ in range(seconds):
             service.get("/metrics")
             time.sleep(1)
         end, cpu = [service.metric(name) for name in names], cpu_seconds(service.pid) - cpu
+        sampling = sampling_seconds(service.pid) - sampling
         rounds = (end[1] - begin[1]) / TARGETS
         print(f"collection overhead per interval, {TARGETS} targets x {TYPES} types: "
-              f"{1000 * (end[0] - begin[0]) / rounds:.2f} ms of reading, computing and handing on; in all "
-              f"{1000 * cpu / rounds:.2f} ms of CPU, with history, four exports and a scrape each second "
+              f"{1000 * sampling / rounds:.2f} ms of CPU for reading, computing and handing on, which took "
+              f"{1000 * (end[0] - begin[0]) / rounds:.2f} ms; in all {1000 * cpu / rounds:.2f} ms of CPU, with history, four exports and a scrape each second "
               f"(gate: below 100 ms; bar: 5 ms)")
         for step in ("3m", "10m"):
             service.get(f"/api/v1/history?target=engine-3&type=type-07&metric=p99&since=24h&step={step}")

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <random>
 
 namespace outrider {
@@ -105,6 +106,26 @@ TEST(Merge, KeepsOrderAndGrowsBeyond32Bits) {
   more[3] = 2;
   merge(cells, more);
   EXPECT_EQ(cells[3], 1U);
+}
+
+TEST(Histogram, MergingIsASumByBucketWhereverTheBucketsLie) {
+  const std::vector<SparseHistogram> all = {
+      {}, {{5, 1}}, {{1, 2}}, {{9, 3}}, {{1, 1}, {5, 2}, {9, 4}}, {{2, 1}, {3, 1}, {7, 5}}, {{0, 1}, {1216, 2}}};
+  for (const SparseHistogram& left : all) {
+    for (const SparseHistogram& right : all) {
+      std::map<std::uint32_t, std::uint64_t> expected;
+      for (const BucketCount& one : left) expected[one.bucket] += one.count;
+      for (const BucketCount& one : right) expected[one.bucket] += one.count;
+      SparseHistogram sum = left;
+      merge(sum, right);
+      ASSERT_EQ(sum.size(), expected.size());
+      auto cell = sum.begin();
+      for (const auto& [bucket, count] : expected) {
+        EXPECT_EQ(cell->bucket, bucket);
+        EXPECT_EQ((cell++)->count, count);
+      }
+    }
+  }
 }
 
 TEST(Fold, AtMostTheBoundsAskedForAndAscending) {

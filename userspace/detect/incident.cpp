@@ -11,7 +11,6 @@
 namespace outrider {
 namespace {
 
-constexpr std::int64_t kQuietMs = 60'000;
 constexpr double kWorse = 1.5;
 
 bool ends_with(const std::string& text, const char* end) { return text.ends_with(end); }
@@ -62,7 +61,7 @@ IncidentEvent Incident::event(IncidentEvent::What what, std::int64_t now_ms) con
 
 void Incident::update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events) {
   if (!finding) {
-    if (opened_ms_ && now_ms - last_seen_ms_ >= kQuietMs) close(now_ms, "it is over", events);
+    if (opened_ms_ && now_ms - last_seen_ms_ >= quiet_ms_) close(now_ms, "it is over", events);
     return;
   }
   last_seen_ms_ = now_ms;

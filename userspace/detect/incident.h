@@ -19,8 +19,11 @@ struct Finding {
 
 class Incident {
  public:
-  /// Borrowed texts with static lifetime; `higher`: a larger value is worse.
-  Incident(const char* arm, const char* metric, bool higher = true) : arm_(arm), metric_(metric), higher_(higher) {}
+  static constexpr std::int64_t kQuietMs = 60'000;
+
+  /// Borrowed texts with static lifetime; `higher`: a larger value is worse; `quiet_ms`: over after so long.
+  Incident(const char* arm, const char* metric, bool higher = true, std::int64_t quiet_ms = kQuietMs)
+      : arm_(arm), metric_(metric), higher_(higher), quiet_ms_(quiet_ms) {}
 
   void update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events);
   [[nodiscard]] bool open() const { return opened_ms_.has_value(); }
@@ -36,6 +39,7 @@ class Incident {
   const char* arm_;
   const char* metric_;
   bool higher_;
+  std::int64_t quiet_ms_;
   std::optional<std::int64_t> opened_ms_;
   std::int64_t last_seen_ms_ = 0;
   Finding said_;  ///< with the last event

@@ -30,7 +30,7 @@ class ZscoreDetector : public Detector {
   std::size_t count_ = 0;
   double score_ = 0;
   std::int64_t last_ms_ = 0;
-  Incident incident_{"zscore", "query_metrics.avg_response_time_seconds"};
+  Incident incident_{"zscore", "query_metrics.avg_response_time_seconds", true, 0};  ///< each snapshot by itself
 };
 
 }  // namespace outrider

@@ -19,21 +19,6 @@ std::vector<std::uint32_t> standard_bounds() {
   return bounds;
 }
 
-// Running totals know nearly every bucket that an interval brings: these need no new memory.
-bool merge_known(SparseHistogram& into, const SparseHistogram& from) {
-  auto left = into.begin();
-  for (const BucketCount& right : from) {
-    while (left != into.end() && left->bucket < right.bucket) ++left;
-    if (left == into.end() || left->bucket != right.bucket) return false;
-  }
-  left = into.begin();
-  for (const BucketCount& right : from) {
-    while (left->bucket != right.bucket) ++left;
-    left->count += right.count;
-  }
-  return true;
-}
-
 }  // namespace
 
 // Most cells are equal: they are passed over in blocks.
@@ -56,22 +41,29 @@ SparseHistogram to_sparse(const HistogramCells& cells) {
   return subtract(cells, kEmpty);
 }
 
+// From the back, so that nothing is overwritten that is still needed: sums of many types need no second list each time.
 void merge(SparseHistogram& into, const SparseHistogram& from) {
-  if (into.empty()) {
-    into = from;
-    return;
-  }
-  if (merge_known(into, from)) return;
-  SparseHistogram result;
-  result.reserve(into.size() + from.size());
-  auto left = into.begin();
+  std::size_t missing = 0;
+  auto known = into.begin();
   for (const BucketCount& right : from) {
-    while (left != into.end() && left->bucket < right.bucket) result.push_back(*left++);
-    result.push_back(right);
-    if (left != into.end() && left->bucket == right.bucket) result.back().count += (left++)->count;
+    while (known != into.end() && known->bucket < right.bucket) ++known;
+    if (known == into.end() || known->bucket != right.bucket) ++missing;
   }
-  result.insert(result.end(), left, into.end());
-  into = std::move(result);
+  std::size_t left = into.size();
+  into.resize(left + missing);
+  std::size_t to = into.size();
+  std::size_t right = from.size();
+  while (right > 0) {
+    BucketCount next = from[right - 1];
+    if (left > 0 && into[left - 1].bucket > next.bucket) {
+      into[--to] = into[left - 1];
+      --left;
+      continue;
+    }
+    if (left > 0 && into[left - 1].bucket == next.bucket) next.count += into[--left].count;
+    into[--to] = next;
+    --right;
+  }
 }
 
 void merge(HistogramCells& into, const HistogramCells& from) {
