@@ -67,6 +67,9 @@ FEATURES = {
     "optimised_uprobe": (r"\boptimi[sz]ed[_ ]uprobe|\bnop10\b", lambda: system_call_errno(SYS_UPROBE) == errno.EPROTO),
     "tracefs": (r"\btracefs\b", lambda: os.path.exists("/sys/kernel/tracing/events")),
     "mount_namespace": (r"\bmount[_ ]namespace", lambda: runs("unshare", "--mount", "true")),
+    # Mounted where nobody else sees it.
+    "tmpfs": (r"\btmpfs\b", lambda: runs("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")),
+    "clock_ticks_of_10_ms": (r"\b1/100 s\b", lambda: os.sysconf("SC_CLK_TCK") == 100),
     "io_uring": (r"\bio_uring\b", has_io_uring),
     "two_cpus": (r"\b(two|2) (cpus|processors)\b|\btwo_cpus\b", lambda: len(os.sched_getaffinity(0)) >= 2),
     "cgroup": (r"\bcgroup", has_quota),
@@ -77,6 +80,9 @@ FEATURES = {
     "perf": (r"\bperf\b", lambda: runs("perf", "version")),
     "gdb": (r"\bgdb\b", lambda: shutil.which("gdb") is not None),
     "readelf": (r"\breadelf\b", lambda: shutil.which("readelf") is not None),
+    "influxdb": (r"\binfluxd\b", lambda: shutil.which("influxd") is not None),
+    "prometheus": (r"\bprometheus is not installed", lambda: shutil.which("prometheus") is not None),
+    "node_exporter": (r"\bnode[-_ ]exporter\b", lambda: shutil.which("prometheus-node-exporter") is not None),
     "promtool": (r"\bpromtool\b", lambda: shutil.which("promtool") is not None),
     "clang": (r"\bclang\b", lambda: shutil.which("clang") is not None),
 }

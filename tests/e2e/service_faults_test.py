@@ -21,7 +21,10 @@ class Faults(ServiceCase):
         super().setUp()
         self.disk = self.directory / "disk"
         self.disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "outrider-test", self.disk], check=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "outrider-test", self.disk],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"no tmpfs can be mounted here: {done.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", "--lazy", self.disk], check=True)
         self.database = self.disk / "history.db"
         self.influx = influxdb_server.Server(self.directory)

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/unit/eventually.h"
 #include "tests/unit/http_socket.h"
 #include "userspace/http/server.h"
 
@@ -75,14 +76,6 @@ class HttpSlowTest : public testing::Test {
   }
   std::string get(const std::string& path, const std::string& headers = "Connection: close\r\n") {
     return ask(path, headers)->read_all();
-  }
-  template <typename Condition>
-  bool eventually(Condition condition) {
-    for (int i = 0; i < 1000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
   }
 
   HttpServerOptions options_;

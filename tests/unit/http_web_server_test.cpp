@@ -13,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "tests/unit/eventually.h"
 #include "tests/unit/http_socket.h"
 #include "userspace/service/web_server.h"
 
@@ -92,14 +93,6 @@ class WebServerTest : public testing::Test {
     const bool in_time = done.wait_for(20s) == std::future_status::ready;
     EXPECT_TRUE(in_time) << "the reload waits for a handler";
     if (!in_time) std::exchange(open_, std::promise<void>()).set_value();
-  }
-  template <typename Condition>
-  bool eventually(Condition condition) {
-    for (int i = 0; i < 1000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
   }
 
   std::filesystem::path dir_;

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/unit/eventually.h"
 #include "tests/unit/influx_server.h"
 #include "userspace/service/outputs.h"
 
@@ -63,14 +64,6 @@ class OutputsTest : public testing::Test {
     }
     ADD_FAILURE() << "no export " << name;
     return {};
-  }
-  template <typename Condition>
-  bool eventually(Condition condition) {
-    for (int i = 0; i < 2000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
   }
   // A round was given to the sink and waits there for a server that is away.
   std::uint64_t wait_for_a_queue() {

@@ -25,8 +25,9 @@ std::string format_figure(const std::string& metric, double value) {
 
 std::string sentence(const IncidentEvent& event) {
   const double length = static_cast<double>(event.at_ms - event.since_ms) / 1000;
-  std::string text = fmt::format("{} is {}, expected {} at this load", event.metric,
-                                 format_figure(event.metric, event.value), format_figure(event.metric, event.expected));
+  std::string text = fmt::format("{} is {}, expected {}", event.metric, format_figure(event.metric, event.value),
+                                 format_figure(event.metric, event.expected));
+  if (event.metric.ends_with("response_time_seconds")) text += " at this load";
   if (const auto effect = event.effect_percent()) text += fmt::format(" ({:+.0f} %)", *effect);
   return text + fmt::format(", for {:.0f} s; found by {}", length, event.arm);
 }
