@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "userspace/alerts/rule.h"
 #include "userspace/base/result.h"
+#include "userspace/model/rule.h"
 
 namespace outrider {
 

@@ -1,4 +1,4 @@
-#include "userspace/alerts/rule.h"
+#include "userspace/model/rule.h"
 
 #include <algorithm>
 
@@ -41,6 +41,7 @@ std::vector<Rule> default_rules() {
   using std::chrono::seconds;
   const auto rule = [](const char* name, const char* condition, double threshold, seconds hold, Severity severity) {
     Rule made;
+    made.id = condition;
     made.name = name;
     made.condition = *find_condition(condition);
     made.threshold = threshold;
