@@ -87,6 +87,15 @@ TEST(FaultPlan, SharesAreDisjointAndAsLargeAsAskedFor) {
   EXPECT_NEAR(pipes, 30'000, 750);  // sqrt(1e5 * 0.3 * 0.7) = 145
 }
 
+TEST(FaultPlan, ColdTakesItsShareOfTheLooksIntoTheCache) {
+  const FaultPlan plan({parsed("cold:30@5")});
+  Rng rng(11, 0);
+  int misses = 0;
+  for (int i = 0; i < 100'000; i++) misses += plan.draw(6, rng).misses;
+  EXPECT_NEAR(misses, 30'000, 750);  // as above
+  EXPECT_FALSE(plan.draw(4, rng).misses);
+}
+
 TEST(FaultPlan, HalfOfTheFailuresAreExceptions) {
   const FaultPlan plan({parsed("errors:20@0")});
   Rng rng(3, 0);

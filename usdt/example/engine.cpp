@@ -54,7 +54,7 @@ Answer Engine::answer(const Request& request, SearchScratch& scratch) {
 
 bool Engine::look_up(const Request& request, Answer& answer) {
   if (!cacheable(request.type)) return false;
-  if (const auto cached = cache_.get(cache_key(request))) {
+  if (const auto cached = request.past_cache ? std::nullopt : cache_.get(cache_key(request))) {
     answer.value = *cached;
     answer.hits++;
     return true;

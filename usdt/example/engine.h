@@ -19,6 +19,7 @@ struct Request {
   NodeId subject = 0;
   PredicateId predicate = 0;
   NodeId object = 0;
+  bool past_cache = false;  ///< a look into the cache finds nothing
 };
 
 struct Answer {

@@ -24,6 +24,7 @@ constexpr std::array kKinds{
     KindRow{"slow", FaultKind::kSlow, 100, 100'000, "PERCENT more CPU work in each query"},
     KindRow{"errors", FaultKind::kErrors, 10, 100, "PERCENT of the queries fail, half of them by an exception"},
     KindRow{"drop", FaultKind::kDrop, 50, 100, "PERCENT of the traffic stays away"},
+    KindRow{"cold", FaultKind::kCold, 100, 100, "PERCENT of the looks into the cache find nothing"},
     KindRow{"leak", FaultKind::kLeak, 10, 10'000, "MB a second are allocated and never freed"},
     KindRow{"hang", FaultKind::kHang, 0, 86'400, "queries stop ending for SECONDS"},
     KindRow{"crash", FaultKind::kCrash, 0, 0, "abort()"},
@@ -121,6 +122,7 @@ QueryFaults FaultPlan::draw(double second, Rng& rng) const {
       faults.fails = true;
       faults.throws = rng.next() & 1;
     }
+    if (spec.kind == FaultKind::kCold && rng.uniform() * 100 < spec.value) faults.misses = true;
     if (is_planted_wait(spec.kind) && !faults.wait) {
       luck -= spec.share_percent;
       if (luck >= 0) continue;

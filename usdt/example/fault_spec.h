@@ -18,6 +18,7 @@ enum class FaultKind : uint8_t {
   kSlow,    // percent more CPU work
   kErrors,  // percent of the queries fail
   kDrop,    // percent of the traffic is missing
+  kCold,    // percent of the looks into the cache find nothing
   kLeak,    // MB a second
   kHang,    // queries stop ending; VALUE is the length in seconds
   kCrash,   // abort()
@@ -62,6 +63,7 @@ struct QueryFaults {
   bool fails = false;
   bool throws = false;  ///< the failure leaves as an exception
   bool hangs = false;
+  bool misses = false;  ///< whatever the cache holds
   std::optional<FaultKind> wait;
   double wait_ms = 0;
 };

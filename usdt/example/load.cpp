@@ -166,6 +166,7 @@ Job Load::make_job(uint64_t number, double second) {
   job.request = make_request(options_.workload, shared_.engine.store(), rng);
   job.second = second;
   job.faults = shared_.plan.draw(second, rng);
+  job.request.past_cache = job.faults.misses;
   if (options_.longjmp_percent > 0) job.leaves_by_longjmp = rng.uniform() * 100 < options_.longjmp_percent;
   if (options_.exit_threads_percent > 0)
     job.leaves_by_thread_exit = rng.uniform() * 100 < options_.exit_threads_percent;
