@@ -3,9 +3,11 @@
 
 #include <prometheus/metric_family.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,21 +22,21 @@ class FamilySet {
   explicit FamilySet(std::string prefix) : prefix_(std::move(prefix)) {}
 
   /// A null or a value that is no finite number adds nothing: a missing figure is not 0.
-  void gauge(const std::string& name, const std::string& help, const Labels& labels, std::optional<double> value);
-  void counter(const std::string& name, const std::string& help, const Labels& labels, double value);
+  void gauge(std::string_view name, std::string_view help, const Labels& labels, std::optional<double> value);
+  void counter(std::string_view name, std::string_view help, const Labels& labels, double value);
   /// `bounds` as for fold(); +Inf, count and sum come by themselves.
-  void histogram(const std::string& name, const std::string& help, const Labels& labels,
+  void histogram(std::string_view name, std::string_view help, const Labels& labels,
                  const SparseHistogram& histogram, const std::vector<std::uint32_t>& bounds, double sum_seconds);
 
   std::vector<prometheus::MetricFamily> take() { return std::move(families_); }
 
  private:
-  prometheus::ClientMetric& add(const std::string& name, const std::string& help, prometheus::MetricType type,
+  prometheus::ClientMetric& add(std::string_view name, std::string_view help, prometheus::MetricType type,
                                 const Labels& labels);
 
   std::string prefix_;
   std::vector<prometheus::MetricFamily> families_;
-  std::map<std::string, std::size_t> index_;
+  std::map<std::string, std::size_t, std::less<>> index_;
 };
 
 }  // namespace outrider

@@ -1,5 +1,6 @@
 #include "userspace/export/influx_line.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,31 +40,43 @@ bool append_control(std::string& out, char c) {
   return true;
 }
 
-std::string escape(std::string_view text, std::string_view special) {
-  std::string out;
-  for (const char c : valid_utf8(std::string(text))) {
+constexpr std::string_view kKeySpecial = ",= ";
+constexpr std::string_view kMeasurementSpecial = ", ";
+
+void append_escaped(std::string& out, std::string_view text, std::string_view special) {
+  for (const char c : valid_utf8(text)) {
     if (append_control(out, c)) continue;
     if (special.find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
-  if (!out.empty() && out.back() == '\\') out += '_';
-  return out;
+  if (text.ends_with('\\')) out += '_';
 }
 
 // The fields of one point.
 class Fields {
  public:
   void add(const char* name, double value) {
-    if (std::isfinite(value)) append(name, fmt::format("{}", value));
+    if (!std::isfinite(value)) return;
+    begin(name);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{}"), value);
   }
-  void add(const char* name, std::int64_t value) { append(name, fmt::format("{}i", value)); }
+  void add(const char* name, std::int64_t value) {
+    begin(name);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{}i"), value);
+  }
   void add(const char* name, std::uint64_t value) {
     // The protocol's integers are signed; InfluxDB refuses what does not fit.
     constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
     add(name, static_cast<std::int64_t>(std::min(value, kMost)));
   }
-  void add(const char* name, bool value) { append(name, value ? "true" : "false"); }
-  void add(const char* name, const std::string& value) { append(name, influx_quote(value)); }
+  void add(const char* name, bool value) {
+    begin(name);
+    text_ += value ? "true" : "false";
+  }
+  void add(const char* name, const std::string& value) {
+    begin(name);
+    text_ += influx_quote(value);
+  }
   template <typename T>
   void add(const char* name, const std::optional<T>& value) {
     if (value) add(name, *value);
@@ -77,11 +90,11 @@ class Fields {
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  void append(std::string_view name, std::string_view value) {
+  // The names are ours: there is nothing to escape in them.
+  void begin(std::string_view name) {
     if (!text_.empty()) text_ += ',';
-    text_ += influx_escape_key(name);
+    text_ += name;
     text_ += '=';
-    text_ += value;
   }
 
   std::string text_;
@@ -90,13 +103,18 @@ class Fields {
 void append_point(std::string& out, const std::string& measurement, const Tags& tags, const Fields& fields,
                   std::int64_t time_ms) {
   if (fields.text().empty()) return;
-  out += influx_escape_measurement(measurement);
+  append_escaped(out, measurement, kMeasurementSpecial);
   // A map is sorted by key: what the protocol's authors advise for speed.
   for (const auto& [key, value] : tags) {
     if (key.empty() || value.empty()) continue;
-    out += ',' + influx_escape_key(key) + '=' + influx_escape_key(value);
+    out += ',';
+    append_escaped(out, key, kKeySpecial);
+    out += '=';
+    append_escaped(out, value, kKeySpecial);
   }
-  out += fmt::format(" {} {}\n", fields.text(), time_ms * kNanosecondsPerMillisecond);
+  out += ' ';
+  out += fields.text();
+  fmt::format_to(std::back_inserter(out), FMT_COMPILE(" {}\n"), time_ms * kNanosecondsPerMillisecond);
 }
 
 // The points of one snapshot.
@@ -149,7 +167,9 @@ void Writer::queries() {
 }
 
 void Writer::types() {
+  Tags tags = tags_;
   for (const auto& [name, type] : snapshot_.query_metrics.query_type_breakdown) {
+    tags["type"] = name;
     Fields fields;
     fields.add("count", type.count);
     fields.add("failed", type.failed);
@@ -163,7 +183,7 @@ void Writer::types() {
     fields.add("cache_hit_rate", type.cache_hit_rate);
     fields.add("duration_seconds_total", type.duration_seconds_total);
     fields.add_waits("wait_", type.waits);
-    point("types", tags_with("type", name), fields);
+    point("types", tags, fields);
   }
 }
 
@@ -300,12 +320,21 @@ void Lines::add(const AgentFigures& agent, std::int64_t time_ms) {
 
 }  // namespace
 
-std::string influx_escape_key(std::string_view text) { return escape(text, ",= "); }
-std::string influx_escape_measurement(std::string_view text) { return escape(text, ", "); }
+std::string influx_escape_key(std::string_view text) {
+  std::string out;
+  append_escaped(out, text, kKeySpecial);
+  return out;
+}
+
+std::string influx_escape_measurement(std::string_view text) {
+  std::string out;
+  append_escaped(out, text, kMeasurementSpecial);
+  return out;
+}
 
 std::string influx_quote(std::string_view text) {
   std::string out = "\"";
-  for (const char c : valid_utf8(std::string(text))) {
+  for (const char c : valid_utf8(text)) {
     if (c == '"' || c == '\\') out += '\\';
     // A newline inside quotes is legal in some versions and ends the line in others.
     if (c == '\n') {

@@ -1,12 +1,14 @@
 #include "userspace/export/openmetrics.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
-#include <optional>
+#include <cstdint>
+#include <iterator>
 
 namespace outrider {
 namespace {
@@ -17,8 +19,7 @@ using prometheus::MetricType;
 
 constexpr std::string_view kTotal = "_total";
 
-std::string escape(std::string_view text) {
-  std::string out;
+void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
     if (c == '\n') {
       out += "\\n";
@@ -27,31 +28,35 @@ std::string escape(std::string_view text) {
       out += c;
     }
   }
-  return out;
 }
 
-std::string number(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  return fmt::format("{}", value);
+void append_number(std::string& out, double value) {
+  if (std::isnan(value)) {
+    out += "NaN";
+  } else if (std::isinf(value)) {
+    out += value > 0 ? "+Inf" : "-Inf";
+  } else {
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), value);
+  }
 }
 
 // Bounds are label values, compared as text: the format asks for one spelling, a float even where it is whole.
-std::string bound(double value) {
-  std::string text = number(value);
-  if (std::isfinite(value) && text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
+void append_bound(std::string& out, double value) {
+  const std::size_t begin = out.size();
+  append_number(out, value);
+  if (std::isfinite(value) && out.find_first_of(".e", begin) == std::string::npos) out += ".0";
 }
 
-std::string label_set(const std::vector<ClientMetric::Label>& labels, std::optional<double> le = std::nullopt) {
+// Without the braces, so that a histogram's bound can follow.
+std::string label_text(const std::vector<ClientMetric::Label>& labels) {
   std::string out;
-  const auto append = [&](std::string_view name, std::string_view value) {
-    out += out.empty() ? '{' : ',';
-    out += fmt::format("{}=\"{}\"", name, escape(value));
-  };
-  for (const auto& label : labels) append(label.name, label.value);
-  if (le) append("le", bound(*le));
-  if (!out.empty()) out += '}';
+  for (const auto& label : labels) {
+    if (!out.empty()) out += ',';
+    out += label.name;
+    out += "=\"";
+    append_escaped(out, label.value);
+    out += '"';
+  }
   return out;
 }
 
@@ -67,17 +72,47 @@ void append_metadata(std::string& out, const MetricFamily& family, std::string_v
   for (const std::string_view unit : {"seconds", "bytes"}) {
     if (name.ends_with("_" + std::string(unit))) out += fmt::format("# UNIT {} {}\n", name, unit);
   }
-  out += fmt::format("# HELP {} {}\n", name, escape(family.help));
+  out += fmt::format("# HELP {} ", name);
+  append_escaped(out, family.help);
+  out += '\n';
+}
+
+// What stands before a sample's value.
+void append_series(std::string& out, std::string_view name, std::string_view suffix, std::string_view labels) {
+  out += name;
+  out += suffix;
+  if (!labels.empty()) {
+    out += '{';
+    out += labels;
+    out += '}';
+  }
+  out += ' ';
+}
+
+void append_sample(std::string& out, std::string_view name, std::string_view suffix, std::string_view labels,
+                   double value) {
+  append_series(out, name, suffix, labels);
+  append_number(out, value);
+  out += '\n';
+}
+
+void append_count(std::string& out, std::uint64_t count) {
+  fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}\n"), count);
 }
 
 void append_histogram(std::string& out, std::string_view name, const ClientMetric& metric) {
   const auto& histogram = metric.histogram;
+  const std::string labels = label_text(metric.label);
+  const std::string bucket_begin = fmt::format("{}_bucket{{{}{}le=\"", name, labels, labels.empty() ? "" : ",");
   for (const auto& bucket : histogram.bucket) {
-    out += fmt::format("{}_bucket{} {}\n", name, label_set(metric.label, bucket.upper_bound), bucket.cumulative_count);
+    out += bucket_begin;
+    append_bound(out, bucket.upper_bound);
+    out += "\"} ";
+    append_count(out, bucket.cumulative_count);
   }
-  const std::string labels = label_set(metric.label);
-  out += fmt::format("{}_count{} {}\n", name, labels, histogram.sample_count);
-  out += fmt::format("{}_sum{} {}\n", name, labels, number(histogram.sample_sum));
+  append_series(out, name, "_count", labels);
+  append_count(out, histogram.sample_count);
+  append_sample(out, name, "_sum", labels, histogram.sample_sum);
 }
 
 void append_family(std::string& out, const MetricFamily& family) {
@@ -86,13 +121,13 @@ void append_family(std::string& out, const MetricFamily& family) {
     case MetricType::Counter:
       append_metadata(out, family, "counter");
       for (const ClientMetric& metric : family.metric) {
-        out += fmt::format("{}{}{} {}\n", name, kTotal, label_set(metric.label), number(metric.counter.value));
+        append_sample(out, name, kTotal, label_text(metric.label), metric.counter.value);
       }
       break;
     case MetricType::Gauge:
       append_metadata(out, family, "gauge");
       for (const ClientMetric& metric : family.metric) {
-        out += fmt::format("{}{} {}\n", name, label_set(metric.label), number(metric.gauge.value));
+        append_sample(out, name, "", label_text(metric.label), metric.gauge.value);
       }
       break;
     case MetricType::Histogram:
@@ -151,7 +186,8 @@ MediaRange parse_range(std::string_view text) {
 std::string openmetrics_text(const std::vector<MetricFamily>& families) {
   std::string out;
   for (const MetricFamily& family : families) append_family(out, family);
-  return out + "# EOF\n";
+  out += "# EOF\n";
+  return out;
 }
 
 std::string openmetrics_text(const std::vector<Snapshot>& snapshots, const PrometheusOptions& options) {

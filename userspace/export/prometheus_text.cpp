@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "userspace/export/agent_families.h"
 #include "userspace/export/family_set.h"
@@ -232,7 +233,7 @@ std::set<std::string> add_snapshots(FamilySet& set, const std::vector<Snapshot>&
 std::string serialise(const std::vector<prometheus::MetricFamily>& families) {
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);
-  return text.str();
+  return std::move(text).str();
 }
 
 }  // namespace

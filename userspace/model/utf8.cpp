@@ -1,5 +1,6 @@
 #include "userspace/model/utf8.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace outrider {
@@ -35,16 +36,16 @@ std::size_t sequence_length(std::string_view text, std::size_t i) {
 std::string valid_utf8(std::string_view text) {
   std::string result;
   result.reserve(text.size());
+  std::size_t begin = 0;  // of what is well-formed and not yet copied
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = sequence_length(text, i);
-    if (length == 0) {
-      result += "\xEF\xBF\xBD";
-      ++i;
-    } else {
-      result += text.substr(i, length);
-      i += length;
-    }
+    i += std::max<std::size_t>(length, 1);
+    if (length > 0) continue;
+    result += text.substr(begin, i - 1 - begin);
+    result += "\xEF\xBF\xBD";
+    begin = i;
   }
+  result += text.substr(begin);
   return result;
 }
 
