@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <stdlib.h>
 
 #include <chrono>
@@ -11,11 +9,12 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "tests/unit/eventually.h"
 #include "tests/unit/influx_server.h"
+#include "tests/unit/log_capture.h"
+#include "tests/unit/rounds.h"
 #include "userspace/service/outputs.h"
 
 namespace outrider {
@@ -27,10 +26,6 @@ using testing::HasSubstr;
 class OutputsTest : public testing::Test {
  protected:
   void SetUp() override {
-    before_ = spdlog::default_logger();
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
-    sink->set_pattern("%l %v");
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
     std::string name = (std::filesystem::temp_directory_path() / "outrider-outputs-XXXXXX").string();
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     dir_ = name;
@@ -39,7 +34,6 @@ class OutputsTest : public testing::Test {
   }
   void TearDown() override {
     outputs_.stop(Sink::Clock::now());
-    spdlog::set_default_logger(before_);
     std::filesystem::remove_all(dir_);
   }
 
@@ -47,12 +41,7 @@ class OutputsTest : public testing::Test {
   void label(const std::string& stage) { config_.targets[0].labels["stage"] = stage; }
 
   void add(std::int64_t number) {
-    Report report;
-    report.snapshots.resize(1);
-    report.snapshots[0].timestamp_ms = number;
-    report.snapshots[0].target = "engine";
-    report.snapshots[0].overhead.mode = "full";
-    last_ = std::make_shared<const Report>(report);
+    last_ = std::make_shared<const Report>(report_of(interval(number)));
     outputs_.add(last_);
   }
   // The points of the round before as they look under the configuration of now.
@@ -71,8 +60,7 @@ class OutputsTest : public testing::Test {
     return counters("influxdb").points->queued;
   }
 
-  std::ostringstream log_;
-  std::shared_ptr<spdlog::logger> before_;
+  LogCapture log_;
   std::filesystem::path dir_;
   Config config_;
   std::shared_ptr<const Report> last_;
@@ -118,7 +106,7 @@ TEST_F(OutputsTest, WhatASwitchedOffExportLosesIsCountedUnderItsNameAndSaid) {
   outputs_.stop(Sink::Clock::now() + 10s);
   EXPECT_EQ(counters("influxdb").points->dropped, 2 * queued);
   const std::string said = " " + std::to_string(queued) + " points were not sent before the end and are lost: ";
-  const std::string log = log_.str();
+  const std::string log = log_.text();
   ASSERT_NE(log.find(said), std::string::npos) << log;
   EXPECT_NE(log.find(said), log.rfind(said)) << log;  // the loss of the second one as well
 }
@@ -160,7 +148,7 @@ TEST_F(OutputsTest, WhatCannotBeChangedStaysAsItWas) {
   outputs_.configure(config_);
   config_.exports.influxdb.version = 2;  // without an org
   outputs_.configure(config_);
-  EXPECT_THAT(log_.str(), HasSubstr("the export influxdb stays as it was: InfluxDB: version 2 needs org"));
+  EXPECT_THAT(log_.text(), HasSubstr("the export influxdb stays as it was: InfluxDB: version 2 needs org"));
   add(1);
   EXPECT_TRUE(eventually([&] { return counters("influxdb").points->sent > 0; }));
 }

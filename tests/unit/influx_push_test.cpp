@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/unit/influx_server.h"
+#include "tests/unit/rounds.h"
 
 namespace outrider {
 namespace {
@@ -17,14 +18,6 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-std::vector<Snapshot> interval(std::int64_t number) {
-  Snapshot snapshot;
-  snapshot.timestamp_ms = number;
-  snapshot.target = "engine";
-  snapshot.overhead.mode = "full";
-  return {snapshot};
-}
 
 std::string text_of(std::int64_t number) { return influx_lines(interval(number)); }
 
@@ -59,7 +52,7 @@ TEST(InfluxPush, Version1RequestAndItsEscaping) {
   options.database = "my db&precision=s";
   options.lines.tags = {{"host", "a"}};
   const auto sink = make(options);
-  const auto status = sink->write({interval(1)});
+  const auto status = sink->write(report_of(interval(1)));
   ASSERT_TRUE(status) << status.error().message;
   ASSERT_EQ(server.requests().size(), 1U);
   const auto request = server.requests()[0];
@@ -77,7 +70,7 @@ TEST(InfluxPush, Version2RequestWithItsToken) {
   options.org = "my org";
   options.bucket = "b/1";
   options.token = "s3cret==";
-  ASSERT_TRUE(make(options)->write({interval(1)}));
+  ASSERT_TRUE(make(options)->write(report_of(interval(1))));
   const auto request = server.requests().at(0);
   EXPECT_THAT(request, StartsWith("POST /api/v2/write?org=my%20org&bucket=b%2F1&precision=ns HTTP/1.1\r\n"));
   EXPECT_THAT(request, HasSubstr("\r\nAuthorization: Token s3cret==\r\n"));
@@ -89,7 +82,7 @@ TEST(InfluxPush, WhatAServerCannotTakeNowIsSentAgain) {
     auto options = options_for(server.port());
     options.retry_first = options.retry_most = 10ms;
     const auto sink = make(options);
-    const auto first = sink->write({interval(1)});
+    const auto first = sink->write(report_of(interval(1)));
     ASSERT_FALSE(first);
     EXPECT_THAT(first.error().message, HasSubstr(std::string(status, 3) + ": timeout"));
     EXPECT_EQ(sink->points()->queued, count_of(text_of(1)));
@@ -108,8 +101,8 @@ TEST(InfluxPush, WhatAServerCannotTakeNowIsSentAgain) {
 TEST(InfluxPush, NothingIsSentWhileAPauseRuns) {
   InfluxServer server({refusal("503 Service Unavailable")});
   const auto sink = make(options_for(server.port()));
-  const auto first = sink->write({interval(1)});
-  const auto second = sink->write({interval(2)});
+  const auto first = sink->write(report_of(interval(1)));
+  const auto second = sink->write(report_of(interval(2)));
   ASSERT_FALSE(first);
   ASSERT_FALSE(second);
   EXPECT_EQ(first.error().message, second.error().message);
@@ -124,12 +117,12 @@ TEST(InfluxPush, ARefusedBatchIsDroppedWithItsReason) {
   const auto sink = make(options_for(server.port()));
   for (const auto* reason :
        {"HTTP 422: outside the \"retention\"", "HTTP 400: bad line", "HTTP 413: <html> \xEF\xBF\xBD"}) {
-    const auto status = sink->write({interval(1)});
+    const auto status = sink->write(report_of(interval(1)));
     ASSERT_FALSE(status);
     EXPECT_THAT(status.error().message, testing::EndsWith(reason));
     EXPECT_FALSE(sink->kept_all());
   }
-  EXPECT_TRUE(sink->write({interval(2)}));
+  EXPECT_TRUE(sink->write(report_of(interval(2))));
   EXPECT_EQ(sink->points()->rejected, 3 * count_of(text_of(1)));
   EXPECT_EQ(sink->points()->sent, count_of(text_of(2)));
   EXPECT_EQ(server.requests().size(), 4U);
@@ -140,11 +133,11 @@ TEST(InfluxPush, WhoIsNotLetInKeepsThePoints) {
   for (const auto* status : {"401 Unauthorized", "403 Forbidden", "404 Not Found", "302 Found", "405 Not Allowed"}) {
     InfluxServer server({refusal(status, R"({"error":"not you"})"), refusal(status)});
     const auto sink = make(options_for(server.port()));
-    const auto first = sink->write({interval(1)});
+    const auto first = sink->write(report_of(interval(1)));
     ASSERT_FALSE(first);
     EXPECT_THAT(first.error().message, testing::EndsWith("HTTP " + std::string(status, 3) + ": not you"));
     EXPECT_TRUE(sink->kept_all());
-    EXPECT_FALSE(sink->write({interval(2)}));
+    EXPECT_FALSE(sink->write(report_of(interval(2))));
     EXPECT_EQ(server.requests().size(), 1U);  // a pause is running
     EXPECT_EQ(sink->points()->queued, count_of(text_of(1) + text_of(2)));
     EXPECT_EQ(sink->points()->rejected + sink->points()->dropped, 0U);
@@ -156,11 +149,11 @@ TEST(InfluxPush, NewSettingsKeepThePointsAndAreTriedAtOnce) {
   auto options = options_for(server.port());
   options.token = "old";
   const auto sink = make(options);
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   options.token = "new";
   options.lines.target_tags["engine"] = {{"stage", "test"}};
   sink->become(*make(options));
-  const auto status = sink->write({interval(2)});
+  const auto status = sink->write(report_of(interval(2)));
   ASSERT_TRUE(status) << status.error().message;
   EXPECT_THAT(server.requests().at(1), HasSubstr("\r\nAuthorization: Token new\r\n"));
   EXPECT_EQ(server.bodies(), text_of(1) + text_of(1) + influx_lines(interval(2), options.lines));
@@ -175,12 +168,12 @@ TEST(InfluxPush, APartialWriteCountsWhatWasLost) {
                        partial("points beyond retention policy dropped=99999")});
   const auto sink = make(options_for(server.port()));
   const auto points = count_of(text_of(1));
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   EXPECT_EQ(sink->points()->rejected, 2U);
   EXPECT_EQ(sink->points()->sent, points - 2);
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   EXPECT_EQ(sink->points()->rejected, 2 + points);
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   EXPECT_EQ(sink->points()->rejected, 2 + 2 * points);
 }
 
@@ -192,7 +185,7 @@ TEST(InfluxPush, Batches) {
   const auto points = count_of(text_of(1));
   ASSERT_GT(points, 3U);
   ASSERT_LE(points, 6U);  // two batches
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   EXPECT_EQ(server.requests().size(), 2U);
   EXPECT_EQ(server.bodies(), text_of(1));
   EXPECT_EQ(sink->points()->sent, 3U);
@@ -206,10 +199,10 @@ TEST(InfluxPush, ABoundedQueueWhileTheServerIsAway) {
   const auto sink = make(options);
   const auto all = text_of(1) + text_of(2) + text_of(3);
   ASSERT_LE(count_of(text_of(1)), 5U);  // room for one interval, and for no two
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   EXPECT_TRUE(sink->kept_all());
   for (const auto number : {2, 3}) {
-    const auto full = sink->write({interval(number)});
+    const auto full = sink->write(report_of(interval(number)));
     ASSERT_FALSE(full);
     EXPECT_THAT(full.error().message, HasSubstr("the queue is full"));
     EXPECT_FALSE(sink->kept_all());
@@ -228,14 +221,14 @@ TEST(InfluxPush, TheQueueIsBoundedInBytesToo) {
   const auto text = text_of(1);
   options.queue_bytes = tail(text, 2).size();
   const auto sink = make(options);
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   EXPECT_EQ(sink->points()->queued, 2U);
   EXPECT_EQ(sink->points()->dropped, count_of(text) - 2);
 }
 
 TEST(InfluxPush, WhatIsLeftAtTheEndIsSaidAndCounted) {
   const auto sink = make(options_for(InfluxServer().port()));
-  EXPECT_FALSE(sink->write({interval(1)}));
+  EXPECT_FALSE(sink->write(report_of(interval(1))));
   const auto status = sink->finish();
   ASSERT_FALSE(status);
   const auto points = count_of(text_of(1));
@@ -251,7 +244,7 @@ TEST(InfluxPush, HurryEndsARequestThatHangs) {
   options.request_timeout = 100s;
   const auto sink = make(options);
   sink->hurry(Sink::Clock::now() + 100ms);
-  EXPECT_FALSE(sink->write({interval(1)}));  // or the time limit of the test ends it
+  EXPECT_FALSE(sink->write(report_of(interval(1))));  // or the time limit of the test ends it
   EXPECT_EQ(sink->points()->queued, count_of(text_of(1)));
 }
 

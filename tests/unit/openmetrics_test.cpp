@@ -105,10 +105,11 @@ TEST_F(Openmetrics, WholeBoundsAreSpeltAsFloats) {
 // A target's label of the same name would make a sample with two of it.
 TEST_F(Openmetrics, NoTargetMayHaveALabelThatTheMetricsUse) {
   Report report;
-  report.snapshots = {make_snapshot("engine")};
-  report.snapshots[0].query_metrics.phases["plan"] = {};
-  report.snapshots[0].query_metrics.p50_response_time_seconds = 1;
-  report.snapshots[0].health_deductions = {{"cpu_high", 95, 80, 15}};
+  Snapshot snapshot = make_snapshot("engine");
+  snapshot.query_metrics.phases["plan"] = {};
+  snapshot.query_metrics.p50_response_time_seconds = 1;
+  snapshot.health_deductions = {{"cpu_high", 95, 80, 15}};
+  report.snapshots = {std::make_shared<const Snapshot>(snapshot)};
   report.agent.emplace();
   report.agent->sinks.resize(1);
   report.agent->sinks[0].points.emplace();

@@ -3,8 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -14,10 +12,11 @@
 #include <fstream>
 #include <future>
 #include <mutex>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 
+#include "tests/unit/log_capture.h"
+#include "tests/unit/rounds.h"
 #include "userspace/agent/sinks.h"
 #include "userspace/base/fault_notice.h"
 #include "userspace/model/snapshot_json.h"
@@ -29,15 +28,8 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<Snapshot> interval(std::int64_t number) {
-  Snapshot snapshot;
-  snapshot.timestamp_ms = number;
-  snapshot.target = "engine";
-  return {snapshot};
-}
-
 SinkThread::SharedReport shared(std::int64_t number) {
-  return std::make_shared<const Report>(Report{interval(number)});
+  return std::make_shared<const Report>(report_of(interval(number)));
 }
 
 // What a sink of the tests was given, and a gate that can hold it up. Shared, so that it outlives either side.
@@ -73,7 +65,7 @@ class TestSink : public Sink {
     ++record_->begun;
     record_->changed.notify_all();
     record_->changed.wait(lock, [&] { return record_->open; });
-    const auto number = report.snapshots.at(0).timestamp_ms;
+    const auto number = report.snapshots.at(0)->timestamp_ms;
     record_->written.push_back(number);
     record_->changed.notify_all();
     if (number == -1) throw std::runtime_error("thrown");
@@ -95,16 +87,9 @@ class TestSink : public Sink {
 
 class SinkThreadTest : public testing::Test {
  protected:
-  void SetUp() override {
-    before_ = spdlog::default_logger();
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
-    sink->set_pattern("%l %v");
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
-  }
   void TearDown() override {
     record_->set_open(true);
     thread_.reset();
-    spdlog::set_default_logger(before_);
   }
 
   void start(std::size_t limit = SinkThread::kQueueLimit, std::int64_t failures = 0) {
@@ -114,8 +99,7 @@ class SinkThreadTest : public testing::Test {
   }
   void stop() { thread_->stop(Sink::Clock::now() + 20s); }
 
-  std::ostringstream log_;
-  std::shared_ptr<spdlog::logger> before_;
+  LogCapture log_;
   std::shared_ptr<Record> record_ = std::make_shared<Record>();
   std::unique_ptr<SinkThread> thread_;
 };
@@ -144,7 +128,7 @@ TEST_F(SinkThreadTest, AFaultIsSaidOnceAndSoIsItsEnd) {
   start(60, 3);
   for (const auto number : {0, 1, 2, 3, 4}) thread_->add(shared(number));
   stop();
-  EXPECT_EQ(log_.str(),
+  EXPECT_EQ(log_.text(),
             "error test sink: no room for it\n"
             "info test sink: works again; 3 writes have failed since the start\n");
   const auto counters = thread_->counters();
@@ -170,7 +154,7 @@ TEST_F(SinkThreadTest, WhatTheEndCostsIsSaidThoughTheFaultWasAlready) {
   start(60, 3);
   thread_->add(shared(0));
   stop();
-  EXPECT_EQ(log_.str(), "error test sink: no room for it\nerror test sink: 5 points are lost\n");
+  EXPECT_EQ(log_.text(), "error test sink: no room for it\nerror test sink: 5 points are lost\n");
 }
 
 TEST_F(SinkThreadTest, NewSettingsAreForTheNextWrite) {
@@ -233,7 +217,7 @@ TEST_F(SinkThreadTest, ASinkThatHangsIsLeftBehind) {
   thread_->add(shared(1));
   thread_->stop(Sink::Clock::now() + 50ms);  // comes back although the sink never does
   EXPECT_EQ(thread_->counters().dropped, 1U);
-  EXPECT_THAT(log_.str(), HasSubstr("left behind"));
+  EXPECT_THAT(log_.text(), HasSubstr("left behind"));
   thread_.reset();
   record_->set_open(true);
   EXPECT_TRUE(record_->wait([&] { return record_->written.size() == 1; }));
@@ -274,17 +258,17 @@ class FileSinkTest : public testing::Test {
 TEST_F(FileSinkTest, TextfileFollowsItsDirectory) {
   const auto parent = dir_ / "metrics";
   TextfileSink sink({(parent / "o.prom").string(), {}});
-  EXPECT_FALSE(sink.write({interval(1)}));
+  EXPECT_FALSE(sink.write(report_of(interval(1))));
   std::filesystem::create_directory(parent);
-  EXPECT_TRUE(sink.write({interval(1)}));
+  EXPECT_TRUE(sink.write(report_of(interval(1))));
   EXPECT_EQ(read(parent / "o.prom"), prometheus_text(interval(1)));
   std::filesystem::remove_all(parent);
-  EXPECT_FALSE(sink.write({interval(1)}));
+  EXPECT_FALSE(sink.write(report_of(interval(1))));
   std::filesystem::create_directory(parent);
-  EXPECT_TRUE(sink.write({interval(1)}));
+  EXPECT_TRUE(sink.write(report_of(interval(1))));
   std::filesystem::rename(parent, dir_ / "old");
   std::filesystem::create_directory(parent);
-  EXPECT_TRUE(sink.write({interval(1)}));
+  EXPECT_TRUE(sink.write(report_of(interval(1))));
   EXPECT_TRUE(std::filesystem::exists(parent / "o.prom"));
 }
 
@@ -293,12 +277,12 @@ TEST_F(FileSinkTest, JsonLinesAndARotatedFile) {
   JsonSink sink({path.string()});
   std::vector<Snapshot> two = interval(1);
   two.push_back(interval(2).front());
-  ASSERT_TRUE(sink.write({two}));
-  ASSERT_TRUE(sink.write({interval(3)}));
+  ASSERT_TRUE(sink.write(report_of(two)));
+  ASSERT_TRUE(sink.write(report_of(interval(3))));
   EXPECT_EQ(read(path),
             to_json_line(two[0]) + "\n" + to_json_line(two[1]) + "\n" + to_json_line(interval(3)[0]) + "\n");
   std::filesystem::rename(path, dir_ / "out.json.1");
-  ASSERT_TRUE(sink.write({interval(4)}));
+  ASSERT_TRUE(sink.write(report_of(interval(4))));
   EXPECT_EQ(read(path), to_json_line(interval(4)[0]) + "\n");
   struct stat status {};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
@@ -307,8 +291,8 @@ TEST_F(FileSinkTest, JsonLinesAndARotatedFile) {
 
 TEST_F(FileSinkTest, InfluxFileAppends) {
   InfluxFileSink sink({(dir_ / "points").string(), {}});
-  ASSERT_TRUE(sink.write({interval(1)}));
-  ASSERT_TRUE(sink.write({interval(2)}));
+  ASSERT_TRUE(sink.write(report_of(interval(1))));
+  ASSERT_TRUE(sink.write(report_of(interval(2))));
   EXPECT_EQ(read(dir_ / "points"), influx_lines(interval(1)) + influx_lines(interval(2)));
 }
 

@@ -112,7 +112,7 @@ void LineFile::change_path(const LineFile& other) {
 Status JsonSink::write(const Report& report) {
   std::string lines;
   for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
-    if (report.is_fresh(i)) lines += to_json_line(report.snapshots[i]) + '\n';
+    if (report.is_fresh(i)) lines += to_json_line(*report.snapshots[i]) + '\n';
   }
   return file_.append(lines);
 }

@@ -355,7 +355,7 @@ std::string influx_lines(const std::vector<Snapshot>& snapshots, const InfluxOpt
 std::string influx_lines(const Report& report, const InfluxOptions& options) {
   Lines lines(options);
   for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
-    if (report.is_fresh(i)) lines.add(report.snapshots[i]);
+    if (report.is_fresh(i)) lines.add(*report.snapshots[i]);
   }
   if (report.agent) lines.add(*report.agent, report.time_ms);
   return lines.take();

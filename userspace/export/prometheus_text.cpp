@@ -2,7 +2,6 @@
 
 #include <prometheus/text_serializer.h>
 
-#include <algorithm>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -207,27 +206,38 @@ void add_self(FamilySet& set, const Labels& target, const Snapshot& snapshot) {
             static_cast<double>(snapshot.timestamp_ms) / 1000);
 }
 
-// Returns the names that the snapshots' targets got.
-std::set<std::string> add_snapshots(FamilySet& set, const std::vector<Snapshot>& snapshots,
-                                    const PrometheusOptions& options) {
-  std::set<std::string> names;
-  for (const Snapshot& snapshot : snapshots) {
-    std::string name = snapshot.target;
-    for (int i = 2; !names.insert(name).second; ++i) name = snapshot.target + "#" + std::to_string(i);
-    const Labels target = target_labels(name, snapshot.target, options);
-    add_totals(set, target, snapshot.query_metrics);
-    add_latency(set, target, snapshot.query_metrics);
-    add_types(set, target, snapshot.query_metrics, options);
-    add_cache(set, target, snapshot.cache_metrics);
-    add_target(set, target, snapshot.target_metrics, snapshot.interval_seconds);
-    if (snapshot.availability) add_availability(set, target, *snapshot.availability);
-    add_self(set, target, snapshot);
+// Snapshots one after the other.
+class Snapshots {
+ public:
+  Snapshots(FamilySet& set, const PrometheusOptions& options) : set_(set), options_(options) {}
+
+  void add(const Snapshot& snapshot);
+  /// After the last one: the host's figures are those of the newest.
+  void end() {
+    if (newest_ != nullptr) add_host(set_, newest_->system_metrics);
   }
-  const auto newest = std::max_element(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
-    return a.timestamp_ms < b.timestamp_ms;
-  });
-  if (newest != snapshots.end()) add_host(set, newest->system_metrics);
-  return names;
+  /// That the targets got.
+  [[nodiscard]] const std::set<std::string>& names() const { return names_; }
+
+ private:
+  FamilySet& set_;
+  const PrometheusOptions& options_;
+  std::set<std::string> names_;
+  const Snapshot* newest_ = nullptr;
+};
+
+void Snapshots::add(const Snapshot& snapshot) {
+  std::string name = snapshot.target;
+  for (int i = 2; !names_.insert(name).second; ++i) name = snapshot.target + "#" + std::to_string(i);
+  const Labels target = target_labels(name, snapshot.target, options_);
+  add_totals(set_, target, snapshot.query_metrics);
+  add_latency(set_, target, snapshot.query_metrics);
+  add_types(set_, target, snapshot.query_metrics, options_);
+  add_cache(set_, target, snapshot.cache_metrics);
+  add_target(set_, target, snapshot.target_metrics, snapshot.interval_seconds);
+  if (snapshot.availability) add_availability(set_, target, *snapshot.availability);
+  add_self(set_, target, snapshot);
+  if (newest_ == nullptr || newest_->timestamp_ms < snapshot.timestamp_ms) newest_ = &snapshot;
 }
 
 std::string serialise(const std::vector<prometheus::MetricFamily>& families) {
@@ -241,17 +251,21 @@ std::string serialise(const std::vector<prometheus::MetricFamily>& families) {
 std::vector<prometheus::MetricFamily> prometheus_families(const std::vector<Snapshot>& snapshots,
                                                           const PrometheusOptions& options) {
   FamilySet set(options.prefix);
-  add_snapshots(set, snapshots, options);
+  Snapshots added(set, options);
+  for (const Snapshot& snapshot : snapshots) added.add(snapshot);
+  added.end();
   return set.take();
 }
 
 std::vector<prometheus::MetricFamily> prometheus_families(const Report& report, const PrometheusOptions& options) {
   FamilySet set(options.prefix);
-  const std::set<std::string> with_snapshot = add_snapshots(set, report.snapshots, options);
+  Snapshots added(set, options);
+  for (const SharedSnapshot& snapshot : report.snapshots) added.add(*snapshot);
+  added.end();
   if (!report.agent) return set.take();
   for (const TargetState& target : report.agent->targets) {
     const Labels labels = target_labels(target.name, target.name, options);
-    if (!with_snapshot.contains(target.name)) add_availability(set, labels, target.availability);
+    if (!added.names().contains(target.name)) add_availability(set, labels, target.availability);
     add_configured(set, labels, target);
   }
   add_agent(set, *report.agent);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -10,9 +11,12 @@
 
 namespace outrider {
 
+/// Made once and read by every output, each in its own thread.
+using SharedSnapshot = std::shared_ptr<const Snapshot>;
+
 struct Report {
-  std::vector<Snapshot> snapshots;  ///< the newest of every target that has any
-  std::vector<bool> fresh{};        ///< of each snapshot: it is of this round; empty: all are
+  std::vector<SharedSnapshot> snapshots;  ///< the newest of every target that has any; none is null
+  std::vector<bool> fresh{};              ///< of each snapshot: it is of this round; empty: all are
   std::optional<AgentFigures> agent{};
   std::int64_t time_ms = 0;  ///< Unix time of the agent's figures
 

@@ -62,15 +62,15 @@ std::string parameter(const HttpRequest& request, const char* name, const std::s
   return found == request.query.end() ? otherwise : found->second;
 }
 
-const Snapshot* find_target(const Report& report, const std::string& name) {
+SharedSnapshot find_target(const Report& report, const std::string& name) {
   const auto found = std::find_if(report.snapshots.begin(), report.snapshots.end(),
-                                  [&](const Snapshot& snapshot) { return snapshot.target == name; });
-  return found == report.snapshots.end() ? nullptr : &*found;
+                                  [&](const SharedSnapshot& snapshot) { return snapshot->target == name; });
+  return found == report.snapshots.end() ? nullptr : *found;
 }
 
 std::string names_of(const Report& report) {
   std::string names;
-  for (const Snapshot& snapshot : report.snapshots) names += (names.empty() ? "" : ", ") + snapshot.target;
+  for (const SharedSnapshot& snapshot : report.snapshots) names += (names.empty() ? "" : ", ") + snapshot->target;
   return names.empty() ? "none" : names;
 }
 
@@ -82,11 +82,11 @@ Result<Report> select(const Report& report, const std::string& target) {
     selected.snapshots = report.snapshots;
     return selected;
   }
-  const Snapshot* snapshot = find_target(report, target);
+  const SharedSnapshot snapshot = find_target(report, target);
   if (snapshot == nullptr) {
     return Error{fmt::format("there are no figures of a target '{}', but of {}", target, names_of(report)), ENOENT};
   }
-  selected.snapshots.push_back(*snapshot);
+  selected.snapshots.push_back(snapshot);
   return selected;
 }
 
@@ -223,9 +223,9 @@ HttpResponse Api::snapshot(const View& view) {
   if (format == "prometheus") return text(prometheus_text(*selected, view.settings->metrics), kPrometheusType);
   if (format == "influxdb") return text(influx_lines(*selected, view.settings->lines), "text/plain; charset=utf-8");
   if (format != "json") return refuse(400, "format: '" + format + "' is none of json, prometheus, influxdb");
-  if (!target.empty()) return json(to_json(selected->snapshots.front()));
+  if (!target.empty()) return json(to_json(*selected->snapshots.front()));
   Json all = {{"timestamp", format_timestamp(view.report->time_ms)}, {"snapshots", Json::array()}};
-  for (const Snapshot& snapshot : selected->snapshots) all["snapshots"].push_back(to_json(snapshot));
+  for (const SharedSnapshot& snapshot : selected->snapshots) all["snapshots"].push_back(to_json(*snapshot));
   return json(all);
 }
 
@@ -283,7 +283,7 @@ HttpResponse Api::dashboard(const View& view) {
   }
   if (!target) source = empty_source(wanted);
   const std::string& name = target ? *target : wanted;
-  const Result<Json> body = dashboard_json({name, find_target(*view.report, name), window->count(), now}, source);
+  const Result<Json> body = dashboard_json({name, find_target(*view.report, name).get(), window->count(), now}, source);
   return body ? json(*body) : refuse(body.error());
 }
 

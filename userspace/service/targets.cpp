@@ -208,7 +208,7 @@ void Targets::note(Target& target, Reading& reading) {
   target.tracker.observe(observation_of(reading.snapshot, reading.running));
   reading.snapshot.availability = target.tracker.current(reading.snapshot.timestamp_ms);
   keep(target, reading);
-  target.newest = std::move(reading.snapshot);
+  target.newest = std::make_shared<const Snapshot>(std::move(reading.snapshot));
   target.fresh = true;
 }
 
@@ -230,7 +230,7 @@ void Targets::observe_unwatched() {
 void Targets::add_snapshots(Report& report) const {
   for (const Target& target : targets_) {
     if (!target.newest) continue;
-    report.snapshots.push_back(*target.newest);
+    report.snapshots.push_back(target.newest);
     report.fresh.push_back(target.fresh);
   }
 }

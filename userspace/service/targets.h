@@ -62,7 +62,7 @@ class Targets {
     std::chrono::seconds pause{2};
     AvailabilityOptions options;
     AvailabilityTracker tracker;
-    std::optional<Snapshot> newest;
+    SharedSnapshot newest;  ///< null: none yet
     bool fresh = false;
   };
 
