@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::Contains;
+using testing::Not;
 using testing::StartsWith;
 
 const std::string kData = std::string(OUTRIDER_SOURCE_DIR) + "/tests/unit/data/proc";
@@ -179,6 +180,21 @@ TEST(ProcessMetrics, ControlGroupLimits) {
   const ResourceSample second = target.sample({100}, 3'000'000'000, HostFigures::read(proc.reader()));
   EXPECT_DOUBLE_EQ(second.metrics.cpu_usage.value(), 100);  // 0.75 cores of 0.5: never above 100
   EXPECT_DOUBLE_EQ(second.metrics.throttled_seconds.value(), 0);
+}
+
+TEST(ProcessMetrics, FileSystemsOfWrittenFilesAreLookedUpEveryTenSeconds) {
+  const MovingProc proc;
+  ProcessMetrics target(proc.reader(), kData + "/none");
+  const auto at_ns = [&](std::uint64_t now_ns) {
+    return target.sample({100}, now_ns, HostFigures::read(proc.reader()));
+  };
+  const char* const none = "target_metrics.disk_usage: no file is open for writing";
+  EXPECT_THAT(at_ns(1'000'000'000).unavailable, Contains(none));
+  proc.at("t1");  // three files are open for writing now
+  EXPECT_THAT(at_ns(10'999'999'999).unavailable, Contains(none));
+  const ResourceSample later = at_ns(11'000'000'000);
+  EXPECT_TRUE(later.metrics.disk_usage);
+  EXPECT_THAT(later.unavailable, Not(Contains(none)));
 }
 
 TEST(ProcessMetrics, AProcessOlderThanItsMembershipCountsFromNow) {

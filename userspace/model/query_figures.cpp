@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace outrider {
 namespace {
@@ -55,7 +56,7 @@ std::uint64_t estimated_failed(const TypeFigures& figures) {
   return figures.failed + static_cast<std::uint64_t>(std::llround(figures.unseen_failed));
 }
 
-TypeMetrics type_metrics(const TypeFigures& interval, const TypeFigures& total, double queries_per_second) {
+TypeMetrics type_metrics(const TypeFigures& interval, TypeFigures total, double queries_per_second) {
   const auto queries = static_cast<double>(interval.queries);
   const auto hits = static_cast<double>(interval.cache_hits);
   TypeMetrics metrics;
@@ -77,7 +78,7 @@ TypeMetrics type_metrics(const TypeFigures& interval, const TypeFigures& total, 
     }
   }
   metrics.duration_seconds_total = seconds(static_cast<double>(total.duration_ns));
-  metrics.histogram_total = total.histogram;
+  metrics.histogram_total = std::move(total.histogram);
   return metrics;
 }
 

@@ -28,6 +28,6 @@ std::uint64_t estimated_queries(const TypeFigures& figures);
 std::uint64_t estimated_failed(const TypeFigures& figures);
 
 /// The figures of one type (outermost and nested together) in the interval and since attach.
-TypeMetrics type_metrics(const TypeFigures& interval, const TypeFigures& total, double queries_per_second);
+TypeMetrics type_metrics(const TypeFigures& interval, TypeFigures total, double queries_per_second);
 
 }  // namespace outrider

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "userspace/model/query_figures.h"
 #include "userspace/model/snapshot_fields.h"
@@ -37,6 +38,7 @@ class Builder {
  private:
   void fill_head();
   void fill_types();
+  void add_outermost(const TypeFigures& interval, const TypeFigures& total);
   void fill_totals();
   void fill_latency();
   void fill_in_flight();
@@ -100,6 +102,16 @@ double Builder::rate(const TypeId& id, std::uint64_t queries) const {
   return ratio(static_cast<double>(queries), seconds_ * input_.query_share).value_or(0);
 }
 
+// Of the totals, only what fill_totals() shows: their histograms are long, and nobody looks at the sum of all types.
+void Builder::add_outermost(const TypeFigures& interval, const TypeFigures& total) {
+  outermost_.add(interval);
+  outermost_total_.queries += total.queries;
+  outermost_total_.failed += total.failed;
+  outermost_total_.abandoned += total.abandoned;
+  outermost_total_.unseen_queries += total.unseen_queries;
+  outermost_total_.unseen_failed += total.unseen_failed;
+}
+
 void Builder::fill_types() {
   static const TypeFigures kNothing;
   std::map<std::string, std::pair<TypeFigures, TypeFigures>> by_name;
@@ -118,13 +130,12 @@ void Builder::fill_types() {
     total_cache_.hits += total.cache_hits;
     total_cache_.misses += total.cache_misses;
     if (id.second) continue;  // a nested query is part of its outer one's wall time
-    outermost_.add(interval);
-    outermost_total_.add(total);
+    add_outermost(interval, total);
     snapshot_.query_metrics.queries_per_second += per_second;
   }
-  for (const auto& [name, figures] : by_name) {
+  for (auto& [name, figures] : by_name) {
     TypeMetrics& type = snapshot_.query_metrics.query_type_breakdown[name];
-    type = type_metrics(figures.first, figures.second, rates[name]);
+    type = type_metrics(figures.first, std::move(figures.second), rates[name]);
     if (!waits_known(figures.first)) type.waits.reset();
   }
   for (const auto& [name, total] : totals_.figures().phases) {

@@ -21,6 +21,10 @@ void unavailable(ResourceSample& sample, const std::string& field, const std::st
   sample.unavailable.push_back("target_metrics." + field + ": " + reason);
 }
 
+std::string only_some(std::size_t looked_at, std::size_t all) {
+  return "only " + std::to_string(looked_at) + " of " + std::to_string(all) + " processes are looked at";
+}
+
 constexpr const char* kFirst = "no earlier sample to compare with";
 constexpr const char* kGone = "the process is gone";
 
@@ -66,9 +70,31 @@ ProcessMetrics::Sums ProcessMetrics::collect(const std::vector<pid_t>& pids) {
   return sums;
 }
 
-void ProcessMetrics::look_up_limits(pid_t pid, std::uint64_t now_ns) {
-  if (pid == limits_.of && now_ns - limits_.time_ns < kLimitsEveryNs) return;
-  limits_ = {pid, now_ns, cgroup_limits(proc_, pid, cgroup_root_), proc_.allowed_cpus(pid)};
+void ProcessMetrics::look_up_limits(const std::vector<pid_t>& pids, pid_t oldest, std::uint64_t now_ns) {
+  if (oldest == limits_.of && now_ns - limits_.time_ns < kLimitsEveryNs) return;
+  limits_ = Limits{};
+  limits_.of = oldest;
+  limits_.time_ns = now_ns;
+  limits_.group = cgroup_limits(proc_, oldest, cgroup_root_);
+  limits_.affinity = proc_.allowed_cpus(oldest);
+  look_up_file_systems(pids);
+}
+
+void ProcessMetrics::look_up_file_systems(const std::vector<pid_t>& pids) {
+  const std::size_t looked_at = std::min(pids.size(), kMaxFdProcesses);
+  std::set<dev_t> devices;
+  std::size_t budget = kMaxFds;
+  for (std::size_t i = 0; i < looked_at && budget > 0; ++i) {
+    const WrittenFileSystems found = proc_.written_file_systems(pids[i], budget, devices);
+    budget -= std::min(budget, found.looked_at);
+    if (found.fullest) limits_.disk_usage = std::max(limits_.disk_usage.value_or(0), *found.fullest);
+  }
+  if (looked_at < pids.size()) {
+    limits_.disk_usage_gap = only_some(looked_at, pids.size());
+  } else if (!limits_.disk_usage) {
+    limits_.disk_usage_gap = "no file is open for writing";
+  }
+  if (limits_.disk_usage && budget == 0) limits_.disk_usage_gap = "only the first descriptors are looked at";
 }
 
 void ProcessMetrics::fill_cpu(ResourceSample& sample, const Sums& sums, const HostFigures& host, double seconds) const {
@@ -139,29 +165,19 @@ void ProcessMetrics::fill_transfers(ResourceSample& sample, const Sums& sums) {
 
 void ProcessMetrics::fill_descriptors(ResourceSample& sample, const std::vector<pid_t>& pids) const {
   const std::size_t looked_at = std::min(pids.size(), kMaxFdProcesses);
-  const std::string many =
-      "only " + std::to_string(looked_at) + " of " + std::to_string(pids.size()) + " processes are looked at";
   std::optional<std::uint64_t> handles;
-  std::set<dev_t> devices;
-  std::size_t budget = kMaxFds;
   for (std::size_t i = 0; i < looked_at; ++i) {
     if (const auto count = proc_.handle_count(pids[i])) handles = handles.value_or(0) + *count;
-    if (budget == 0) continue;
-    const WrittenFileSystems found = proc_.written_file_systems(pids[i], budget, devices);
-    budget -= std::min(budget, found.looked_at);
-    if (found.fullest) sample.metrics.disk_usage = std::max(sample.metrics.disk_usage.value_or(0), *found.fullest);
   }
-  if (looked_at == pids.size()) {
-    sample.metrics.handle_count = handles;
-    if (!handles) unavailable(sample, "handle_count", "/proc/PID/fd may not be read; the agent needs CAP_SYS_PTRACE");
+  if (looked_at < pids.size()) {
+    unavailable(sample, "handle_count", only_some(looked_at, pids.size()));
+  } else if (!handles) {
+    unavailable(sample, "handle_count", "/proc/PID/fd may not be read; the agent needs CAP_SYS_PTRACE");
   } else {
-    unavailable(sample, "handle_count", many);
+    sample.metrics.handle_count = handles;
   }
-  if (!sample.metrics.disk_usage) {
-    unavailable(sample, "disk_usage", looked_at == pids.size() ? "no file is open for writing" : many);
-  } else if (looked_at < pids.size() || budget == 0) {
-    unavailable(sample, "disk_usage", budget == 0 ? "only the first descriptors are looked at" : many);
-  }
+  sample.metrics.disk_usage = limits_.disk_usage;
+  if (!limits_.disk_usage_gap.empty()) unavailable(sample, "disk_usage", limits_.disk_usage_gap);
 }
 
 HostFigures HostFigures::read(const ProcReader& proc) {
@@ -186,7 +202,7 @@ ResourceSample ProcessMetrics::sample(const std::vector<pid_t>& pids, std::uint6
     return sample;
   }
   const double seconds = time_ns_ && now_ns > *time_ns_ ? static_cast<double>(now_ns - *time_ns_) / kNsPerSecond : 0;
-  look_up_limits(sums.oldest, now_ns);
+  look_up_limits(pids, sums.oldest, now_ns);
   fill_cpu(sample, sums, host, seconds);
   fill_throttling(sample);
   fill_memory(sample, sums, host);

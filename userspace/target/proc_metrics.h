@@ -37,7 +37,8 @@ class ProcessMetrics {
   explicit ProcessMetrics(ProcReader proc, std::string cgroup_root = "/sys/fs/cgroup")
       : proc_(std::move(proc)), cgroup_root_(std::move(cgroup_root)) {}
 
-  /// Limits (quota, memory, CPUs allowed) change so rarely that they are looked up no more often than this.
+  /// Limits (quota, memory, CPUs allowed) and the file systems of written files change so slowly that they are looked
+  /// up no more often than this.
   static constexpr std::uint64_t kLimitsEveryNs = 10'000'000'000;
 
   /// Figures since the previous call; `now_ns` is CLOCK_MONOTONIC. Processes that are gone are skipped; a process
@@ -65,9 +66,12 @@ class ProcessMetrics {
     std::uint64_t time_ns = 0;
     CgroupLimits group;
     std::optional<unsigned> affinity;  ///< CPUs
+    std::optional<double> disk_usage;  ///< of the fullest file system that is written to
+    std::string disk_usage_gap;        ///< why that is missing or may be too low; empty: neither
   };
 
-  void look_up_limits(pid_t pid, std::uint64_t now_ns);
+  void look_up_limits(const std::vector<pid_t>& pids, pid_t oldest, std::uint64_t now_ns);
+  void look_up_file_systems(const std::vector<pid_t>& pids);
   [[nodiscard]] Sums collect(const std::vector<pid_t>& pids);
   [[nodiscard]] Usage baseline(pid_t pid, const Usage& now) const;
   void fill_cpu(ResourceSample& sample, const Sums& sums, const HostFigures& host, double seconds) const;
