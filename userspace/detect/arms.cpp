@@ -110,51 +110,17 @@ void CacheArm::observe(std::int64_t now_ms, double queries, double hit_rate, boo
   ++blocks_;
 }
 
-// Least squares over the floors; t is the slope over its own standard error.
-void GrowthArm::end_floor(std::int64_t now_ms) {
-  constexpr double kT = 8, kPerHour = 0.08, kGrown = 0.03;
-  floors_[count_++ % kFloors] = floor_;
-  finding_.reset();
-  if (count_ < kFloors) return;
-  constexpr auto kN = static_cast<double>(kFloors);
-  double mean = 0;
-  for (const double floor : floors_) mean += floor / kN;
-  double xy = 0, xx = 0;
-  for (std::size_t i = 0; i < kFloors; ++i) {
-    const double x = static_cast<double>(i) - (kN - 1) / 2;
-    xy += x * (floors_[(count_ + i) % kFloors] - mean);
-    xx += x * x;
-  }
-  const double slope = xy / xx;
-  double squares = 0;
-  for (std::size_t i = 0; i < kFloors; ++i) {
-    const double x = static_cast<double>(i) - (kN - 1) / 2;
-    const double rest = floors_[(count_ + i) % kFloors] - mean - slope * x;
-    squares += rest * rest;
-  }
-  const double error = std::sqrt(squares / (kN - 2) / xx);
-  const double first = floors_[count_ % kFloors];
-  if (!(first > 0) || !(mean > 0)) return;
-  const double per_hour = slope / mean * 3'600'000 / static_cast<double>(kFloorMs);
-  const double grown = (floors_[(count_ + kFloors - 1) % kFloors] - first) / first;
-  const double t = error > 0 ? slope / error : (slope > 0 ? 100 : 0);
-  if (t > kT && per_hour > kPerHour && grown >= kGrown) {
-    finding_ = Finding{last_, first, t, now_ms - static_cast<std::int64_t>(kFloors) * kFloorMs};
-  }
-}
-
 void GrowthArm::observe(std::int64_t now_ms, double value) {
-  if (floor_begin_ms_ == 0 || now_ms < floor_begin_ms_) {
-    floor_begin_ms_ = now_ms;
-    floor_ = value;
+  constexpr double kT = 8, kPerHour = 0.08, kGrown = 0.03;
+  if (!trend_.observe(now_ms, value)) return;
+  finding_.reset();
+  const auto line = trend_.line();
+  if (!line || !(line->first > 0) || !(line->mean > 0)) return;
+  const double per_hour = line->slope / line->mean * 3'600'000 / static_cast<double>(FloorTrend::kFloorMs);
+  const double grown = (line->last - line->first) / line->first;
+  if (line->t > kT && per_hour > kPerHour && grown >= kGrown) {
+    finding_ = Finding{value, line->first, line->t, now_ms - FloorTrend::kSpanMs};
   }
-  last_ = value;
-  if (now_ms - floor_begin_ms_ >= kFloorMs) {
-    end_floor(now_ms);
-    floor_begin_ms_ = now_ms;
-    floor_ = value;
-  }
-  floor_ = std::min(floor_, value);
 }
 
 }  // namespace outrider

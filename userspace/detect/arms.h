@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "userspace/detect/floor_trend.h"
 #include "userspace/detect/incident.h"
 
 namespace outrider {
@@ -16,6 +17,12 @@ class ErrorArm {
  public:
   void observe(std::int64_t now_ms, double queries, double error_rate, bool learn);
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.queries_, self.failed_, self.sum_, self.run_queries_, self.run_failed_, self.finding_);
+    state.times(self.begin_ms_);
+  }
 
  private:
   double queries_ = 0, failed_ = 0;  ///< with the weight of the past halved every hour
@@ -31,6 +38,13 @@ class TrafficArm {
   void observe(std::int64_t now_ms, double queries_per_second, bool learn);
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
   void accept_level();
+
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.sum_, self.blocks_, self.count_, self.level_, self.reference_, self.low_, self.finding_);
+    state.index(self.in_block_, kBlock);
+    state.times(self.since_ms_);
+  }
 
  private:
   static constexpr std::size_t kBlock = 10, kBlocks = 12;
@@ -56,6 +70,12 @@ class LimitArm {
   void observe(std::int64_t now_ms, double value);
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
 
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.level_, self.seen_, self.finding_);
+    state.times(self.above_since_ms_);
+  }
+
  private:
   double limit_;
   double level_ = 0, seen_ = 0;
@@ -69,6 +89,13 @@ class CacheArm {
   void observe(std::int64_t now_ms, double queries, double hit_rate, bool learn);
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
 
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.hits_, self.queries_, self.level_, self.blocks_, self.low_, self.finding_);
+    state.index(self.in_block_, kBlock);
+    state.times(self.since_ms_);
+  }
+
  private:
   static constexpr std::size_t kBlock = 10;
 
@@ -80,23 +107,21 @@ class CacheArm {
   std::optional<Finding> finding_;
 };
 
-/// Memory that grows steadily: the slope of three-minute floors over 21 minutes (a sawtooth has level floors).
+/// Memory that grows steadily: the slope of three-minute floors over 21 minutes.
 class GrowthArm {
  public:
   void observe(std::int64_t now_ms, double value);
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
+  /// What came before an interruption is no part of a trend.
+  void restart() { trend_ = {}; }
+
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.trend_, self.finding_);
+  }
 
  private:
-  static constexpr std::size_t kFloors = 7;
-  static constexpr std::int64_t kFloorMs = 180'000;
-
-  void end_floor(std::int64_t now_ms);
-
-  std::array<double, kFloors> floors_{};  ///< ring
-  std::size_t count_ = 0;
-  double floor_ = 0;
-  std::int64_t floor_begin_ms_ = 0;
-  double last_ = 0;
+  FloorTrend trend_;
   std::optional<Finding> finding_;
 };
 

@@ -1,9 +1,27 @@
 #include "userspace/detect/default_detector.h"
 
+#include <cmath>
+
+#include "userspace/detect/state_text.h"
+
 namespace outrider {
 namespace {
 
+constexpr int kVersion = 1;
 constexpr std::int64_t kAcceptMs = 900'000;
+
+void keep_finite(std::optional<double>& figure) {
+  if (figure && !(std::isfinite(*figure) && *figure >= 0)) figure.reset();
+}
+
+DetectorSample finite(DetectorSample sample) {
+  for (auto figure : {&DetectorSample::avg_response_time_seconds, &DetectorSample::p95_response_time_seconds,
+                      &DetectorSample::error_rate, &DetectorSample::queries_per_second, &DetectorSample::cpu_usage,
+                      &DetectorSample::memory_used_mb, &DetectorSample::cache_hit_rate}) {
+    keep_finite(sample.*figure);
+  }
+  return sample;
+}
 
 }  // namespace
 
@@ -19,40 +37,69 @@ void DefaultDetector::Latency::update(std::int64_t now_ms, std::vector<IncidentE
 
 void DefaultDetector::observe_latency(const DetectorSample& sample, double queries,
                                       std::vector<IncidentEvent>& events) {
-  const bool learn = !avg_.open() && !p95_.open() && !cache_incident_.open();
-  const double load = *sample.queries_per_second;
-  if (sample.avg_response_time_seconds) {
-    avg_.arm.observe(sample.time_ms, load, queries, *sample.avg_response_time_seconds, learn);
-  }
-  if (sample.p95_response_time_seconds) {
-    p95_.arm.observe(sample.time_ms, load, queries, *sample.p95_response_time_seconds, learn);
-  }
-  avg_.update(sample.time_ms, events);
-  p95_.update(sample.time_ms, events);
+  const bool learn = !state_.avg.open() && !state_.p95.open() && !state_.cache_incident.open();
+  const auto see = [&](Latency& latency, const std::optional<double>& seconds) {
+    if (!seconds) return;
+    latency.arm.observe({sample.time_ms, sample.seconds, *sample.queries_per_second, queries, *seconds}, learn);
+  };
+  see(state_.avg, sample.avg_response_time_seconds);
+  see(state_.p95, sample.p95_response_time_seconds);
+  state_.avg.update(sample.time_ms, events);
+  state_.p95.update(sample.time_ms, events);
 }
 
-void DefaultDetector::observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) {
+void DefaultDetector::observe_queries(const DetectorSample& sample, std::vector<IncidentEvent>& events) {
+  State& s = state_;
   const std::int64_t now = sample.time_ms;
-  if (now <= last_ms_) return;
-  last_ms_ = now;
-  if (sample.queries_per_second) {
-    const double queries = *sample.queries_per_second * sample.seconds;
-    observe_latency(sample, queries, events);
-    if (sample.error_rate) errors_.observe(now, queries, *sample.error_rate, !error_incident_.open());
-    error_incident_.update(now, errors_.finding(), events);
-    traffic_.observe(now, *sample.queries_per_second, !traffic_incident_.open());
-    traffic_incident_.update(now, traffic_.finding(), events);
-    if (traffic_incident_.age_ms(now) >= kAcceptMs) {
-      traffic_.accept_level();
-      traffic_incident_.close(now, "the new level is taken for normal", events);
-    }
-    if (sample.cache_hit_rate) cache_.observe(now, queries, *sample.cache_hit_rate, !cache_incident_.open());
-    cache_incident_.update(now, cache_.finding(), events);
+  const double queries = *sample.queries_per_second * sample.seconds;
+  observe_latency(sample, queries, events);
+  if (sample.error_rate) s.errors.observe(now, queries, *sample.error_rate, !s.error_incident.open());
+  s.error_incident.update(now, s.errors.finding(), events);
+  s.traffic.observe(now, *sample.queries_per_second, !s.traffic_incident.open());
+  s.traffic_incident.update(now, s.traffic.finding(), events);
+  if (s.traffic_incident.age_ms(now) >= kAcceptMs) {
+    s.traffic.accept_level();
+    s.traffic_incident.close(now, "the new level is taken for normal", events);
   }
-  if (sample.cpu_usage) cpu_.observe(now, *sample.cpu_usage);
-  cpu_incident_.update(now, cpu_.finding(), events);
-  if (sample.memory_used_mb) memory_.observe(now, *sample.memory_used_mb);
-  memory_incident_.update(now, memory_.finding(), events);
+  if (sample.cache_hit_rate) s.cache.observe(now, queries, *sample.cache_hit_rate, !s.cache_incident.open());
+  s.cache_incident.update(now, s.cache.finding(), events);
+}
+
+bool DefaultDetector::advance(const DetectorSample& sample) {
+  const SampleClock::Step step = state_.clock.advance(sample.time_ms, sample.seconds);
+  if (step.shift_ms != 0) {
+    ClockShift shift(step.shift_ms);
+    State::visit(state_, shift);
+  }
+  if (step.shift_ms > 0) state_.memory.restart();
+  return !step.repeated;
+}
+
+void DefaultDetector::observe(const DetectorSample& raw, std::vector<IncidentEvent>& events) {
+  if (!advance(raw)) return;
+  const auto sample = state_.gatherer.add(finite(raw));
+  if (!sample) return;
+  const std::int64_t now = sample->time_ms;
+  if (sample->queries_per_second) observe_queries(*sample, events);
+  if (sample->cpu_usage) state_.cpu.observe(now, *sample->cpu_usage);
+  state_.cpu_incident.update(now, state_.cpu.finding(), events);
+  if (sample->memory_used_mb) state_.memory.observe(now, *sample->memory_used_mb);
+  state_.memory_incident.update(now, state_.memory.finding(), events);
+}
+
+std::string DefaultDetector::serialise() const {
+  StateWriter writer;
+  State::visit(state_, writer);
+  return writer.text(kVersion);
+}
+
+Status DefaultDetector::restore(std::string_view text) {
+  State kept;
+  StateReader reader(text, kVersion);
+  State::visit(kept, reader);
+  if (const Status done = reader.done(); !done) return done;
+  state_ = kept;
+  return Ok{};
 }
 
 }  // namespace outrider

@@ -2,10 +2,12 @@
 // one sample at a time, constant memory, nothing read twice. Not thread-safe. Times are Unix milliseconds.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -38,6 +40,7 @@ struct IncidentEvent {
   double expected = 0;        ///< at this load, in the metric's unit
   double score = 0;           ///< in the arm's own measure
   std::string text;           ///< one sentence: metric, value, expected, effect, since when
+  std::string why;            ///< of a closing: what ended it
   [[nodiscard]] std::optional<double> effect_percent() const;  ///< none where nothing was expected
 };
 
@@ -48,8 +51,19 @@ class Detector {
   Detector(const Detector&) = delete;
   Detector& operator=(const Detector&) = delete;
 
-  /// Samples in order of time. One that is not later than the last is passed over.
+  /// Samples in order of time, of 100 ms to a minute each. Those below a second are gathered into seconds; where they
+  /// are longer, windows and half-lives, which count samples, are as many times longer, and so is the time until a
+  /// finding. A figure that is no finite number is no data. A sample of the time of the last one is passed over; an
+  /// earlier one says that the clock was set, and what is remembered moves with it. Time that nobody saw (a minute
+  /// without samples) does not count: nothing is found, and no incident is over, because of it.
   virtual void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) = 0;
+
+  /// All that a restarted agent needs to go on as if nothing had been, as one line of JSON: some KB.
+  [[nodiscard]] virtual std::string serialise() const = 0;
+  /// Error: not what serialise() of this kind of detector gives; the detector stays as it is.
+  virtual Status restore(std::string_view text) = 0;
+
+  [[nodiscard]] virtual std::size_t state_bytes() const = 0;  ///< of memory; it does not grow
 };
 
 /// What `[alerts] detector` and `outrider replay --detector` choose from: "default", "zscore", "none". Error: another

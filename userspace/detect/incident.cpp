@@ -13,16 +13,6 @@ namespace {
 
 constexpr double kWorse = 1.5;
 
-bool ends_with(const std::string& text, const char* end) { return text.ends_with(end); }
-
-std::string format_figure(const std::string& metric, double value) {
-  if (ends_with(metric, "_seconds")) return format_seconds(value);
-  if (ends_with(metric, "_rate")) return fmt::format("{:.2f} %", 100 * value);
-  if (ends_with(metric, "cpu_usage")) return fmt::format("{:.0f} %", value);
-  if (ends_with(metric, "_mb")) return fmt::format("{:.0f} MiB", value);
-  return fmt::format("{:.1f}/s", value);
-}
-
 std::string sentence(const IncidentEvent& event) {
   const double length = static_cast<double>(event.at_ms - event.since_ms) / 1000;
   std::string text = fmt::format("{} is {}, expected {}", event.metric, format_figure(event.metric, event.value),
@@ -33,6 +23,16 @@ std::string sentence(const IncidentEvent& event) {
 }
 
 }  // namespace
+
+std::string format_figure(const std::string& metric, double value) {
+  if (metric.ends_with("_seconds")) return format_seconds(value);
+  if (metric.ends_with("_rate")) return fmt::format("{:.2f} %", 100 * value);
+  if (metric.ends_with("cpu_usage")) return fmt::format("{:.0f} %", value);
+  if (metric.ends_with("_usage")) return fmt::format("{:.1f} %", 100 * value);
+  if (metric.ends_with("_count")) return fmt::format("{:.0f}", value);
+  if (metric.ends_with("_mb")) return fmt::format("{:.0f} MiB", value);
+  return fmt::format("{:.1f}/s", value);
+}
 
 std::optional<double> IncidentEvent::effect_percent() const {
   if (expected == 0) return std::nullopt;
@@ -82,6 +82,7 @@ void Incident::close(std::int64_t now_ms, const std::string& why, std::vector<In
   if (!opened_ms_) return;
   IncidentEvent closing = event(IncidentEvent::What::kClose, now_ms);
   closing.text = fmt::format("{}: {}", metric_, why);
+  closing.why = why;
   events.push_back(std::move(closing));
   opened_ms_.reset();
 }

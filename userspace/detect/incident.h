@@ -15,7 +15,16 @@ namespace outrider {
 struct Finding {
   double value = 0, expected = 0, score = 0;
   std::int64_t since_ms = 0;
+
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.value, self.expected, self.score);
+    state.times(self.since_ms);
+  }
 };
+
+/// With the unit that the metric of this name has: "8.10 ms", "5.00 %".
+std::string format_figure(const std::string& metric, double value);
 
 class Incident {
  public:
@@ -29,8 +38,18 @@ class Incident {
   [[nodiscard]] bool open() const { return opened_ms_.has_value(); }
   /// How long it has been open; 0 if it is not.
   [[nodiscard]] std::int64_t age_ms(std::int64_t now_ms) const { return opened_ms_ ? now_ms - *opened_ms_ : 0; }
+  /// As it is now, for who did not want to hear of it when it opened.
+  [[nodiscard]] IncidentEvent as_opening(std::int64_t now_ms) const {
+    return event(IncidentEvent::What::kOpen, now_ms);
+  }
   /// The new level is the normal one from now on.
   void close(std::int64_t now_ms, const std::string& why, std::vector<IncidentEvent>& events);
+
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.said_, self.last_);
+    state.times(self.opened_ms_, self.last_seen_ms_);
+  }
 
  private:
   [[nodiscard]] IncidentEvent event(IncidentEvent::What what, std::int64_t now_ms) const;

@@ -13,8 +13,7 @@ constexpr double kMadToSigma = 1.2533;                    // of a mean absolute 
 constexpr double kSpikeSigmas = 4, kSpikeEffect = 0.336;  // ln 1.4
 constexpr double kLargeSigmas = 2.5, kLargeEffect = 0.6;
 constexpr std::size_t kSpikeHits = 5;
-constexpr double kAllowance = 0.6, kLimit = 9, kClip = 4;
-constexpr double kShiftEffect = 0.06;
+constexpr double kAllowance = 0.6, kClip = 4;
 constexpr double kLeastScale = 0.01;
 constexpr double kOutlier = 3;
 constexpr double kSettled = 300;   // samples at about a load
@@ -30,21 +29,25 @@ void LatencyArm::learn_scale(double residual) {
   ++seen_;
 }
 
-void LatencyArm::look_for_spike(std::int64_t now_ms, double residual, double z, double seconds) {
+void LatencyArm::look_for_spike(const LatencySample& sample, double residual, double z) {
   spike_.reset();
   if (seen_ < kLeastSeconds) return;
   const bool sure = z > kSpikeSigmas && residual > kSpikeEffect;
   // On small noisy engines nothing lies four deviations out, but not much is twice as slow for five seconds either.
   const bool large = z > kLargeSigmas && residual > kLargeEffect;
-  if (sure || large) hits_ms_[next_hit_++ % kSpikeWindow] = now_ms;
-  const std::int64_t from_ms = now_ms - static_cast<std::int64_t>(kSpikeWindow) * 1000;
+  if (sure || large) {
+    hits_ms_[next_hit_] = sample.now_ms;
+    next_hit_ = (next_hit_ + 1) % kSpikeWindow;
+  }
+  const double window_seconds = kSpikeWindow * std::max(1.0, sample.interval_seconds);
+  const std::int64_t from_ms = sample.now_ms - std::llround(window_seconds * 1000);
   const auto recent = [&](std::int64_t at_ms) { return at_ms > from_ms; };
   if (static_cast<std::size_t>(std::count_if(hits_ms_.begin(), hits_ms_.end(), recent)) < kSpikeHits) return;
-  std::int64_t since_ms = now_ms;
+  std::int64_t since_ms = sample.now_ms;
   for (const std::int64_t at_ms : hits_ms_) {
     if (recent(at_ms)) since_ms = std::min(since_ms, at_ms);
   }
-  spike_ = Finding{seconds, seconds / std::exp(residual), z, since_ms};
+  spike_ = Finding{sample.seconds, sample.seconds / std::exp(residual), z, since_ms};
 }
 
 void LatencyArm::end_block(std::int64_t now_ms, double seconds, bool learn) {
@@ -67,7 +70,7 @@ void LatencyArm::end_block(std::int64_t now_ms, double seconds, bool learn) {
     }
     const double effect = run_blocks_ > 0 ? run_ / run_blocks_ : 0;
     const bool was = shift_.has_value();
-    if (!was && sum_ > kLimit && effect >= kShiftEffect && residual >= kShiftEffect) {
+    if (!was && sum_ > options_.shift_limit && effect >= options_.shift_effect && residual >= options_.shift_effect) {
       open_effect_ = effect;
       shift_ = Finding{seconds, seconds / std::exp(residual), sum_, run_begin_ms_};
     } else if (was && residual > open_effect_ / 2) {
@@ -85,8 +88,9 @@ void LatencyArm::end_block(std::int64_t now_ms, double seconds, bool learn) {
   ++blocks_;
 }
 
-void LatencyArm::observe(std::int64_t now_ms, double queries_per_second, double queries, double seconds, bool learn) {
-  if (queries < least_queries_ || !(seconds > 0) || !(queries_per_second > 0)) {
+void LatencyArm::observe(const LatencySample& sample, bool learn) {
+  const double queries_per_second = sample.queries_per_second, queries = sample.queries, seconds = sample.seconds;
+  if (queries < options_.least_queries || !(seconds > 0) || !(queries_per_second > 0)) {
     spike_.reset();
     return;
   }
@@ -100,10 +104,10 @@ void LatencyArm::observe(std::int64_t now_ms, double queries_per_second, double 
   const double residual = value - expected.level;
   const double widen = std::max(1.0, std::exp((log_queries_ - std::log(queries)) / 2));
   const double sigma = std::max(scale_, kLeastScale) * widen;
-  look_for_spike(now_ms, residual - level_, (residual - level_) / sigma, seconds);
+  look_for_spike(sample, residual - level_, (residual - level_) / sigma);
   block_[in_block_++] = residual;
   block_widen_ += widen;
-  if (in_block_ == kBlock) end_block(now_ms, seconds, learn);
+  if (in_block_ == kBlock) end_block(sample.now_ms, seconds, learn);
   if (!learn || shift_) return;
   // What the baseline takes over is no longer part of the level above it: together they stay where they are.
   level_ -= baseline_.learn(queries_per_second, value, 2 * sigma);

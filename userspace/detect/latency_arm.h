@@ -3,7 +3,7 @@
 //
 // Spike: residuals above 4 standard deviations and +40 % in 5 of 8 seconds. Shift: a one-sided CUSUM (Page, 1954) on
 // medians of blocks of 10 seconds, with an allowance of 0.6 and a limit of 9 standard deviations and steps clipped
-// to 4.
+// to 4. Where samples are longer than a second, seconds stand for samples.
 #pragma once
 
 #include <array>
@@ -16,13 +16,26 @@
 
 namespace outrider {
 
+struct LatencyArmOptions {
+  double least_queries = 10;     ///< samples with fewer say nothing
+  double shift_limit = 9;        ///< in standard deviations
+  double shift_effect = 0.06;    ///< least, as a logarithm
+};
+
+struct LatencySample {
+  std::int64_t now_ms = 0;
+  double interval_seconds = 1;    ///< a second, or more
+  double queries_per_second = 0;  ///< the load that latency goes with
+  double queries = 0;             ///< in the interval
+  double seconds = 0;             ///< their latency
+};
+
 class LatencyArm {
  public:
-  /// Seconds with fewer than `least_queries` say nothing.
-  explicit LatencyArm(double least_queries) : least_queries_(least_queries) {}
+  explicit LatencyArm(const LatencyArmOptions& options) : options_(options) {}
 
-  /// `learn`: the second may be taken for a normal one.
-  void observe(std::int64_t now_ms, double queries_per_second, double queries, double seconds, bool learn);
+  /// `learn`: the sample may be taken for a normal one.
+  void observe(const LatencySample& sample, bool learn);
 
   [[nodiscard]] std::optional<Finding> spike() const { return spike_; }
   [[nodiscard]] std::optional<Finding> shift() const { return shift_; }
@@ -30,15 +43,25 @@ class LatencyArm {
   /// What is now is normal.
   void accept_level();
 
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.baseline_, self.scale_, self.seen_, self.log_queries_, self.block_, self.block_widen_, self.level_,
+          self.block_scale_, self.blocks_, self.sum_, self.run_, self.run_blocks_, self.last_median_,
+          self.open_effect_, self.spike_, self.shift_);
+    state.times(self.hits_ms_, self.run_begin_ms_);
+    state.index(self.next_hit_, kSpikeWindow);
+    state.index(self.in_block_, kBlock);
+  }
+
  private:
   static constexpr std::size_t kBlock = 10;
   static constexpr std::size_t kSpikeWindow = 8;
 
-  void look_for_spike(std::int64_t now_ms, double residual, double z, double seconds);
+  void look_for_spike(const LatencySample& sample, double residual, double z);
   void end_block(std::int64_t now_ms, double seconds, bool learn);
   void learn_scale(double residual);
 
-  double least_queries_;
+  LatencyArmOptions options_;
   LoadBaseline baseline_{1800};
   double scale_ = 0, seen_ = 0;                       ///< of a second's residual; how many were learned
   double log_queries_ = 0;                            ///< mean, to which the scale belongs

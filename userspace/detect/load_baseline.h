@@ -27,12 +27,22 @@ class LoadBaseline {
   /// A new level has been accepted: at every load the same.
   void shift(double by);
 
+  template <typename Self, typename State>
+  static void visit(Self& self, State& state) {
+    state(self.cells_);
+  }
+
  private:
   static constexpr std::size_t kCells = 64;
 
   struct Cell {
     double level = 0;
     double samples = 0;
+
+    template <typename Self, typename State>
+    static void visit(Self& self, State& state) {
+      state(self.level, self.samples);
+    }
   };
   struct Place {
     std::size_t cell = 0;  ///< and the next one

@@ -9,6 +9,7 @@
 
 #include "userspace/detect/detector.h"
 #include "userspace/detect/incident.h"
+#include "userspace/detect/sample_clock.h"
 
 namespace outrider {
 
@@ -21,16 +22,28 @@ class ZscoreDetector : public Detector {
   static constexpr double kCap = 100;
 
   void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) override;
+  [[nodiscard]] std::string serialise() const override;
+  Status restore(std::string_view text) override;
+  [[nodiscard]] std::size_t state_bytes() const override { return sizeof *this; }
 
   /// Of the last sample, in standard deviations; 0 before there are kLeast.
   [[nodiscard]] double score() const { return score_; }
 
  private:
-  std::array<double, kWindow> past_{};  ///< ring
-  std::size_t count_ = 0;
+  struct State {
+    std::array<double, kWindow> past{};  ///< ring
+    std::size_t count = 0;
+    SampleClock clock;
+    Incident incident{"zscore", "query_metrics.avg_response_time_seconds", true, 0};  ///< each snapshot by itself
+
+    template <typename Self, typename Visitor>
+    static void visit(Self& self, Visitor& state) {
+      state(self.past, self.count, self.clock, self.incident);
+    }
+  };
+
+  State state_;
   double score_ = 0;
-  std::int64_t last_ms_ = 0;
-  Incident incident_{"zscore", "query_metrics.avg_response_time_seconds", true, 0};  ///< each snapshot by itself
 };
 
 }  // namespace outrider
