@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/config/rules.h"
 #include "userspace/model/snapshot_field.h"
 
 namespace outrider {

@@ -84,21 +84,6 @@ void read_way(Reader& reader, const toml::table& table, const std::string& prefi
   reader.fault(table.source().begin, prefix, fmt::format("found {}, expected {}", what, kOneWay));
 }
 
-void read_labels(Reader& reader, const toml::table& table, const std::string& prefix, TargetConfig& target) {
-  const toml::table* labels = reader.subtable(table, prefix, kLabelsKey);
-  if (labels == nullptr) return;
-  const std::string full = join_key(prefix, kLabelsKey);
-  for (const auto& [key, value] : *labels) {
-    if (const char* wanted = label_name(key.str())) {
-      reader.fault(key.source().begin, join_key(full, key.str()), fmt::format("found this name, expected {}", wanted));
-      continue;
-    }
-    std::string text;
-    reader.read_field(value, join_key(full, key.str()), TextSlot{&text, any_text});
-    target.labels.emplace(key.str(), std::move(text));
-  }
-}
-
 std::vector<std::string_view> target_keys(const std::vector<Field>& fields) {
   std::vector<std::string_view> known;
   known.reserve(std::size(kWays) + fields.size() + 1);
@@ -115,7 +100,7 @@ void read_target(Reader& reader, const toml::table& table, const std::string& pr
   reader.check_keys(table, prefix, target_keys(fields));
   read_way(reader, table, prefix, target);
   reader.read_fields(table, prefix, fields);
-  read_labels(reader, table, prefix, target);
+  read_labels(reader, table, prefix, target.labels);
   if (target.value.empty()) return;  // a fault already
   if (target.name.empty()) target.name = default_name(target);
   const auto same = [&](const TargetConfig& other) { return other.name == target.name; };
@@ -127,7 +112,24 @@ void read_target(Reader& reader, const toml::table& table, const std::string& pr
   config.targets.push_back(std::move(target));
 }
 
-/// The tables of an array; a fault for what is none.
+}  // namespace
+
+void read_labels(Reader& reader, const toml::table& table, const std::string& prefix,
+                 std::map<std::string, std::string>& into) {
+  const toml::table* labels = reader.subtable(table, prefix, kLabelsKey);
+  if (labels == nullptr) return;
+  const std::string full = join_key(prefix, kLabelsKey);
+  for (const auto& [key, value] : *labels) {
+    if (const char* wanted = label_name(key.str())) {
+      reader.fault(key.source().begin, join_key(full, key.str()), fmt::format("found this name, expected {}", wanted));
+      continue;
+    }
+    std::string text;
+    reader.read_field(value, join_key(full, key.str()), TextSlot{&text, any_text});
+    into.emplace(key.str(), std::move(text));
+  }
+}
+
 std::vector<const toml::table*> tables_of(Reader& reader, const toml::node& node, const std::string& key,
                                           std::size_t most) {
   std::vector<const toml::table*> tables;
@@ -145,8 +147,6 @@ std::vector<const toml::table*> tables_of(Reader& reader, const toml::node& node
   }
   return tables;
 }
-
-}  // namespace
 
 void read_targets(Reader& reader, const toml::table& root, Config& config) {
   const toml::node* node = root.get(kTargetsKey);

@@ -1,10 +1,22 @@
-// The arrays of tables: targets and tiers of the store.
+// The arrays of tables: targets and tiers of the store, and what other arrays of tables have in common with them.
 #pragma once
+
+#include <map>
+#include <string>
+#include <vector>
 
 #include "userspace/config/config.h"
 #include "userspace/config/reader.h"
 
 namespace outrider {
+
+/// The tables of the array `node`; a fault for what is none, and for more than `most`.
+std::vector<const toml::table*> tables_of(Reader& reader, const toml::node& node, const std::string& key,
+                                          std::size_t most);
+
+/// The table `labels` in `table`, if there is one: names that metrics may carry, and texts.
+void read_labels(Reader& reader, const toml::table& table, const std::string& prefix,
+                 std::map<std::string, std::string>& into);
 
 /// What a target leaves out comes from `config`, whose other tables must be read already.
 void read_targets(Reader& reader, const toml::table& root, Config& config);

@@ -1,24 +1,18 @@
 #include "userspace/config/load.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <toml++/toml.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 
-#include "userspace/base/fd.h"
 #include "userspace/config/checks.h"
 #include "userspace/config/lists.h"
 #include "userspace/config/reader.h"
 #include "userspace/config/schema.h"
+#include "userspace/config/text_file.h"
 
 namespace outrider {
 namespace {
-
-constexpr std::size_t kLargestFile = 1U << 20;
 
 /// The table at "export.influxdb"; null if it is not there. The parent's own faults are told with the parent.
 const toml::table* table_at(Reader& reader, const toml::table& root, std::string_view path) {
@@ -75,30 +69,12 @@ Result<Config> parse(std::string_view text, const std::string& file, bool look_a
   return config;
 }
 
-Result<std::string> read_text(const std::string& path) {
-  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd.valid()) return Error::from_errno(errno, path);
-  struct stat info {};
-  if (fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
-  if (!S_ISREG(info.st_mode)) return Error{path + " is not a regular file; give a TOML file", EINVAL};
-  std::string text;
-  std::array<char, 16'384> buffer{};
-  for (;;) {
-    const ssize_t got = read(fd.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error::from_errno(errno, path);
-    if (got == 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > kLargestFile) return Error{path + " is larger than 1 MiB; give a configuration file", EFBIG};
-  }
-}
-
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& file) { return parse(text, file, false); }
 
 Result<Config> load_config(const std::string& path) {
-  const Result<std::string> text = read_text(path);
+  const Result<std::string> text = read_text_file(path);
   if (!text) return text.error();
   return parse(*text, path, true);
 }

@@ -14,6 +14,8 @@ namespace outrider {
 enum class Severity { kInfo, kWarning, kCritical, kEmergency };
 
 const char* name_of(Severity severity);
+/// None for a word that is none of info, warning, critical, emergency.
+std::optional<Severity> severity_of(std::string_view name);
 
 /// A condition that has a name of its own stands for a figure and a direction.
 struct Condition {
@@ -49,9 +51,5 @@ struct Rule {
 
   bool operator==(const Rule&) const = default;
 };
-
-/// "High Response Time" above 100 ms for 30 s, "High Error Rate" above 5 % for 60 s (critical), "High CPU Usage" above
-/// 80 % for 120 s.
-std::vector<Rule> default_rules();
 
 }  // namespace outrider

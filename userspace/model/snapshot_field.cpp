@@ -14,18 +14,34 @@ std::optional<double> number(const std::optional<T>& figure) {
 }
 
 template <std::size_t Class>
-std::optional<double> wait_share(const Snapshot& snapshot) {
-  const auto& waits = snapshot.query_metrics.waits;
+std::optional<double> share_of(const std::optional<WaitSeconds>& waits) {
   if (!waits) return std::nullopt;
   const double all = std::accumulate(waits->begin(), waits->end(), 0.0);
   if (!(all > 0)) return std::nullopt;
   return waits->at(Class) / all;
 }
 
+std::string share_name(std::size_t wait_class) {
+  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
+  return std::string("waits.") + kNames[wait_class] + "_share";
+}
+
 template <std::size_t... Classes>
 void add_waits(std::vector<SnapshotField>& fields, std::index_sequence<Classes...>) {
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
-  (fields.push_back({std::string("waits.") + kNames[Classes] + "_share", "ratio", &wait_share<Classes>}), ...);
+  (fields.push_back(
+       {share_name(Classes), "ratio", [](const Snapshot& s) { return share_of<Classes>(s.query_metrics.waits); }}),
+   ...);
+}
+
+template <std::size_t... Classes>
+void add_waits(std::vector<TypeField>& fields, std::index_sequence<Classes...>) {
+  (fields.push_back({share_name(Classes), "ratio", [](const TypeMetrics& t) { return share_of<Classes>(t.waits); }}),
+   ...);
+}
+
+template <typename Field>
+void sort_by_name(std::vector<Field>& fields) {
+  std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.name < b.name; });
 }
 
 using Resources = ResourceMetrics Snapshot::*;
@@ -97,8 +113,40 @@ std::vector<SnapshotField> make_fields() {
                     }});
   fields.push_back({"overhead.percent_of_target_cpu", "percent",
                     [](const Snapshot& s) { return s.overhead.percent_of_target_cpu; }});
-  std::sort(fields.begin(), fields.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  sort_by_name(fields);
   return fields;
+}
+
+std::optional<double> error_rate(const TypeMetrics& type) {
+  if (!type.success_rate) return std::nullopt;
+  return 1 - *type.success_rate;
+}
+
+std::vector<TypeField> make_type_fields() {
+  std::vector<TypeField> fields = {
+      {"query_metrics.interval_queries", "count",
+       [](const TypeMetrics& t) { return std::optional(static_cast<double>(t.interval_count)); }},
+      {"query_metrics.queries_per_second", "1/s",
+       [](const TypeMetrics& t) { return std::optional(t.queries_per_second); }},
+      {"query_metrics.success_rate", "ratio", [](const TypeMetrics& t) { return t.success_rate; }},
+      {"query_metrics.error_rate", "ratio", &error_rate},
+      {"query_metrics.avg_response_time_seconds", "seconds",
+       [](const TypeMetrics& t) { return t.avg_response_time_seconds; }},
+      {"query_metrics.p95_response_time_seconds", "seconds",
+       [](const TypeMetrics& t) { return t.p95_response_time_seconds; }},
+      {"query_metrics.p99_response_time_seconds", "seconds",
+       [](const TypeMetrics& t) { return t.p99_response_time_seconds; }},
+      {"cache_metrics.hit_rate", "ratio", [](const TypeMetrics& t) { return t.cache_hit_rate; }}};
+  add_waits(fields, std::make_index_sequence<OUTRIDER_WAIT_CLASSES>());
+  sort_by_name(fields);
+  return fields;
+}
+
+template <typename Field>
+const Field* find_in(const std::vector<Field>& fields, std::string_view name) {
+  const auto found = std::lower_bound(fields.begin(), fields.end(), name,
+                                      [](const Field& field, std::string_view key) { return field.name < key; });
+  return found != fields.end() && found->name == name ? &*found : nullptr;
 }
 
 }  // namespace
@@ -108,12 +156,13 @@ const std::vector<SnapshotField>& snapshot_fields() {
   return kFields;
 }
 
-const SnapshotField* find_snapshot_field(std::string_view name) {
-  const auto& fields = snapshot_fields();
-  const auto found =
-      std::lower_bound(fields.begin(), fields.end(), name,
-                       [](const SnapshotField& field, std::string_view key) { return field.name < key; });
-  return found != fields.end() && found->name == name ? &*found : nullptr;
+const SnapshotField* find_snapshot_field(std::string_view name) { return find_in(snapshot_fields(), name); }
+
+const std::vector<TypeField>& type_fields() {
+  static const std::vector<TypeField> kFields = make_type_fields();
+  return kFields;
 }
+
+const TypeField* find_type_field(std::string_view name) { return find_in(type_fields(), name); }
 
 }  // namespace outrider
