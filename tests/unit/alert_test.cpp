@@ -161,7 +161,7 @@ TEST(Rule, the_defaults_and_every_condition_name_fields_that_there_are) {
   EXPECT_EQ(known_conditions().size(), 7U);
   for (const Condition& condition : known_conditions()) EXPECT_TRUE(find_snapshot_field(condition.field));
   EXPECT_FALSE(find_condition("magic"));
-  const auto rules = default_rules();
+  const auto& rules = default_rules();
   ASSERT_EQ(rules.size(), 3U);
   EXPECT_EQ(rules[1].hold, std::chrono::seconds(60));
   EXPECT_STREQ(name_of(rules[1].severity), "critical");

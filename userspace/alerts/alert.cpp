@@ -11,9 +11,12 @@ using Json = nlohmann::json;
 
 bool beyond(double value, double threshold, bool above) { return above ? value > threshold : value < threshold; }
 
-std::optional<double> figure(const Rule& rule, const RuleObservation& seen) {
-  if (!seen.value || !std::isfinite(*seen.value) || seen.queries < rule.least_queries) return std::nullopt;
-  return seen.value;
+/// Whether what was seen is on the wrong side of `threshold`; none if it says nothing.
+std::optional<bool> breach(const Rule& rule, const RuleObservation& seen, double threshold) {
+  const bool number = seen.value && std::isfinite(*seen.value);
+  if (rule.absent) return !number;
+  if (!number || seen.queries < rule.least_queries) return std::nullopt;
+  return beyond(*seen.value, threshold, rule.condition.above);
 }
 
 }  // namespace
@@ -39,25 +42,30 @@ std::optional<AlertEvent> Alert::observe(const Rule& rule, const RuleObservation
   last_ms_ = seen.now_ms;
   if (gap && state_ == State::kPending) state_ = State::kInactive;
   if (gap) clear_since_ms_.reset();
-  const std::optional<double> value = figure(rule, seen);
-  if (state_ == State::kFiring) {
-    if (!value) return std::nullopt;
-    if (beyond(*value, rule.clear.value_or(rule.threshold), rule.condition.above)) {
-      value_ = *value;
-      clear_since_ms_.reset();
-      return std::nullopt;
-    }
-    if (!clear_since_ms_) clear_since_ms_ = seen.now_ms;
-    if (seen.now_ms - *clear_since_ms_ < rule.clear_for.count()) return std::nullopt;
-    return resolve(rule, seen.now_ms);
+  return state_ == State::kFiring ? observe_firing(rule, seen) : observe_quiet(rule, seen);
+}
+
+std::optional<AlertEvent> Alert::observe_firing(const Rule& rule, const RuleObservation& seen) {
+  const std::optional<bool> still = breach(rule, seen, rule.clear.value_or(rule.threshold));
+  if (!still) return std::nullopt;
+  if (*still) {
+    value_ = seen.value.value_or(0);
+    clear_since_ms_.reset();
+    return std::nullopt;
   }
-  if (!value || !beyond(*value, rule.threshold, rule.condition.above)) {
+  if (!clear_since_ms_) clear_since_ms_ = seen.now_ms;
+  if (seen.now_ms - *clear_since_ms_ < rule.clear_for.count()) return std::nullopt;
+  return resolve(rule, seen.now_ms);
+}
+
+std::optional<AlertEvent> Alert::observe_quiet(const Rule& rule, const RuleObservation& seen) {
+  if (!breach(rule, seen, rule.threshold).value_or(false)) {
     state_ = State::kInactive;
     return std::nullopt;
   }
   if (state_ == State::kInactive) since_ms_ = seen.now_ms;
   state_ = State::kPending;
-  value_ = *value;
+  value_ = seen.value.value_or(0);
   if (seen.now_ms - since_ms_ < rule.hold.count()) return std::nullopt;
   state_ = State::kFiring;
   return AlertEvent{AlertEvent::What::kFiring, rule.name, seen.now_ms, since_ms_, value_, rule.threshold};

@@ -25,7 +25,7 @@ struct AlertEvent {
   std::string rule;  ///< its name
   std::int64_t at_ms = 0;
   std::int64_t since_ms = 0;  ///< when the breach began
-  double value = 0;           ///< the last one that was in breach
+  double value = 0;           ///< the last one that was in breach; 0 where the breach is that there is none
   double threshold = 0;
 };
 
@@ -38,7 +38,8 @@ class Alert {
 
   /// A breach that has lasted for `rule.hold` without a pause fires; one second within bounds, or without the figure,
   /// and the clock begins anew. An alert that fires is over when the figure has been beyond the `clear` threshold for
-  /// `rule.clear_for`; without the figure it goes on, for nothing says that it is over. `rule` is the same each time.
+  /// `rule.clear_for`; without the figure it goes on, for nothing says that it is over. Of an `absent` rule the breach
+  /// is that there is no figure, and one ends it. `rule` is the same each time.
   std::optional<AlertEvent> observe(const Rule& rule, const RuleObservation& seen);
 
   /// The target is not watched any more, and nobody will ever say that it is over.
@@ -53,6 +54,8 @@ class Alert {
   Status restore(std::string_view text);
 
  private:
+  std::optional<AlertEvent> observe_firing(const Rule& rule, const RuleObservation& seen);
+  std::optional<AlertEvent> observe_quiet(const Rule& rule, const RuleObservation& seen);
   std::optional<AlertEvent> resolve(const Rule& rule, std::int64_t now_ms);
   void follow_clock(std::int64_t now_ms);
 
