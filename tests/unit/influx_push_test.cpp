@@ -10,6 +10,7 @@
 
 #include "tests/unit/influx_server.h"
 #include "tests/unit/rounds.h"
+#include "userspace/base/retry_pause.h"
 
 namespace outrider {
 namespace {

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "userspace/base/retry_pause.h"
 #include "userspace/http/url.h"
 #include "userspace/model/utf8.h"
 
@@ -101,14 +101,6 @@ std::size_t rejected_points(const std::string& reason, std::size_t points) {
 }
 
 }  // namespace
-
-std::chrono::milliseconds retry_pause(unsigned failures, double chance, std::chrono::milliseconds first,
-                                      std::chrono::milliseconds most) {
-  const double doubled = static_cast<double>(first.count()) * std::exp2(failures - 1);
-  const double steady = std::min(doubled, static_cast<double>(most.count()));
-  const auto pause = std::chrono::milliseconds(std::llround(steady * (0.75 + chance / 2)));
-  return std::clamp(pause, first, std::max(first, most));
-}
 
 Result<std::unique_ptr<InfluxPushSink>> InfluxPushSink::make(InfluxPushOptions options) {
   if (auto status = check(options); !status) return status.error();

@@ -92,9 +92,4 @@ class InfluxPushSink : public Sink {
   std::atomic<std::uint64_t> sent_{0}, rejected_{0}, dropped_{0}, queued_{0};
 };
 
-/// The pause after `failures` (at least 1) in a row: `first` doubled each time, up to a quarter more or less by
-/// `chance` (0..1), so that agents that lost one server together do not come back together; within `first` and `most`.
-std::chrono::milliseconds retry_pause(unsigned failures, double chance, std::chrono::milliseconds first,
-                                      std::chrono::milliseconds most);
-
 }  // namespace outrider

@@ -1,8 +1,6 @@
 #include "userspace/agent/sink.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -12,10 +10,10 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "userspace/base/background_thread.h"
 #include "userspace/base/fault_notice.h"
 
 namespace outrider {
@@ -133,27 +131,9 @@ Result<std::unique_ptr<SinkThread>> SinkThread::start(std::string name, std::uni
                                                       std::size_t queue_limit, std::vector<Ended> after) {
   auto state = std::make_shared<State>(std::move(name), std::move(sink), std::max<std::size_t>(queue_limit, 1),
                                        std::move(after));
-  // The thread inherits the mask: signals are for the thread that decides when the agent ends, and a closed pipe is an
-  // error of write().
-  sigset_t all{};
-  sigset_t before{};
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread;
-  std::error_code error;
-  try {
-    thread = std::thread([state] { state->run(); });
-    pthread_setname_np(thread.native_handle(), "outrider-sink");
-  } catch (const std::system_error& failure) {
-    error = failure.code();
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error) {
-    return Error{
-        "no thread for the export " + state->counters.name + ": " + error.message() + "; raise the limit of tasks",
-        error.value()};
-  }
-  return std::unique_ptr<SinkThread>(new SinkThread(std::move(state), std::move(thread)));
+  Result<std::thread> thread = start_background_thread("outrider-sink", [state] { state->run(); });
+  if (!thread) return Error{"the export " + state->counters.name + ": " + thread.error().message, thread.error().code};
+  return std::unique_ptr<SinkThread>(new SinkThread(std::move(state), *std::move(thread)));
 }
 
 SinkThread::~SinkThread() { stop(Sink::Clock::now() + kDefaultStopTime); }
