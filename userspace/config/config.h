@@ -99,6 +99,35 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// Where alerts go. Which of the values mean something depends on the type.
+struct ChannelConfig {
+  std::string type = "log";                     ///< log, exec, webhook, alertmanager, file, mail
+  std::string name = "log";                     ///< unique
+  std::string severity = "info";                ///< the least severe that is told: info, warning, critical, emergency
+  std::chrono::milliseconds group_wait{1'000};  ///< what comes so soon after the first is told with it
+  std::chrono::milliseconds repeat_interval{};  ///< what goes on is told again; 0: never
+  std::chrono::milliseconds give_up_after{};    ///< an older notice is of no use any more
+  std::chrono::milliseconds timeout{10'000};    ///< of one attempt
+  std::uint32_t queue = 10'000;                 ///< notices that wait for a receiver that is away
+  std::vector<std::string> command;             ///< exec: an absolute path and its arguments
+  std::string url;                              ///< webhook, alertmanager: http:// or https://
+  std::string bearer_token_file;                ///< webhook, alertmanager
+  std::string ca_file;                          ///< webhook, alertmanager: PEM
+  std::string path;                             ///< file; "-": stdout
+  std::vector<std::string> to;                  ///< mail
+  std::string from;                             ///< mail; empty: sendmail's own
+  std::string sendmail = "/usr/sbin/sendmail";  ///< mail
+  bool operator==(const ChannelConfig&) const = default;
+
+  /// With the defaults of `type`; its name is its type.
+  static ChannelConfig of_type(const std::string& type);
+};
+
+struct AlertsConfig {
+  std::vector<ChannelConfig> channels = {ChannelConfig::of_type("log")};
+  bool operator==(const AlertsConfig&) const = default;
+};
+
 struct LogConfig {
   std::string level = "info";   ///< debug, info, warning, error, off
   std::string format = "auto";  ///< auto, text, json, journald
@@ -125,6 +154,7 @@ struct Config {
   AvailabilityConfig availability;
   ExportConfig exports;
   HttpConfig http;
+  AlertsConfig alerts;
   LogConfig log;
 
   bool operator==(const Config&) const = default;

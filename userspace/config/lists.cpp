@@ -130,30 +130,12 @@ void read_labels(Reader& reader, const toml::table& table, const std::string& pr
   }
 }
 
-std::vector<const toml::table*> tables_of(Reader& reader, const toml::node& node, const std::string& key,
-                                          std::size_t most) {
-  std::vector<const toml::table*> tables;
-  const auto* array = node.as_array();
-  const std::string expected = fmt::format("an array of at most {} tables", most);
-  if (array == nullptr || array->size() > most) {
-    reader.fault(
-        node.source().begin, key,
-        array == nullptr ? found(node, expected) : fmt::format("found {}, expected {}", array->size(), expected));
-    return tables;
-  }
-  for (const toml::node& item : *array) {
-    if (!item.is_table()) reader.fault(item.source().begin, key, found(item, "a table"));
-    if (item.is_table()) tables.push_back(item.as_table());
-  }
-  return tables;
-}
-
 void read_targets(Reader& reader, const toml::table& root, Config& config) {
   const toml::node* node = root.get(kTargetsKey);
   if (node == nullptr) return;
   const std::string key(kTargetsKey);
   std::size_t index = 0;
-  for (const toml::table* table : tables_of(reader, *node, key, kMostTargets)) {
+  for (const toml::table* table : reader.tables(*node, key, kMostTargets)) {
     read_target(reader, *table, fmt::format("{}[{}]", key, index++), config);
   }
 }
@@ -170,7 +152,7 @@ void read_tiers(Reader& reader, const toml::table* store, Config& config) {
   reader.saw(key, node->source().begin);
   tiers.clear();
   std::size_t index = 0;
-  for (const toml::table* table : tables_of(reader, *node, key, kMostTiers)) {
+  for (const toml::table* table : reader.tables(*node, key, kMostTiers)) {
     StoreTier tier;
     const std::string prefix = fmt::format("{}[{}]", key, index++);
     reader.check_keys(*table, prefix, {"step", "keep"});

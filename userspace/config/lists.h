@@ -10,10 +10,6 @@
 
 namespace outrider {
 
-/// The tables of the array `node`; a fault for what is none, and for more than `most`.
-std::vector<const toml::table*> tables_of(Reader& reader, const toml::node& node, const std::string& key,
-                                          std::size_t most);
-
 /// The table `labels` in `table`, if there is one: names that metrics may carry, and texts.
 void read_labels(Reader& reader, const toml::table& table, const std::string& prefix,
                  std::map<std::string, std::string>& into);

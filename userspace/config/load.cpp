@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "userspace/config/channels.h"
 #include "userspace/config/checks.h"
 #include "userspace/config/lists.h"
 #include "userspace/config/reader.h"
@@ -36,9 +37,17 @@ std::vector<std::string_view> keys_of(const std::vector<Section>& sections, cons
   return known;
 }
 
+void read_alerts(Reader& reader, const toml::table& root, Config& config) {
+  const toml::table* alerts = reader.subtable(root, "", kAlertsKey);
+  if (alerts == nullptr) return;
+  const std::string prefix(kAlertsKey);
+  reader.check_keys(*alerts, prefix, {kChannelsKey});
+  read_channels(reader, *alerts, prefix, config.alerts.channels);
+}
+
 void read_root(Reader& reader, const toml::table& root, Config& config) {
   const std::vector<Section> sections = config_sections(config);
-  std::vector<std::string_view> top = {kTargetsKey};
+  std::vector<std::string_view> top = {kTargetsKey, kAlertsKey};
   const toml::table* store = nullptr;
   for (const Section& section : sections) {
     if (section.path.find('.') == std::string_view::npos) top.push_back(section.path);
@@ -52,6 +61,7 @@ void read_root(Reader& reader, const toml::table& root, Config& config) {
   reader.check_keys(root, "", top);
   read_tiers(reader, store, config);
   read_targets(reader, root, config);
+  read_alerts(reader, root, config);
 }
 
 Result<Config> parse(std::string_view text, const std::string& file, bool look_at_files) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "userspace/base/units.h"
+#include "userspace/config/channels.h"
 #include "userspace/config/load.h"
 #include "userspace/config/schema.h"
 
@@ -52,6 +53,9 @@ struct Printer {
   std::string operator()(const OptionalDurationSlot& slot) const {
     return *slot.value ? toml_text(format_duration(**slot.value)) : "";
   }
+  std::string operator()(const DurationOrOffSlot& slot) const {
+    return slot.value->count() == 0 ? "\"off\"" : toml_text(format_duration(*slot.value));
+  }
   std::string operator()(const SecondsSlot& slot) const {
     return toml_text(format_duration(milliseconds(std::llround(*slot.value * 1000))));
   }
@@ -91,6 +95,14 @@ void print_target(std::string& out, TargetConfig target) {
   if (!labels.empty()) out += fmt::format("{} = {{ {} }}\n", kLabelsKey, fmt::join(labels, ", "));
 }
 
+void print_alerts(std::string& out, const AlertsConfig& alerts) {
+  if (alerts.channels.empty()) out += fmt::format("\n[{}]\n{} = []\n", kAlertsKey, kChannelsKey);
+  for (ChannelConfig channel : alerts.channels) {
+    out += fmt::format("\n[[{}.{}]]\n", kAlertsKey, kChannelsKey);
+    print_fields(out, channel_fields(channel));
+  }
+}
+
 }  // namespace
 
 std::string to_toml(const Config& config) {
@@ -101,6 +113,7 @@ std::string to_toml(const Config& config) {
     print_fields(out, section.fields);
     if (section.path == "store") print_tiers(out, copy.store.tiers);
   }
+  print_alerts(out, config.alerts);
   for (const TargetConfig& target : config.targets) print_target(out, target);
   return out;
 }

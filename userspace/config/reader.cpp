@@ -122,6 +122,22 @@ const toml::table* Reader::subtable(const toml::table& table, const std::string&
   return node->as_table();
 }
 
+std::vector<const toml::table*> Reader::tables(const toml::node& node, const std::string& key, std::size_t most) {
+  std::vector<const toml::table*> tables;
+  const auto* array = node.as_array();
+  const std::string expected = fmt::format("an array of at most {} tables", most);
+  if (array == nullptr || array->size() > most) {
+    fault(node.source().begin, key,
+          array == nullptr ? found(node, expected) : fmt::format("found {}, expected {}", array->size(), expected));
+    return tables;
+  }
+  for (const toml::node& item : *array) {
+    if (!item.is_table()) fault(item.source().begin, key, found(item, "a table"));
+    if (item.is_table()) tables.push_back(item.as_table());
+  }
+  return tables;
+}
+
 void Reader::check_keys(const toml::table& table, const std::string& prefix,
                         const std::vector<std::string_view>& known) {
   for (const auto& [key, value] : table) {

@@ -29,6 +29,8 @@ class Reader {
   void read_field(const toml::node& node, const std::string& key, const Slot& slot);
   /// Null if absent, or no table (a fault).
   const toml::table* subtable(const toml::table& table, const std::string& prefix, std::string_view key);
+  /// The tables of an array; a fault for what is none.
+  std::vector<const toml::table*> tables(const toml::node& node, const std::string& key, std::size_t most);
   /// A fault for each key that is none of `known`.
   void check_keys(const toml::table& table, const std::string& prefix, const std::vector<std::string_view>& known);
   void saw(const std::string& key, const toml::source_position& where) { seen_.emplace(key, where); }

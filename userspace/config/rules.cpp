@@ -42,7 +42,7 @@ void read_rules(Reader& reader, const toml::table& root, const std::string& file
   const toml::node* node = root.get(kRuleKey);
   if (node == nullptr) return;
   std::size_t index = 0;
-  for (const toml::table* table : tables_of(reader, *node, std::string(kRuleKey), kMostRules)) {
+  for (const toml::table* table : reader.tables(*node, std::string(kRuleKey), kMostRules)) {
     const std::string prefix = fmt::format("{}[{}]", kRuleKey, index++);
     ReadRule read = read_rule(reader, *table, prefix);
     check_unique(reader, taken, read.rule, prefix, file, table->source().begin.line);

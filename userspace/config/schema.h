@@ -37,6 +37,7 @@ struct ChoiceSlot {
 };
 struct TextsSlot {
   std::vector<std::string>* value;
+  const char* example = R"(["metrics.example.org"])";
 };
 struct DurationSlot {
   std::chrono::milliseconds* value;
@@ -44,6 +45,11 @@ struct DurationSlot {
 };
 struct OptionalDurationSlot {
   std::optional<std::chrono::milliseconds>* value;
+  std::chrono::milliseconds low, high;
+};
+/// "off" is 0.
+struct DurationOrOffSlot {
+  std::chrono::milliseconds* value;
   std::chrono::milliseconds low, high;
 };
 /// A duration that is kept in seconds.
@@ -74,8 +80,8 @@ struct BudgetSlot {
 /// Steps in a percent. Percentages are rounded to it, because 99.9 / 100 is not 0.999 but its neighbour.
 inline constexpr double kPercentGrid = 1e10;
 
-using Slot = std::variant<FlagSlot, TextSlot, ChoiceSlot, TextsSlot, DurationSlot, OptionalDurationSlot, SecondsSlot,
-                          SizeSlot, CountSlot, NumberSlot, PercentSlot, BudgetSlot>;
+using Slot = std::variant<FlagSlot, TextSlot, ChoiceSlot, TextsSlot, DurationSlot, OptionalDurationSlot,
+                          DurationOrOffSlot, SecondsSlot, SizeSlot, CountSlot, NumberSlot, PercentSlot, BudgetSlot>;
 
 struct Field {
   std::string_view key;
@@ -87,9 +93,11 @@ struct Section {
   std::vector<Field> fields;
 };
 
-inline constexpr std::string_view kTargetsKey = "targets";  ///< array of tables at the root
-inline constexpr std::string_view kTiersKey = "tiers";      ///< array of tables in [store]
-inline constexpr std::string_view kLabelsKey = "labels";    ///< table in a target
+inline constexpr std::string_view kTargetsKey = "targets";    ///< array of tables at the root
+inline constexpr std::string_view kTiersKey = "tiers";        ///< array of tables in [store]
+inline constexpr std::string_view kAlertsKey = "alerts";      ///< table at the root
+inline constexpr std::string_view kChannelsKey = "channels";  ///< array of tables in [alerts]
+inline constexpr std::string_view kLabelsKey = "labels";      ///< table in a target
 
 std::vector<Section> config_sections(Config& config);
 /// Without what says how it is found, and without its labels.

@@ -94,6 +94,20 @@ const char* optional_url(std::string_view text) {
   return "http://HOST:PORT or https://HOST:PORT without user, query or fragment, or \"\" for none";
 }
 
+const char* webhook_url(std::string_view text) {
+  const bool fits = printable(text) && text.find_first_of(" #") == std::string_view::npos &&
+                    optional_url(text.substr(0, text.find('?'))) == nullptr;
+  return fits ? nullptr : "http://HOST:PORT/PATH or https://HOST:PORT/PATH without user and fragment";
+}
+
+const char* mail_address(std::string_view text) {
+  const bool fits = printable(text) && text.find('@') != std::string_view::npos &&
+                    text.find_first_of(" ,;()\"") == std::string_view::npos;
+  return fits ? nullptr : "a plain mail address, such as \"name@example.org\"";
+}
+
+const char* optional_mail_address(std::string_view text) { return text.empty() ? nullptr : mail_address(text); }
+
 const char* metric_prefix(std::string_view text) {
   return identifier(text) ? nullptr : "letters, digits and underscores, with no digit first";
 }

@@ -13,6 +13,11 @@ const char* textfile_path(std::string_view text);
 const char* json_path(std::string_view text);
 const char* ip_address(std::string_view text);
 const char* optional_url(std::string_view text);
+/// May have a query.
+const char* webhook_url(std::string_view text);
+const char* mail_address(std::string_view text);
+/// Or empty.
+const char* optional_mail_address(std::string_view text);
 const char* metric_prefix(std::string_view text);
 const char* basic_user(std::string_view text);
 const char* label_name(std::string_view text);

@@ -64,13 +64,13 @@ struct ValueReader {
   }
 
   std::string operator()(const TextsSlot& slot) const {
-    constexpr const char* kWanted = "an array of texts that are not empty, such as [\"metrics.example.org\"]";
+    const std::string wanted = fmt::format("an array of texts that are not empty, such as {}", slot.example);
     const auto* array = node.as_array();
-    if (array == nullptr) return kWanted;
+    if (array == nullptr) return wanted;
     std::vector<std::string> texts;
     for (const toml::node& item : *array) {
       const std::string* text = text_of(item);
-      if (text == nullptr || text->empty() || any_text(*text) != nullptr) return kWanted;
+      if (text == nullptr || text->empty() || any_text(*text) != nullptr) return wanted;
       texts.push_back(*text);
     }
     *slot.value = std::move(texts);
@@ -87,6 +87,15 @@ struct ValueReader {
   std::string operator()(const OptionalDurationSlot& slot) const {
     const auto duration = duration_of(node, slot.low, slot.high);
     if (!duration) return duration_range(slot.low, slot.high);
+    *slot.value = *duration;
+    return "";
+  }
+
+  std::string operator()(const DurationOrOffSlot& slot) const {
+    const std::string* text = text_of(node);
+    const bool off = text != nullptr && *text == "off";
+    const auto duration = off ? milliseconds(0) : duration_of(node, slot.low, slot.high);
+    if (!duration) return duration_range(slot.low, slot.high) + ", or \"off\"";
     *slot.value = *duration;
     return "";
   }
