@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "userspace/config/load.h"
+#include "userspace/config/rules.h"
 
 namespace outrider {
 namespace {
@@ -45,9 +46,16 @@ std::vector<std::string> faults(std::string_view text) {
   return config ? std::vector<std::string>() : lines_of(config.error().message);
 }
 
+/// With the rules that there are where no file names others.
+Config defaults() {
+  Config config;
+  config.alerts.rules = default_rules();
+  return config;
+}
+
 TEST(Config, AnEmptyFileIsTheMissionsDefaultsAndWatchesNothing) {
   const Config config = good("");
-  EXPECT_EQ(config, Config());
+  EXPECT_EQ(config, defaults());
   EXPECT_EQ(config.collection_interval, seconds(1));
   EXPECT_EQ(config.metrics_retention, hours(24));
   EXPECT_TRUE(config.enable_alerting);
@@ -368,13 +376,13 @@ TEST(Config, TheShippedFileIsTheDefaultsAndHasEveryKey) {
   const std::vector<std::string> lines = lines_of(text);
   for (const std::string& line : expected) EXPECT_THAT(lines, testing::Contains(line));
   config.targets.clear();
-  EXPECT_EQ(config, Config());
+  EXPECT_EQ(config, defaults());
 }
 
 TEST(Config, TheShippedFileAsItIsChangesNothing) {
   const Result<Config> config = load_config(OUTRIDER_SOURCE_DIR "/packaging/outrider.toml");
   ASSERT_TRUE(config) << config.error().message;
-  EXPECT_EQ(*config, Config());
+  EXPECT_EQ(*config, defaults());
 }
 
 class ConfigFiles : public testing::Test {

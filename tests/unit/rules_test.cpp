@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "userspace/base/quantity.h"
+#include "userspace/config/load.h"
 
 namespace outrider {
 namespace {
@@ -210,6 +211,27 @@ TEST(Rules, two_of_one_name_or_id_are_an_error_over_all_files) {
   std::ofstream(two) << "[[rule]]\nname = 'a'\n" << rule;
   EXPECT_THAT(load_rules({one, two}).error().message, HasSubstr("the first is at " + one + ":1"));
   EXPECT_THAT(load_rules({directory / "none.toml"}).error().message, HasSubstr("No such file"));
+  std::filesystem::remove_all(directory);
+}
+
+// A configuration whose rules are wrong is wrong: a reload must not take it.
+TEST(Rules, the_configuration_reads_the_files_that_it_names) {
+  const std::filesystem::path directory = testing::TempDir() + "rules_config_" + std::to_string(getpid());
+  std::filesystem::create_directories(directory);
+  const std::string rules = directory / "rules.toml";
+  const std::string config = directory / "outrider.toml";
+  std::ofstream(config) << "[alerts]\nrules = ['" << rules << "']\ndetector = 'zscore'\n";
+  EXPECT_THAT(load_config(config).error().message, HasSubstr(rules + ": No such file"));
+  std::ofstream(rules) << "[[rule]]\nname = 'a'\ncondition = 'cpu_usage_high'\nthreshold = '90%'\n";
+  const Result<Config> loaded = load_config(config);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  ASSERT_EQ(loaded->alerts.rules.size(), 1U);
+  EXPECT_EQ(loaded->alerts.rules.front().threshold, 90);
+  EXPECT_EQ(loaded->alerts.detector, "zscore");
+  std::ofstream(rules) << "[[rule]]\nname = 'a'\n";
+  EXPECT_THAT(load_config(config).error().message, HasSubstr(rules + ":1:1: rule[0].condition: "));
+  EXPECT_THAT(parse_config("[alerts]\nrules = ['rules.toml']", "t").error().message,
+              HasSubstr("t:2:9: alerts.rules: found \"rules.toml\", expected the absolute path"));
   std::filesystem::remove_all(directory);
 }
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -58,6 +59,17 @@ void print_exports(const Config& config) {
   line("influxdb file", exports.influxdb.file);
 }
 
+void print_alerts(const Config& config) {
+  if (!config.enable_alerting) {
+    fmt::print("alerts: off\n");
+    return;
+  }
+  const AlertsConfig& alerts = config.alerts;
+  fmt::print("alerts: {} rules from {}", alerts.rules.size(),
+             alerts.rule_files.empty() ? "the agent itself" : fmt::format("{}", fmt::join(alerts.rule_files, ", ")));
+  fmt::print(", detector {}\n", config.enable_anomaly_detection ? alerts.detector : "none");
+}
+
 void print_http(const HttpConfig& http) {
   if (!http.enabled) {
     fmt::print("http: off\n");
@@ -85,6 +97,7 @@ int check_config(const CheckArguments& arguments) {
     print_targets(*config);
     print_store(config->store);
     print_exports(*config);
+    print_alerts(*config);
     print_http(config->http);
   }
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return EXIT_SUCCESS;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "userspace/base/units.h"
+#include "userspace/config/text_rules.h"
 #include "userspace/model/tiers.h"
 
 namespace outrider {
@@ -95,6 +96,14 @@ void check_exports(Reader& reader, const Config& config) {
   }
 }
 
+void check_alerts(Reader& reader, const AlertsConfig& alerts) {
+  for (const std::string& file : alerts.rule_files) {
+    if (const char* expected = absolute_path(file)) {
+      reader.cross_fault({"alerts.rules"}, fmt::format("found \"{}\", expected {}", file, expected));
+    }
+  }
+}
+
 }  // namespace
 
 void check_together(Reader& reader, const Config& config) {
@@ -103,6 +112,7 @@ void check_together(Reader& reader, const Config& config) {
   check_http(reader, config.http);
   check_influxdb(reader, config.exports.influxdb);
   check_exports(reader, config);
+  check_alerts(reader, config.alerts);
   if (config.availability.objective >= 1 || config.availability.objective <= 0) {
     reader.cross_fault({"availability.objective"},
                        "found no error budget or no objective, expected more than 0% and "

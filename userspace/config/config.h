@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/model/health.h"
+#include "userspace/model/rule.h"
 
 namespace outrider {
 
@@ -125,6 +126,10 @@ struct ChannelConfig {
 
 struct AlertsConfig {
   std::vector<ChannelConfig> channels = {ChannelConfig::of_type("log")};
+  std::vector<std::string> rule_files;  ///< `rules` in the file; empty: the default rules
+  std::vector<Rule> rules;              ///< what those files say; empty if nobody has read them
+  std::string detector = "default";     ///< default, zscore, none
+  std::string silences = "/var/lib/outrider/silences.json";
   bool operator==(const AlertsConfig&) const = default;
 };
 
@@ -153,8 +158,8 @@ struct Config {
   HealthConfig health;
   AvailabilityConfig availability;
   ExportConfig exports;
-  HttpConfig http;
   AlertsConfig alerts;
+  HttpConfig http;
   LogConfig log;
 
   bool operator==(const Config&) const = default;

@@ -9,6 +9,7 @@
 #include "userspace/config/checks.h"
 #include "userspace/config/lists.h"
 #include "userspace/config/reader.h"
+#include "userspace/config/rules.h"
 #include "userspace/config/schema.h"
 #include "userspace/config/text_file.h"
 
@@ -34,25 +35,20 @@ std::vector<std::string_view> keys_of(const std::vector<Section>& sections, cons
     if (under) known.push_back(other.path.substr(section.path.size() + 1));
   }
   if (section.path == "store") known.push_back(kTiersKey);
+  if (section.path == kAlertsKey) known.push_back(kChannelsKey);
   return known;
-}
-
-void read_alerts(Reader& reader, const toml::table& root, Config& config) {
-  const toml::table* alerts = reader.subtable(root, "", kAlertsKey);
-  if (alerts == nullptr) return;
-  const std::string prefix(kAlertsKey);
-  reader.check_keys(*alerts, prefix, {kChannelsKey});
-  read_channels(reader, *alerts, prefix, config.alerts.channels);
 }
 
 void read_root(Reader& reader, const toml::table& root, Config& config) {
   const std::vector<Section> sections = config_sections(config);
-  std::vector<std::string_view> top = {kTargetsKey, kAlertsKey};
+  std::vector<std::string_view> top = {kTargetsKey};
   const toml::table* store = nullptr;
+  const toml::table* alerts = nullptr;
   for (const Section& section : sections) {
     if (section.path.find('.') == std::string_view::npos) top.push_back(section.path);
     const toml::table* table = table_at(reader, root, section.path);
     if (section.path == "store") store = table;
+    if (section.path == kAlertsKey) alerts = table;
     if (table == nullptr) continue;
     const std::string prefix(section.path);
     reader.check_keys(*table, prefix, keys_of(sections, section));
@@ -61,7 +57,7 @@ void read_root(Reader& reader, const toml::table& root, Config& config) {
   reader.check_keys(root, "", top);
   read_tiers(reader, store, config);
   read_targets(reader, root, config);
-  read_alerts(reader, root, config);
+  if (alerts != nullptr) read_channels(reader, *alerts, std::string(kAlertsKey), config.alerts.channels);
 }
 
 Result<Config> parse(std::string_view text, const std::string& file, bool look_at_files) {
@@ -76,6 +72,16 @@ Result<Config> parse(std::string_view text, const std::string& file, bool look_a
   }
   check_together(reader, config);
   if (!reader.good()) return Error{reader.message(), EINVAL};
+  if (config.alerts.rule_files.empty()) config.alerts.rules = default_rules();
+  return config;
+}
+
+/// The rules that it names, so that a fault in them is one of the configuration.
+Result<Config> with_rules(Config config) {
+  if (config.alerts.rule_files.empty()) return config;
+  Result<std::vector<Rule>> rules = load_rules(config.alerts.rule_files);
+  if (!rules) return rules.error();
+  config.alerts.rules = *std::move(rules);
   return config;
 }
 
@@ -86,7 +92,8 @@ Result<Config> parse_config(std::string_view text, const std::string& file) { re
 Result<Config> load_config(const std::string& path) {
   const Result<std::string> text = read_text_file(path);
   if (!text) return text.error();
-  return parse(*text, path, true);
+  Result<Config> config = parse(*text, path, true);
+  return config ? with_rules(*std::move(config)) : config.error();
 }
 
 }  // namespace outrider

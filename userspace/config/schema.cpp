@@ -87,6 +87,13 @@ void add_exports(std::vector<Section>& sections, Config& c) {
   sections.push_back(influxdb_section(e.influxdb));
 }
 
+Section alerts_section(AlertsConfig& alerts) {
+  return {"alerts",
+          {{"rules", TextsSlot{&alerts.rule_files}},
+           {"detector", ChoiceSlot{&alerts.detector, {"default", "zscore", "none"}}},
+           {"silences", TextSlot{&alerts.silences, absolute_path}}}};
+}
+
 Section http_section(HttpConfig& http) {
   return {"http",
           {{"enabled", FlagSlot{&http.enabled}},
@@ -111,6 +118,7 @@ std::vector<Section> config_sections(Config& config) {
   std::vector<Section> sections = {agent_section(config), dashboard_section(config), store_section(config),
                                    health_section(config), availability_section(config)};
   add_exports(sections, config);
+  sections.push_back(alerts_section(config.alerts));
   sections.push_back(http_section(config.http));
   sections.push_back(log_section(config.log));
   return sections;
