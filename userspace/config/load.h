@@ -14,8 +14,8 @@ namespace outrider {
 /// Error: code EINVAL, the lines of all errors joined by newlines.
 Result<Config> parse_config(std::string_view text, const std::string& file);
 
-/// The same for a file, with the rules of the files that it names; the secrets that it names must be readable and private. Error: as above, or the errno of
-/// a file that cannot be read.
+/// The same for a file, with the rules of the files that it names; the secrets that it names must be readable and
+/// private. Error: as above, or the errno of a file that cannot be read.
 Result<Config> load_config(const std::string& path);
 
 /// Every key with its value; parse_config() gives the same configuration back, but for rules that files hold.

@@ -30,6 +30,13 @@ constexpr std::array<std::pair<std::string_view, Figure>, 7> kFigures = {{
     {"cache_hit_rate", &DetectorSample::cache_hit_rate},
 }};
 
+using RowFigure = std::optional<double> CsvRow::*;
+
+constexpr std::array<std::pair<std::string_view, RowFigure>, 2> kRowFigures = {{
+    {"current_concurrent", &CsvRow::current_concurrent},
+    {"memory_usage", &CsvRow::memory_usage},
+}};
+
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -115,6 +122,9 @@ void Reader::take_row() {
   for (std::size_t i = 0; i < header_.size(); ++i) {
     for (const auto& [name, figure] : kFigures) {
       if (header_[i] == name) row.sample.*figure = number(i);
+    }
+    for (const auto& [name, figure] : kRowFigures) {
+      if (header_[i] == name) row.*figure = number(i);
     }
   }
   if (column_at_) row.value = number(*column_at_);

@@ -1,0 +1,161 @@
+#include "userspace/alerts/notice_gate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "userspace/alerts/notice_json.h"
+
+namespace outrider {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kDownArm = "down";
+constexpr const char* kDropArm = "drop";
+
+/// What can flap: the same rule or arm on the same target and type. Zero bytes are in none of them.
+std::string kind_of(const Notice& notice) {
+  const std::string zero(1, '\0');
+  return (notice.rule_id.empty() ? notice.arm : notice.rule_id) + zero + notice.target + zero + notice.type;
+}
+
+bool is_traffic(const std::string& metric) {
+  return metric.starts_with("query_metrics.queries_per_second") || metric == "query_metrics.interval_queries";
+}
+
+/// That nothing comes, or that a figure cannot be had: what is to be expected of a target that is down.
+bool is_of_silence(const Notice& notice) {
+  if (notice.rule_id.empty()) return notice.arm == kDropArm;
+  const bool absent = !notice.threshold;
+  return absent || (is_traffic(notice.metric) && notice.value && *notice.value < *notice.threshold);
+}
+
+}  // namespace
+
+bool NoticeGate::follows_from_another(const Notice& notice) const {
+  return is_of_silence(notice) && std::any_of(open_.begin(), open_.end(), [&](const auto& entry) {
+           return entry.second.notice.arm == kDownArm && entry.second.notice.target == notice.target;
+         });
+}
+
+bool NoticeGate::is_held(const Notice& notice, std::int64_t now_ms) const {
+  const auto fits = [&](const Silence& silence) { return silences(silence, notice, now_ms); };
+  if (std::any_of(silences_.begin(), silences_.end(), fits) || follows_from_another(notice)) return true;
+  const auto begins = begins_.find(kind_of(notice));
+  return begins != begins_.end() && begins->second.flaps && now_ms - begins->second.times.back() < kQuietMs;
+}
+
+void NoticeGate::tell(Open& open, std::vector<Notice>& told) {
+  open.told = true;
+  told.push_back(open.notice);
+  const auto found = begins_.find(kind_of(open.notice));
+  if (found == begins_.end()) return;
+  Begins& begins = found->second;
+  if (begins.flaps) {  // it has been quiet for long enough
+    begins = {{begins.times.back()}, false};
+  } else if (begins.times.size() > kMostBegins) {
+    begins.flaps = true;
+    told.back().text += fmt::format(
+        "; it comes and goes, {} times within an hour, and is not told again until it has "
+        "been quiet for {} minutes",
+        begins.times.size(), kQuietMs / 60'000);
+  }
+}
+
+void NoticeGate::begin(const Notice& notice, std::int64_t now_ms, std::vector<Notice>& told) {
+  if (open_.size() >= kMostOpen && !open_.contains(notice.id)) {
+    told.push_back(notice);
+    return;
+  }
+  const auto [entry, is_new] = open_.try_emplace(notice.id, Open{notice});
+  if (!is_new) return;
+  Begins& begins = begins_[kind_of(notice)];
+  if (begins.flaps && now_ms - begins.times.back() >= kQuietMs) begins = {};
+  std::vector<std::int64_t>& times = begins.times;
+  std::erase_if(times, [now_ms](std::int64_t time) { return now_ms - time >= kFlapWindowMs; });
+  if (times.size() > kMostBegins) times.erase(times.begin());
+  times.push_back(now_ms);
+}
+
+void NoticeGate::go_on(const Notice& notice, std::vector<Notice>& told) {
+  const auto found = open_.find(notice.id);
+  if (found == open_.end() || found->second.told) told.push_back(notice);
+  if (found == open_.end() || found->second.told) return;
+  found->second.notice = notice;  // when it is told, then as it is now
+  found->second.notice.what = Notice::What::kFiring;
+}
+
+void NoticeGate::end(const Notice& notice, std::vector<Notice>& told) {
+  const auto found = open_.find(notice.id);
+  if (found == open_.end() || found->second.told) told.push_back(notice);
+  if (found != open_.end()) open_.erase(found);
+}
+
+void NoticeGate::release(std::int64_t now_ms, std::vector<Notice>& told) {
+  for (auto& [id, open] : open_) {
+    if (!open.told && !is_held(open.notice, now_ms)) tell(open, told);
+  }
+  std::erase_if(begins_, [now_ms](const auto& entry) { return now_ms - entry.second.times.back() >= kFlapWindowMs; });
+}
+
+// All begins are noted before any is told: of two that come together, one may be the reason to hold the other.
+void NoticeGate::pass(const std::vector<Notice>& found, std::int64_t now_ms, std::vector<Notice>& told) {
+  for (const Notice& notice : found) {
+    if (notice.what == Notice::What::kFiring) begin(notice, now_ms, told);
+  }
+  for (const Notice& notice : found) {
+    if (notice.what == Notice::What::kWorse) go_on(notice, told);
+  }
+  release(now_ms, told);
+  for (const Notice& notice : found) {
+    if (notice.what == Notice::What::kResolved) end(notice, told);
+  }
+}
+
+std::size_t NoticeGate::held() const {
+  return static_cast<std::size_t>(
+      std::count_if(open_.begin(), open_.end(), [](const auto& entry) { return !entry.second.told; }));
+}
+
+std::string NoticeGate::serialise() const {
+  Json open = Json::array();
+  for (const auto& [id, entry] : open_) {
+    open.push_back({{"told", entry.told}, {"notice", notice_to_json(entry.notice)}});
+  }
+  Json begins = Json::array();
+  for (const auto& [kind, entry] : begins_) {
+    begins.push_back({{"kind", kind}, {"times", entry.times}, {"flaps", entry.flaps}});
+  }
+  return Json{{"version", 1}, {"open", std::move(open)}, {"begins", std::move(begins)}}.dump(
+      -1, ' ', false, Json::error_handler_t::replace);
+}
+
+Status NoticeGate::restore(std::string_view text) {
+  const Error damaged{"the kept state of what was told is damaged; what goes on is told once more"};
+  std::map<std::string, Open> open;
+  std::map<std::string, Begins> begins;
+  try {
+    const Json json = Json::parse(text);
+    if (json.at("version").get<int>() != 1) return damaged;
+    for (const Json& entry : json.at("open")) {
+      Notice notice = notice_from_json(entry.at("notice"));
+      const std::string id = notice.id;
+      open[id] = {std::move(notice), entry.at("told").get<bool>()};
+    }
+    for (const Json& entry : json.at("begins")) {
+      auto times = entry.at("times").get<std::vector<std::int64_t>>();
+      if (times.empty()) return damaged;
+      begins[entry.at("kind").get<std::string>()] = {std::move(times), entry.at("flaps").get<bool>()};
+    }
+  } catch (const Json::exception&) {
+    return damaged;
+  }
+  open_ = std::move(open);
+  begins_ = std::move(begins);
+  return Ok{};
+}
+
+}  // namespace outrider
