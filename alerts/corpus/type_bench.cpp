@@ -64,7 +64,8 @@ class Bench {
     const Scenario scenario{options_.scenario, true, seconds, 0};
     std::vector<Run> runs;
     runs.reserve(static_cast<std::size_t>(options_.types));
-    for (int i = 0; i < options_.types; ++i) runs.emplace_back(scenario, static_cast<std::uint64_t>(1000 * seed + i), false);
+    for (int i = 0; i < options_.types; ++i)
+      runs.emplace_back(scenario, static_cast<std::uint64_t>(1000 * seed + i), false);
     MonitorOptions options;
     options.success_objective = 0.99;
     const auto monitor = *TargetMonitor::make("made", options);
@@ -93,7 +94,8 @@ class Bench {
     if (notice.what != Notice::What::kFiring) return;
     const bool after = options_.factor != 1 && second >= slow_from;
     if (after) fmt::print("{} s after: {}\n", second - slow_from, notice.text);
-    ++told_[fmt::format("{}{}{}", notice.name, notice.type.empty() ? "" : " of a type", after ? ", after the change" : "")];
+    ++told_[fmt::format("{}{}{}", notice.name, notice.type.empty() ? "" : " of a type",
+                        after ? ", after the change" : "")];
   }
 
   Options options_;

@@ -26,7 +26,8 @@ BurnRate::BurnRate(double objective, const char* metric)
       incidents_{Incident(kTable[0].arm, metric), Incident(kTable[1].arm, metric), Incident(kTable[2].arm, metric)} {}
 
 std::size_t BurnRate::pair_of(const IncidentEvent& event) {
-  const auto* found = std::find_if(kTable.begin(), kTable.end(), [&](const Pair& pair) { return event.arm == pair.arm; });
+  const auto* found =
+      std::find_if(kTable.begin(), kTable.end(), [&](const Pair& pair) { return event.arm == pair.arm; });
   return static_cast<std::size_t>(found - kTable.begin());
 }
 

@@ -15,10 +15,19 @@ constexpr double kUsualHalfLife = 600, kNowHalfLife = 5;  // seconds
 constexpr double kLeastQueries = 100;                     // usual ones, before anything is said of them
 constexpr double kLeastShare = 0.3;                       // of the increase
 
-constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kWords = {
-    "time on the CPU",  "waits for a CPU", "disk waits", "page faults",    "lock waits",  "waits for other threads",
-    "network waits",    "poll",            "sleep",      "waits for pipes", "io_uring waits", "other waits",
-    "time of no known class"};
+constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kWords = {"time on the CPU",
+                                                                   "waits for a CPU",
+                                                                   "disk waits",
+                                                                   "page faults",
+                                                                   "lock waits",
+                                                                   "waits for other threads",
+                                                                   "network waits",
+                                                                   "poll",
+                                                                   "sleep",
+                                                                   "waits for pipes",
+                                                                   "io_uring waits",
+                                                                   "other waits",
+                                                                   "time of no known class"};
 
 void add(CostMeans::Sums& sums, double interval_seconds, const QueryCosts& costs, double keep) {
   for (double* sum : {&sums.elapsed, &sums.queries, &sums.failed, &sums.seconds, &sums.followed}) *sum *= keep;

@@ -9,8 +9,7 @@ namespace outrider {
 
 // The incident keeps its id and its begin.
 void IncidentBook::open(const std::string& key, const std::string& group, Notice notice, std::vector<Notice>& out) {
-  const auto known =
-      std::find_if(told_.begin(), told_.end(), [&](const Told& told) { return told.group == group; });
+  const auto known = std::find_if(told_.begin(), told_.end(), [&](const Told& told) { return told.group == group; });
   if (known == told_.end()) {
     out.push_back(notice);
     told_.push_back({group, key, {key}, notice.at_ms, std::move(notice)});
@@ -61,8 +60,7 @@ void IncidentBook::close_all(std::int64_t now_ms, const std::string& why, std::v
 bool IncidentBook::has_group(std::string_view group) const { return opened_at_ms(group).has_value(); }
 
 std::optional<std::int64_t> IncidentBook::opened_at_ms(std::string_view group) const {
-  const auto known =
-      std::find_if(told_.begin(), told_.end(), [&](const Told& told) { return told.group == group; });
+  const auto known = std::find_if(told_.begin(), told_.end(), [&](const Told& told) { return told.group == group; });
   if (known == told_.end()) return std::nullopt;
   return known->opened_at_ms;
 }

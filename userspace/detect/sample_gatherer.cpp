@@ -25,8 +25,8 @@ std::optional<DetectorSample> SampleGatherer::add(const DetectorSample& sample) 
   errors_.add(sample.error_rate, queries);
   hits_.add(sample.cache_hit_rate, queries);
   if (seconds_ < kAlmostASecond) return std::nullopt;
-  DetectorSample whole{sample.time_ms,  seconds_,       average_.value(),      p95_.value(), errors_.value(),
-                       rate_.value(), cpu_.value(), sample.memory_used_mb, hits_.value()};
+  DetectorSample whole{sample.time_ms, seconds_,     average_.value(),      p95_.value(), errors_.value(),
+                       rate_.value(),  cpu_.value(), sample.memory_used_mb, hits_.value()};
   *this = {};
   return whole;
 }

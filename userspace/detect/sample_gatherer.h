@@ -34,7 +34,7 @@ class SampleGatherer {
   };
 
   double seconds_ = 0;
-  Mean rate_, cpu_;                      ///< by time
+  Mean rate_, cpu_;                     ///< by time
   Mean average_, p95_, errors_, hits_;  ///< by queries
 };
 

@@ -109,20 +109,23 @@ void TargetMonitor::note_binary(const std::string& binary, std::int64_t now_ms) 
 bool TargetMonitor::disturbed() const {
   return book_.any([](const Notice& notice) {
     return notice.arm != "limit" && notice.arm != "growth" && notice.arm != "exhaustion" &&
-           !notice.arm.starts_with("burn") && notice.type.empty();
+           !notice.arm.starts_with("burn") && notice.type.empty() && notice.severity != Severity::kInfo;
   });
 }
 
-void TargetMonitor::tell(const IncidentEvent& event, const std::string& type, const std::string& cause,
-                         const std::string& sentence, std::vector<Notice>& out) {
-  const std::string key = key_of(event, type);
+void TargetMonitor::tell(const IncidentEvent& event, const Story& story, std::vector<Notice>& out) {
+  const std::string key = key_of(event, story.type);
   if (event.what == IncidentEvent::What::kClose) {
     book_.close(key, event.at_ms, event.why, out);
     return;
   }
-  Notice notice = notice_of(event, {target_, type, with_binary(cause, event.since_ms), sentence});
+  Notice notice = notice_of(event, {target_, story.type, with_binary(story.cause, event.since_ms), story.sentence});
+  if (story.mix) {
+    notice.name = "Query mix shift";
+    notice.severity = Severity::kInfo;
+  }
   if (event.what == IncidentEvent::What::kOpen) {
-    book_.open(key, group_of(event, type), std::move(notice), out);
+    book_.open(key, story.mix ? "mix" : group_of(event, story.type), std::move(notice), out);
   } else {
     book_.worse(key, std::move(notice), out);
   }
@@ -136,14 +139,19 @@ std::string TargetMonitor::with_binary(std::string cause, std::int64_t since_ms)
   return cause + fmt::format("since the binary changed to {}", state_.binary);
 }
 
-std::string TargetMonitor::cause_of(const IncidentEvent& event) const {
-  if (event.arm == "errors") return state_.types.describe_failing();
-  if (event.arm == "drop") return state_.types.describe_missing();
-  if (!is_latency(event)) return "";
-  std::string cause = state_.types.describe_slower(state_.costs);
+TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event) const {
+  constexpr double kMostlyMix = 0.6;
+  Story story;
+  if (event.what == IncidentEvent::What::kClose) return story;
+  if (event.arm == "errors") story.cause = state_.types.describe_failing();
+  if (event.arm == "drop") story.cause = state_.types.describe_missing();
+  if (!is_latency(event)) return story;
+  story.mix = state_.types.mix_share() > kMostlyMix;
+  story.cause = state_.types.describe_slower(state_.costs);
   const std::string wait = describe_wait(state_.costs);
-  if (!cause.empty() && !wait.empty()) cause += "; ";
-  return cause + wait;
+  if (!story.cause.empty() && !wait.empty()) story.cause += "; ";
+  story.cause += wait;
+  return story;
 }
 
 void TargetMonitor::observe_state(std::string_view state, std::int64_t now_ms, std::vector<Notice>& out) {
@@ -164,10 +172,10 @@ void TargetMonitor::set_state(const char* arm, bool holds, std::int64_t now_ms, 
   event.metric = stall ? "query_metrics.oldest_in_flight_seconds" : "availability.state";
   event.value = static_cast<double>(waited_ms) / 1000;
   event.why = stall ? "it does not hang any more" : "it runs again";
-  tell(event, "", "",
-       stall ? fmt::format("queries are in flight and none has ended for {}", format_length(event.value))
-             : "no process of it is running",
-       out);
+  Story story;
+  story.sentence = stall ? fmt::format("queries are in flight and none has ended for {}", format_length(event.value))
+                         : "no process of it is running";
+  tell(event, story, out);
 }
 
 void TargetMonitor::observe_costs(const Snapshot& snapshot) {
@@ -190,9 +198,9 @@ void TargetMonitor::observe_figures(const Snapshot& snapshot, std::vector<Notice
     // That a target which does not serve has less traffic is no news.
     const bool closes = event.what == IncidentEvent::What::kClose;
     if (event.arm == "drop" && !closes && (book_.has_group(kStall) || book_.has_group(kDown))) continue;
-    tell(event, "", closes ? "" : cause_of(event), "", out);
+    tell(event, story_of(event), out);
   }
-  for (const TypeEvent& one : type_events_) tell(one.event, one.type, one.cause, "", out);
+  for (const TypeEvent& one : type_events_) tell(one.event, {one.type, one.cause, "", false}, out);
 }
 
 void TargetMonitor::observe_limit(Exhaustion& what, std::int64_t now_ms, const std::optional<double>& value,
@@ -201,12 +209,13 @@ void TargetMonitor::observe_limit(Exhaustion& what, std::int64_t now_ms, const s
   events_.clear();
   what.observe(now_ms, *value, limit, events_);
   for (const IncidentEvent& event : events_) {
-    const double minutes = static_cast<double>(FloorTrend::kSpanMs) / 60'000;
-    tell(event, "", "",
-         fmt::format("{} is {} of {}, and full in {} if it goes on as in the last {:.0f} min (from {})", event.metric,
-                     format_figure(event.metric, event.value), format_figure(event.metric, limit),
-                     format_length(what.left_seconds()), minutes, format_figure(event.metric, event.expected)),
-         out);
+    Story story;
+    story.sentence =
+        fmt::format("{} is {} of {}, and full in {} if it goes on as in the last {} (from {})", event.metric,
+                    format_figure(event.metric, event.value), format_figure(event.metric, limit),
+                    format_length(what.left_seconds()), format_length(static_cast<double>(FloorTrend::kSpanMs) / 1000),
+                    format_figure(event.metric, event.expected));
+    tell(event, story, out);
   }
 }
 
@@ -227,13 +236,14 @@ void TargetMonitor::observe_limits(const Snapshot& snapshot, std::vector<Notice>
 void TargetMonitor::tell_burns(const std::string& bad, double objective, std::vector<Notice>& out) {
   static constexpr std::array kWindows = {"hour", "6 hours", "3 days"};
   for (const IncidentEvent& event : events_) {
-    const std::string lasts = format_length(30 * 86'400.0 / std::max(event.score, 1e-9));
-    const char* window = kWindows.at(BurnRate::pair_of(event));
-    tell(event, "", event.metric == "query_metrics.error_rate" ? state_.types.describe_failing() : "",
-         fmt::format("{:.2f} % of the queries of the last {} {}, which uses up the budget of {:g} % at {:.1f} times the "
-                     "rate that it allows: 30 days' budget in {}",
-                     100 * event.value, window, bad, 100 - 100 * objective, event.score, lasts),
-         out);
+    Story story;
+    if (event.metric == "query_metrics.error_rate") story.cause = state_.types.describe_failing();
+    story.sentence = fmt::format(
+        "{:.2f} % of the queries of the last {} {}; the objective of {:g} % allows a rate {:.1f} times lower, and the "
+        "budget of 30 days lasts {}",
+        100 * event.value, kWindows.at(BurnRate::pair_of(event)), bad, 100 * objective, event.score,
+        format_length(30 * 86'400.0 / event.score));
+    tell(event, story, out);
   }
 }
 

@@ -3,8 +3,9 @@
 // target has its own. Times are Unix milliseconds.
 //
 // Detectors, arms and parameters: detector.h, type_watch.h, exhaustion.h, burn_rate.h; what is told together:
-// incident_book.h. Snapshots may be 100 ms to a minute apart, see Detector::observe(). A snapshot without probes (paused,
-// or off the duty cycle), or a summary, has no query figures.
+// incident_book.h. Where a mean grew because there are more of the costly types, and none of them is slower, that is
+// said as information and by another name. Snapshots may be 100 ms to a minute apart, see Detector::observe(). A
+// snapshot without probes (paused, or off the duty cycle), or a summary, has no query figures.
 #pragma once
 
 #include <cstddef>
@@ -69,7 +70,8 @@ class TargetMonitor {
   /// What is open, as it was last told.
   [[nodiscard]] std::vector<Notice> active() const { return book_.active(); }
 
-  /// All that a restarted agent needs to go on as if nothing had been, as one line of JSON: about 6 KB, and 2 KB a type.
+  /// All that a restarted agent needs to go on as if nothing had been, as one line of JSON: about 6 KB, and 2 KB a
+  /// type.
   [[nodiscard]] std::string serialise() const;
   /// For a fresh monitor of the same options. Error: damaged, another version or detector; the monitor stays fresh.
   Status restore(std::string_view text);
@@ -98,8 +100,8 @@ class TargetMonitor {
 
     template <typename Self, typename Visitor>
     static void visit(Self& self, Visitor& state) {
-      state(self.clock, self.costs, self.types, self.memory, self.disk, self.handles, self.host_memory,
-            self.host_disk, self.errors, self.slow, self.timed_total, self.slow_total, self.binary);
+      state(self.clock, self.costs, self.types, self.memory, self.disk, self.handles, self.host_memory, self.host_disk,
+            self.errors, self.slow, self.timed_total, self.slow_total, self.binary);
       state.times(self.binary_since_ms);
     }
   };
@@ -115,12 +117,15 @@ class TargetMonitor {
                      std::vector<Notice>& out);
   void observe_objectives(const Snapshot& snapshot, std::vector<Notice>& out);
   void set_state(const char* arm, bool holds, std::int64_t now_ms, std::vector<Notice>& out);
-  void tell(const IncidentEvent& event, const std::string& type, const std::string& cause, const std::string& sentence,
-            std::vector<Notice>& out);
+  struct Story {  ///< what is known of an event besides itself
+    std::string type, cause, sentence;
+    bool mix = false;  ///< other queries than usual, rather than slower ones
+  };
+  void tell(const IncidentEvent& event, const Story& story, std::vector<Notice>& out);
   void tell_burns(const std::string& bad, double objective, std::vector<Notice>& out);
 
   [[nodiscard]] bool disturbed() const;  ///< what is seen now is not usual
-  [[nodiscard]] std::string cause_of(const IncidentEvent& event) const;
+  [[nodiscard]] Story story_of(const IncidentEvent& event) const;
   [[nodiscard]] std::string with_binary(std::string cause, std::int64_t since_ms) const;
 
   std::string target_;
@@ -129,7 +134,7 @@ class TargetMonitor {
   State state_;
   IncidentBook book_;
   std::optional<std::uint64_t> handle_limit_;
-  std::vector<IncidentEvent> events_;    ///< of one part in one interval; here for its memory
+  std::vector<IncidentEvent> events_;   ///< of one part in one interval; here for its memory
   std::vector<TypeEvent> type_events_;  ///< the same
 };
 

@@ -14,7 +14,7 @@ constexpr double kAlmostASecond = 0.95, kLongestSample = 60;
 constexpr std::int64_t kAcceptMs = 900'000;
 // The target's own incident comes first where there is one, and it speaks for types that began to be slow with it.
 constexpr std::int64_t kHoldMs = 30'000, kTogetherMs = 120'000;
-constexpr double kLeastShare = 0.25;  // of what moved, for a type to be named
+constexpr double kLeastShare = 0.25;         // of what moved, for a type to be named
 constexpr double kLeastTargetQueries = 100;  // usual ones
 constexpr double kSlower = 1.1;
 
@@ -42,18 +42,29 @@ void TypeWatch::gather(Type& type, const Snapshot& snapshot, const TypeMetrics& 
   type.target_queries += snapshot.query_metrics.queries_per_second * snapshot.interval_seconds;
 }
 
-void TypeWatch::judge(Type& type, std::int64_t now_ms, bool learn, std::vector<IncidentEvent>& found) {
-  if (type.elapsed >= kAlmostASecond && type.queries >= kLeastQueries) {
-    const LatencySample sample{now_ms, type.elapsed, type.target_queries / type.elapsed, type.queries,
-                               type.seconds / type.queries};
-    type.arm.observe(sample, learn && !type.shift.open());
-  }
+// The lesser of both effects: at its own load a type does not see how busy the others are, and at that of the target
+// not how busy it is itself.
+std::optional<Finding> TypeWatch::judge_latency(Type& type, std::int64_t now_ms, bool learn) {
   const bool full = type.elapsed >= kAlmostASecond && type.queries >= kLeastQueries;
+  if (full) {
+    LatencySample sample{now_ms, type.elapsed, type.target_queries / type.elapsed, type.queries,
+                         type.seconds / type.queries};
+    type.at_target_load.observe(sample, learn);
+    sample.queries_per_second = type.queries / type.elapsed;
+    type.at_own_load.observe(sample, learn);
+  }
   if (full || type.elapsed >= kLongestSample) type.elapsed = type.queries = type.seconds = type.target_queries = 0;
-  type.shift.update(now_ms, type.arm.shift(), found);
+  const auto at_target_load = type.at_target_load.shift(), at_own_load = type.at_own_load.shift();
+  if (!at_target_load || !at_own_load) return std::nullopt;
+  return at_target_load->expected > at_own_load->expected ? at_target_load : at_own_load;
+}
+
+void TypeWatch::judge(Type& type, std::int64_t now_ms, bool learn, std::vector<IncidentEvent>& found) {
+  type.shift.update(now_ms, judge_latency(type, now_ms, learn && !type.shift.open()), found);
   if (type.shift.age_ms(now_ms) < kAcceptMs) return;
   type.shift.close(now_ms, "the new level is taken for normal", found);
-  type.arm.accept_level();
+  type.at_target_load.accept_level();
+  type.at_own_load.accept_level();
 }
 
 void TypeWatch::tell(Type& type, std::int64_t now_ms, const Context& context, std::vector<IncidentEvent>& found,
@@ -150,6 +161,25 @@ std::string TypeWatch::describe_slower(const CostMeans& target) const {
   }
   return fmt::format("more queries of type {}, {:.1f} % -> {:.1f} % of all {}", best->name,
                      100 * usual.queries / usual_queries, 100 * now.queries / now_queries, share);
+}
+
+double TypeWatch::mix_share() const {
+  double usual_queries = 0, now_queries = 0;
+  for (const Type& type : types_) {
+    usual_queries += type.costs.usual().queries;
+    now_queries += type.costs.now().queries;
+  }
+  double by_mix = 0, all = 0;
+  for (const Type& type : types_) {
+    const CostMeans::Sums& usual = type.costs.usual();
+    const CostMeans::Sums& now = type.costs.now();
+    double expected = type.at_own_load.expected_seconds();
+    if (!(expected > 0)) expected = usual.queries > 0 ? usual.seconds / usual.queries : ratio(now.seconds, now.queries);
+    const double before = ratio(usual.seconds, usual_queries);
+    by_mix += ratio(now.queries, now_queries) * expected - before;
+    all += ratio(now.seconds, now_queries) - before;
+  }
+  return all > 0 ? by_mix / all : 0;
 }
 
 std::string TypeWatch::describe_failing() const {

@@ -29,8 +29,9 @@ void ZscoreDetector::observe(const DetectorSample& sample, std::vector<IncidentE
       const auto end = state_.past.begin() + static_cast<std::ptrdiff_t>(used);
       const auto n = static_cast<double>(used);
       const double mean = std::accumulate(state_.past.begin(), end, 0.0) / n;
-      const double squares = std::accumulate(
-          state_.past.begin(), end, 0.0, [mean](double sum, double past) { return sum + (past - mean) * (past - mean); });
+      const double squares = std::accumulate(state_.past.begin(), end, 0.0, [mean](double sum, double past) {
+        return sum + (past - mean) * (past - mean);
+      });
       const double sigma = std::sqrt(squares / n);
       // What rounding leaves of a constant is no deviation.
       const double rounding = 1e-9 * std::abs(mean);
