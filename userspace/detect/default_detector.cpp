@@ -97,7 +97,7 @@ Status DefaultDetector::restore(std::string_view text) {
   State kept;
   StateReader reader(text, kVersion);
   State::visit(kept, reader);
-  if (const Status done = reader.done(); !done) return done;
+  if (Status done = reader.done(); !done) return done;
   state_ = kept;
   return Ok{};
 }

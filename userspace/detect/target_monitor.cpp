@@ -288,11 +288,11 @@ Status TargetMonitor::restore(std::string_view text) {
   IncidentBook book;
   StateReader reader(text, kVersion);
   reader(name, detector, state, book);
-  if (const Status done = reader.done(); !done) return done;
+  if (Status done = reader.done(); !done) return done;
   if (name != options_.detector) {
     return Error{fmt::format("what is kept of {} is of the detector {}; it learns anew", target_, name)};
   }
-  if (const Status done = detector_->restore(detector); !done) return done;
+  if (Status done = detector_->restore(detector); !done) return done;
   state_ = std::move(state);
   book_ = std::move(book);
   return Ok{};

@@ -29,6 +29,8 @@
 
 namespace outrider {
 
+/// Its incidents have the metric "query_metrics.slow_rate": the share of queries that are bad, which is no field of a
+/// snapshot.
 struct LatencyObjective {
   double seconds = 0;   ///< a query that takes longer is bad
   double share = 0.99;  ///< 0..1, of queries that should be good
