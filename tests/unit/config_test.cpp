@@ -96,6 +96,8 @@ export_prometheus = true
 export_format = "prometheus"
 [export.json]
 path = "-"
+[export.influxdb]
+ca_file = "/etc/outrider/ca.pem"
 [http]
 port = 0
 allowed_hosts = ["a.example.org", "b"]
@@ -112,6 +114,7 @@ allowed_hosts = ["a.example.org", "b"]
   EXPECT_TRUE(config.export_prometheus);
   EXPECT_EQ(config.export_format, "prometheus");
   EXPECT_EQ(config.exports.json.path, "-");
+  EXPECT_EQ(config.exports.influxdb.ca_file, "/etc/outrider/ca.pem");
   EXPECT_EQ(config.http.port, 0U);
   EXPECT_THAT(config.http.allowed_hosts, ElementsAre("a.example.org", "b"));
 }

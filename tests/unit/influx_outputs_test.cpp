@@ -142,6 +142,18 @@ TEST_F(OutputsTest, AFileMovesWithItsSettings) {
   EXPECT_TRUE(eventually([&] { return counters("json").written == 2; }));
 }
 
+TEST_F(OutputsTest, OnlyTheNamedCertificatesAreTrustedAlsoAfterAReload) {
+  const InfluxServer server;
+  config_.exports.influxdb.url = "https://127.0.0.1:" + std::to_string(server.port());
+  for (const auto* name : {"one.pem", "two.pem"}) {
+    config_.exports.influxdb.ca_file = dir_ / name;
+    outputs_.configure(config_);
+    add(1);
+    const std::string reason = "cannot read the trusted certificates " + config_.exports.influxdb.ca_file;
+    EXPECT_TRUE(eventually([&] { return counters("influxdb").last_error.find(reason) != std::string::npos; }));
+  }
+}
+
 TEST_F(OutputsTest, WhatCannotBeChangedStaysAsItWas) {
   InfluxServer server;
   push_to(server.port());

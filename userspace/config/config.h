@@ -76,6 +76,7 @@ struct ExportConfig {
     std::string org;                    ///< version 2
     std::string bucket = "outrider";    ///< version 2
     std::string token_file;
+    std::string ca_file;            ///< PEM; empty: the certificates that the system trusts
     std::uint32_t batch = 5'000;    ///< points a request
     std::uint32_t queue = 100'000;  ///< points that wait for a server that is away
     std::string file;               ///< line protocol, appended

@@ -69,6 +69,7 @@ Section influxdb_section(ExportConfig::Influxdb& influxdb) {
            {"org", TextSlot{&influxdb.org, any_text}},
            {"bucket", TextSlot{&influxdb.bucket, any_text}},
            {"token_file", TextSlot{&influxdb.token_file, optional_path, Secret::kFile}},
+           {"ca_file", TextSlot{&influxdb.ca_file, optional_path}},
            {"batch", CountSlot{&influxdb.batch, 1, 100'000}},
            {"queue", CountSlot{&influxdb.queue, 1, 10'000'000}},
            {"file", TextSlot{&influxdb.file, optional_path}}}};

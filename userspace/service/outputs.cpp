@@ -55,6 +55,7 @@ InfluxPushOptions push_options(const Config& config, const std::string& token) {
   options.org = influxdb.org;
   options.bucket = influxdb.bucket;
   options.token = token;
+  options.ca_file = influxdb.ca_file;
   options.batch_points = influxdb.batch;
   options.queue_points = influxdb.queue;
   options.lines = influx_options(config);
@@ -132,7 +133,7 @@ std::vector<Outputs::Wanted> Outputs::wanted(const Config& config) {
     all.push_back(
         {"influxdb",
          joined({options.url, std::to_string(options.version), options.database, options.org, options.bucket,
-                 options.token, std::to_string(options.batch_points), std::to_string(options.queue_points), labels}),
+                 options.token, options.ca_file, std::to_string(options.batch_points), std::to_string(options.queue_points), labels}),
          make});
   }
   return all;
