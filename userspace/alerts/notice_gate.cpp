@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "userspace/alerts/notice_json.h"
+#include "userspace/model/notice_json.h"
 
 namespace outrider {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr const char* kDownArm = "down";
 constexpr const char* kDropArm = "drop";
@@ -120,10 +120,15 @@ std::size_t NoticeGate::held() const {
       std::count_if(open_.begin(), open_.end(), [](const auto& entry) { return !entry.second.told; }));
 }
 
+bool NoticeGate::holds(const std::string& id) const {
+  const auto open = open_.find(id);
+  return open != open_.end() && !open->second.told;
+}
+
 std::string NoticeGate::serialise() const {
   Json open = Json::array();
   for (const auto& [id, entry] : open_) {
-    open.push_back({{"told", entry.told}, {"notice", notice_to_json(entry.notice)}});
+    open.push_back({{"told", entry.told}, {"notice", to_json(entry.notice)}});
   }
   Json begins = Json::array();
   for (const auto& [kind, entry] : begins_) {
@@ -141,9 +146,10 @@ Status NoticeGate::restore(std::string_view text) {
     const Json json = Json::parse(text);
     if (json.at("version").get<int>() != 1) return damaged;
     for (const Json& entry : json.at("open")) {
-      Notice notice = notice_from_json(entry.at("notice"));
-      const std::string id = notice.id;
-      open[id] = {std::move(notice), entry.at("told").get<bool>()};
+      std::optional<Notice> notice = notice_from_json(entry.at("notice"));
+      if (!notice) return damaged;
+      const std::string id = notice->id;
+      open[id] = {*std::move(notice), entry.at("told").get<bool>()};
     }
     for (const Json& entry : json.at("begins")) {
       auto times = entry.at("times").get<std::vector<std::int64_t>>();

@@ -33,6 +33,8 @@ class NoticeGate {
 
   /// Incidents that go on and were not told.
   [[nodiscard]] std::size_t held() const;
+  /// Whether this one is one of them.
+  [[nodiscard]] bool holds(const std::string& id) const;
 
   /// All that a restarted agent needs, as one line of JSON. Silences are not part of it.
   [[nodiscard]] std::string serialise() const;

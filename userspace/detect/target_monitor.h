@@ -34,6 +34,8 @@ namespace outrider {
 struct LatencyObjective {
   double seconds = 0;   ///< a query that takes longer is bad
   double share = 0.99;  ///< 0..1, of queries that should be good
+
+  bool operator==(const LatencyObjective&) const = default;
 };
 
 struct MonitorOptions {
@@ -45,6 +47,8 @@ struct MonitorOptions {
   std::int64_t stalled_after_ms = 30'000;   ///< what the state "stalled" has already waited
   /// The host's CPU, memory and disk are watched as well. With several targets, one of them is enough.
   bool host = true;
+
+  bool operator==(const MonitorOptions&) const = default;
 };
 
 /// What the snapshot does not say.

@@ -75,6 +75,34 @@ void add_store(FamilySet& set, const StoreCounters& store) {
   set.gauge("agent_store_last_write_seconds", "Duration of the last batch written.", {}, store.last_write_seconds);
 }
 
+void add_alerts(FamilySet& set, const AlertStatus& status) {
+  for (const AlertLine& line : status.alerts) {
+    const Notice& notice = line.notice;
+    set.gauge("alerts", "1 for each alert that is pending or fires.",
+              {{"alertname", notice.name},
+               {"alertstate", line.pending ? "pending" : "firing"},
+               {"severity", name_of(notice.severity)},
+               {"target", notice.target},
+               {"query_type", notice.type},
+               {"metric", notice.metric}},
+              1);
+  }
+  set.counter("agent_alert_notices_total", "Notices handed to the alert channels.", {}, count(status.told));
+  set.counter("agent_alert_untracked_breaches_total", "Breaches of rules that had too many alerts already.", {},
+              count(status.untracked_breaches));
+  set.gauge("agent_detector_memory_bytes", "Memory of all detectors.", {}, count(status.detector_bytes));
+  for (const ChannelCounters& channel : status.channels) {
+    const Labels labels{{"channel", channel.name}};
+    set.counter("agent_channel_sent_total", "Notices that an alert channel took.", labels, count(channel.sent));
+    set.counter("agent_channel_failed_total", "Attempts of an alert channel that failed.", labels,
+                count(channel.failed));
+    set.counter("agent_channel_dropped_total", "Notices lost by an alert channel.", labels, count(channel.dropped));
+    set.gauge("agent_channel_queued", "Notices that wait for an alert channel.", labels, count(channel.queued));
+    set.gauge("agent_channel_failing", "1 if the last attempt of an alert channel failed.", labels,
+              channel.failing ? 1 : 0);
+  }
+}
+
 }  // namespace
 
 void add_agent(FamilySet& set, const AgentFigures& agent) {
@@ -82,6 +110,7 @@ void add_agent(FamilySet& set, const AgentFigures& agent) {
   add_time(set, agent);
   add_sinks(set, agent);
   if (agent.store) add_store(set, *agent.store);
+  if (agent.alerts) add_alerts(set, *agent.alerts);
   for (const auto& [event, times] : agent.http) {
     set.counter("agent_http_events_total", "What happened at the agent's HTTP server.", {{"event", event}},
                 count(times));

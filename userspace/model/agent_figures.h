@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "userspace/model/alert_status.h"
 #include "userspace/model/histogram.h"
 #include "userspace/model/snapshot.h"
 
@@ -31,17 +33,6 @@ struct SinkCounters {
   bool failing = false;       ///< the newest write failed, be it that nothing is lost
   std::string last_error;     ///< of the newest failure; empty if there was none
   std::optional<PointCounters> points;
-};
-
-/// What became of the notices of an alert channel; each but `queued` only grows.
-struct ChannelCounters {
-  std::string name;
-  std::uint64_t sent = 0;     ///< accepted, those that are said again included
-  std::uint64_t failed = 0;   ///< attempts, each with one notice or more
-  std::uint64_t dropped = 0;  ///< lost: refused, too old, or the queue was full
-  std::uint64_t queued = 0;   ///< now
-  bool failing = false;       ///< the newest attempt failed
-  std::string last_error;     ///< of the newest failure; empty if there was none
 };
 
 /// What the history store has done and failed to do since it was opened.
@@ -94,7 +85,7 @@ struct AgentFigures {
   std::uint64_t reloads = 0, failed_reloads = 0;
   std::vector<TargetState> targets;
   std::vector<SinkCounters> sinks;
-  std::vector<ChannelCounters> channels;  ///< of alerts
+  std::shared_ptr<const AlertStatus> alerts;  ///< null: alerting is off, or has not begun
   std::optional<StoreCounters> store;         ///< none: switched off
   std::map<std::string, std::uint64_t> http;  ///< by what happened; empty: switched off
   std::string http_error;                     ///< why it does not serve where it should; empty: it does, or shall not

@@ -5,6 +5,7 @@
 
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
+#include "userspace/service/alerts_json.h"
 
 namespace outrider {
 namespace {
@@ -65,10 +66,13 @@ Json to_json(const AgentFigures& agent) {
                {"reloads", agent.reloads},
                {"failed_reloads", agent.failed_reloads},
                {"sinks", Json::array()},
+               {"channels", Json::array()},
                {"store", agent.store ? store_json(*agent.store) : Json(nullptr)},
                {"http", agent.http},
                {"http_error", text_or_null(agent.http_error)}};
   for (const SinkCounters& sink : agent.sinks) json["sinks"].push_back(sink_json(sink));
+  if (!agent.alerts) return json;
+  for (const ChannelCounters& channel : agent.alerts->channels) json["channels"].push_back(to_json(channel));
   return json;
 }
 

@@ -12,6 +12,7 @@
 #include "userspace/history/trends.h"
 #include "userspace/model/snapshot_json.h"
 #include "userspace/service/agent_json.h"
+#include "userspace/service/alerts_json.h"
 #include "userspace/service/dashboard.h"
 #include "userspace/service/outputs.h"
 
@@ -142,6 +143,7 @@ const std::vector<Api::Route>& Api::routes() {
        &Api::history, true},
       {"/api/v1/trends", "what changed, and whether it is more than noise; target, window=1h", &Api::trends, true},
       {"/api/v1/targets", "what is watched, and what could not be", &Api::targets},
+      {"/api/v1/alerts", "what is pending and what fires, and what lately did; target=NAME", &Api::alerts},
       {"/api/v1/dashboard", "what the dashboard draws; target, window=1h", &Api::dashboard, true},
       {"/api/v1/agent", "what the agent costs, what it lost, and how its exports do", &Api::agent},
   };
@@ -267,6 +269,12 @@ HttpResponse Api::targets(const View& view) {
   return json({{"targets", all}});
 }
 
+HttpResponse Api::alerts(const View& view) {
+  const auto status = alerts_.status();
+  if (!status) return refuse(503, "there are no alerts: enable_alerting is false, or the first interval is not over");
+  return json(to_json(*status, parameter(view.request, "target")));
+}
+
 HttpResponse Api::dashboard(const View& view) {
   if (!view.report) return nothing_yet();
   const std::string length = parameter(view.request, "window");
@@ -283,7 +291,9 @@ HttpResponse Api::dashboard(const View& view) {
   }
   if (!target) source = empty_source(wanted);
   const std::string& name = target ? *target : wanted;
-  const Result<Json> body = dashboard_json({name, find_target(*view.report, name).get(), window->count(), now}, source);
+  const SharedSnapshot current = find_target(*view.report, name);
+  const auto alerts = alerts_.status();
+  const Result<Json> body = dashboard_json({name, current.get(), alerts.get(), window->count(), now}, source);
   return body ? json(*body) : refuse(body.error());
 }
 

@@ -15,6 +15,7 @@
 #include "userspace/history/history_view.h"
 #include "userspace/http/message.h"
 #include "userspace/model/report.h"
+#include "userspace/service/alerting.h"
 #include "userspace/store/store.h"
 
 namespace outrider {
@@ -23,8 +24,8 @@ HistorySource source_of(Store& store);
 
 class Api {
  public:
-  /// `store` is borrowed and may be null: history is then answered with the reason.
-  explicit Api(Store* store) : store_(store) {}
+  /// Both are borrowed. `store` may be null: history is then answered with the reason.
+  Api(Store* store, const AlertBoard& alerts) : store_(store), alerts_(alerts) {}
 
   /// From the next request on.
   void configure(const Config& config);
@@ -70,10 +71,12 @@ class Api {
   HttpResponse history(const View& view);
   HttpResponse trends(const View& view);
   HttpResponse targets(const View& view);
+  HttpResponse alerts(const View& view);
   HttpResponse dashboard(const View& view);
   HttpResponse agent(const View& view);
 
   Store* const store_;
+  const AlertBoard& alerts_;
   std::mutex mutex_;
   std::shared_ptr<const Settings> settings_ = std::make_shared<Settings>();
   std::shared_ptr<const Report> report_;

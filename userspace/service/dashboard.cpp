@@ -8,6 +8,7 @@
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/trend.h"
 #include "userspace/model/utf8.h"
+#include "userspace/service/alerts_json.h"
 
 namespace outrider {
 namespace {
@@ -93,7 +94,7 @@ Result<Json> dashboard_json(const DashboardRequest& request, const HistorySource
               {"window_seconds", static_cast<double>(request.window_ms) / 1000},
               {"step_seconds", static_cast<double>(history->step_ms) / 1000},
               {"charts", charts_json(*history)},
-              {"active_alerts", nullptr},  // there is no alerting yet, which is not the same as no alert
+              {"active_alerts", request.alerts != nullptr ? active_alerts_json(*request.alerts, request.target) : Json(nullptr)},
               {"health_trend", health_trend(*history, request.current)}};
 }
 

@@ -18,7 +18,9 @@
 #include "userspace/agent/watcher.h"
 #include "userspace/base/fault_notice.h"
 #include "userspace/config/load.h"
+#include "userspace/service/alerting.h"
 #include "userspace/service/api.h"
+#include "userspace/service/aside.h"
 #include "userspace/service/outputs.h"
 #include "userspace/service/schedule.h"
 #include "userspace/service/self_meter.h"
@@ -80,7 +82,8 @@ class Service {
         watcher_(std::move(watcher)),
         store_(std::move(store)),
         targets_(*watcher_, schedule_, store_.get()),
-        api_(store_.get()),
+        alerting_(store_.get()),
+        api_(store_.get(), alerting_.board()),
         web_([this](const HttpRequest& request) { return api_.handle(request); }, Api::reads_store) {}
 
   void apply(const Config& config);
@@ -101,6 +104,7 @@ class Service {
   Schedule schedule_;
   Targets targets_;
   Outputs outputs_;
+  Alerting alerting_;
   Api api_;
   WebServer web_;
   SelfMeter meter_;
@@ -120,6 +124,7 @@ void Service::apply(const Config& config) {
   api_.configure(config);
   web_.configure(config.http);
   outputs_.configure(config);
+  alerting_.configure(config);
   targets_.configure(config);
 }
 
@@ -155,6 +160,8 @@ AgentFigures Service::figures() const {
   figures.reading_error = targets_.reading_error();
   figures.targets = targets_.states();
   figures.sinks = outputs_.counters();
+  for (SinkCounters& counters : alerting_.counters()) figures.sinks.push_back(std::move(counters));
+  figures.alerts = alerting_.board().status();
   if (store_) figures.store = store_->counters();
   figures.http = web_.events();
   figures.http_error = web_.error();
@@ -167,6 +174,7 @@ void Service::publish() {
   targets_.add_snapshots(*report);
   report->agent = figures();
   api_.publish(report);
+  alerting_.add(report);
   outputs_.add(std::move(report));
 }
 
@@ -221,7 +229,10 @@ void Service::stop() {
   targets_.read({}, true);
   publish();
   targets_.persist();
-  outputs_.stop(Clock::now() + kExportsStop);
+  const auto deadline = Clock::now() + kExportsStop;
+  const auto alerts_end = do_aside([this, deadline] { alerting_.stop(deadline); });
+  outputs_.stop(deadline);
+  alerts_end.wait();
   web_.stop();
   store_.reset();
 }

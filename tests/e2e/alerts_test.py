@@ -1,0 +1,181 @@
+"""Each of the seven conditions fires while the example engine is really out of order, and is over when it is not; a
+breach that is too short never fires; what a restart of the agent must not forget."""
+
+import datetime
+import os
+import pathlib
+import re
+import signal
+import time
+
+import harness
+from alerts_harness import FAULT_BEGIN, FAULT_SECONDS, AlertsCase
+
+FAULT = f"@{FAULT_BEGIN}+{FAULT_SECONDS}"
+RATE = 300
+
+
+def rule(condition, threshold, hold="1s", more=""):
+    return f"""name = "{condition.replace('_', ' ')}"
+id = "{condition}"
+condition = "{condition}"
+threshold = {threshold}
+for = "{hold}"
+clear_for = "1s"
+{more}"""
+
+
+def host_memory():
+    """(total, used) bytes."""
+    text = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
+    total, available = (int(re.search(rf"^{key}:\s+(\d+)", text, re.M)[1]) * 1024 for key in
+                        ("MemTotal", "MemAvailable"))
+    return total, total - available
+
+
+def unix_seconds(moment):
+    return datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+
+
+class Alerts(AlertsCase):
+    def run_through(self, engine, target, rules):
+        """The service over the engine's whole load; returns it and the Unix time at which the load began."""
+        self.configure_alerts([target], rules)
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "the first snapshot")
+        engine.release()
+        began = time.time() + 1  # the engine's --delay
+        return agent, began
+
+    def expect_once(self, name):
+        harness.wait_until(lambda: self.told(name, "resolved"), 60, f"the end of {name}: {self.told()}")
+        self.assertEqual(self.story(name), ["firing", "resolved"])
+        fired, over = self.told(name)
+        self.assertEqual(fired["id"], over["id"])
+        return fired, over
+
+    def check_times(self, began, fired, over):
+        """It began with the fault, within the intervals that a machine shared by others may lose."""
+        since, end = unix_seconds(fired["since"]) - began, unix_seconds(over["at"]) - began
+        self.assertGreater(since, FAULT_BEGIN - 1, fired)
+        self.assertLess(since, FAULT_BEGIN + 3, fired)
+        self.assertGreater(end, FAULT_BEGIN + FAULT_SECONDS - 1, over)
+
+    def test_six_conditions_fire_with_the_engine_out_of_order_and_resolve(self):
+        spin = 32 * os.cpu_count()  # ms; in 30 % of the 120 queries a second that are left: every core, and some more
+        faults = ("errors:30", "drop:60", "sleep:150/70", f"spin:{spin}/30", "cold")
+        engine = self.engine("--threads", 64, "--rate", RATE, "--arrivals", "fixed", "--duration",
+                             FAULT_BEGIN + FAULT_SECONDS + 8, "--linger", 30,
+                             *(word for fault in faults for word in ("--fault", fault + FAULT)))
+        agent, began = self.run_through(engine, f'pid = {engine.pid}\ndisplay_name = "engine"', [
+            rule("response_time_high", '"50ms"'), rule("error_rate_high", '"10%"'), rule("cpu_usage_high", '"85%"'),
+            rule("cache_hit_rate_low", '"1%"'), rule("throughput_low", RATE / 2, more='least_queries = 1'),
+            rule("concurrent_queries_high", 6)])
+        stories = {name: self.expect_once(name) for name in
+                   ("response_time_high", "error_rate_high", "cpu_usage_high", "cache_hit_rate_low", "throughput_low",
+                    "concurrent_queries_high")}
+        rows = engine.finish()
+        for name, (fired, over) in stories.items():
+            with self.subTest(name):
+                self.assertEqual((fired["target"], fired["severity"]), ("engine", "warning"))
+                self.check_times(began, fired, over)
+                self.assertIn(" ", fired["text"])
+        # By the engine's own record of the seconds in which it was out of order.
+        bad = [row for row in rows if FAULT_BEGIN + 1 <= (row.start_ns - rows[0].start_ns) / 1e9 <
+               FAULT_BEGIN + FAULT_SECONDS - 1]
+        mean = sum(row.end_ns - row.start_ns for row in bad) / len(bad) / 1e9
+        failed = sum(not row.ok for row in bad) / len(bad)
+        self.assertLess(abs(stories["response_time_high"][0]["value"] / mean - 1), 0.5, mean)
+        self.assertLess(abs(stories["error_rate_high"][0]["value"] - failed), 0.2, failed)
+        self.assertEqual(agent.json("/api/v1/alerts")["alerts"], [])
+        self.assertLess(agent.end(), 2)
+
+    def test_memory_fires_while_an_engine_leaks_and_resolves_when_it_is_gone(self):
+        total, used = host_memory()
+        leak = total * 6 / 100 / 1e6  # in four seconds
+        engine = self.engine("--rate", 100, "--duration", 30, record=False)
+        leaking = self.engine("--rate", 100, "--duration", 8, "--fault", f"leak:{leak / 4:.0f}@2+4", record=False)
+        self.run_through(engine, f'pid = {engine.pid}\ndisplay_name = "engine"', [
+            rule("memory_usage_high", f'"{used / total * 100 + 3:.3f}%"')])
+        leaking.release()
+        fired, _ = self.expect_once("memory_usage_high")
+        self.assertEqual(fired["metric"], "system_metrics.memory_usage")
+        self.assertGreater(fired["value"], used / total + 0.03)
+
+    def test_a_breach_that_is_too_short_never_fires(self):
+        engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 16, *(word for second in (2, 6, 10) for word
+                             in ("--fault", f"errors:50@{second}+3")), record=False)
+        agent, _ = self.run_through(engine, f'pid = {engine.pid}\ndisplay_name = "engine"', [
+            rule("error_rate_high", '"10%"', hold="5s"), rule("response_time_high", '"10s"', hold="0s")])
+
+        def pending():
+            return [alert for alert in agent.json("/api/v1/alerts")["alerts"] if alert["state"] == "pending"]
+
+        harness.wait_until(pending, 30, "the breach is seen")
+        engine.finish()
+        self.assertEqual(self.told(), [])
+
+    def restart_in_the_middle(self, number, hold, wait_for):
+        engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 40, "--fault", "errors:50@2+22",
+                             record=False)
+        agent, _ = self.run_through(engine, f'pid = {engine.pid}\ndisplay_name = "engine"', [
+            rule("error_rate_high", '"10%"', hold=hold)])
+        before = harness.wait_until(lambda: wait_for(agent), 30, "the moment to restart")
+        if number == signal.SIGKILL:
+            time.sleep(3)  # what must survive reaches the disk within two seconds
+        agent.signal(number)
+        agent.wait()
+        agent = self.start()
+        fired, over = self.expect_once("error_rate_high")
+        self.assertEqual(fired["since"], before["since"], "the clock began anew")
+        engine.kill()
+        return fired, over
+
+    def alerts_in(self, state):
+        return lambda agent: next((alert for alert in agent.json("/api/v1/alerts")["alerts"]
+                                   if alert["state"] == state), None)
+
+    def test_a_restart_keeps_the_clock_of_what_is_pending(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(number.name):
+                self.told_path.unlink(missing_ok=True)
+                fired, _ = self.restart_in_the_middle(number, "9s", self.alerts_in("pending"))
+                took = unix_seconds(fired["at"]) - unix_seconds(fired["since"])
+                self.assertGreaterEqual(took, 9)
+                self.assertLess(took, 14)
+
+    def test_a_restart_tells_nothing_twice_and_misses_no_end(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(number.name):
+                self.told_path.unlink(missing_ok=True)
+                self.restart_in_the_middle(number, "1s", lambda agent: self.alerts_in("firing")(agent) and
+                                           next(iter(self.told(event="firing")), None))
+
+    def test_a_target_that_is_not_watched_any_more_ends_its_alerts_with_the_reason(self):
+        engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 60, "--fault", "errors:50@1",
+                             record=False)
+        rules = [rule("error_rate_high", '"10%"')]
+        agent, _ = self.run_through(engine, f'pid = {engine.pid}\ndisplay_name = "engine"', rules)
+        harness.wait_until(lambda: self.told(event="firing"), 30, "the alert")
+        self.configure_alerts([], rules)
+        self.reload(agent)
+        fired, over = self.expect_once("error_rate_high")
+        self.assertIn("no longer watched", over["text"])
+
+    def test_new_rules_are_taken_and_wrong_ones_are_not(self):
+        engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 60, "--fault", "errors:50@1",
+                             record=False)
+        target = f'pid = {engine.pid}\ndisplay_name = "engine"'
+        agent, _ = self.run_through(engine, target, [rule("error_rate_high", '"90%"')])
+        harness.wait_until(lambda: agent.snapshot("engine")["query_metrics"]["failed_queries"], 30, "failures")
+        self.configure_alerts([target], [rule("error_rate_high", '"90ms"')])
+        self.reload(agent, "failed_reloads")
+        agent.await_line(agent.err, "rules.toml", 10)
+        self.configure_alerts([target], [rule("error_rate_high", '"10%"')])
+        self.reload(agent)
+        harness.wait_until(lambda: self.told("error_rate_high", "firing"), 30, "the new threshold")
+
+
+if __name__ == "__main__":
+    harness.require_kernel()
+    harness.main()

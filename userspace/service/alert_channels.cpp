@@ -1,0 +1,142 @@
+#include "userspace/service/alert_channels.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "userspace/config/load.h"
+#include "userspace/model/rule.h"
+#include "userspace/notify/channels.h"
+#include "userspace/service/aside.h"
+
+namespace outrider {
+namespace {
+
+// One that is switched off by a reload has as long to hand on what it has; judging waits for it.
+constexpr std::chrono::milliseconds kRetireTime{500};
+
+std::string key_of(const std::string& channel) { return "alerts.channel." + channel; }
+
+PostOptions post_options(const ChannelConfig& config, const std::string& token) {
+  return {config.url, token, config.ca_file, config.timeout};
+}
+
+ChannelOptions channel_options(const ChannelConfig& config, const std::string& token) {
+  if (config.type == "exec") return ExecChannelOptions{config.command, config.timeout};
+  if (config.type == "webhook") return WebhookOptions{post_options(config, token)};
+  if (config.type == "alertmanager") {
+    AlertmanagerOptions options;
+    options.post = post_options(config, token);
+    options.valid_for = std::max<std::chrono::milliseconds>(options.valid_for, 4 * config.repeat_interval);
+    return options;
+  }
+  if (config.type == "file") return FileChannelOptions{config.path};
+  if (config.type == "mail") return MailOptions{config.to, config.from, config.sendmail, config.timeout};
+  return LogChannelOptions{};
+}
+
+QueueOptions queue_options(const ChannelConfig& config, const Channel& channel) {
+  QueueOptions options;
+  options.least = severity_of(config.severity).value_or(Severity::kInfo);
+  options.limit = config.queue;
+  options.group_wait = config.group_wait;
+  options.repeat_interval = config.repeat_interval;
+  options.give_up_after = config.give_up_after;
+  options.keep_labels = channel.knows_by_labels();
+  return options;
+}
+
+Result<std::string> token_of(const ChannelConfig& config) {
+  if (config.bearer_token_file.empty()) return std::string();
+  return read_secret(config.bearer_token_file);
+}
+
+}  // namespace
+
+void AlertChannels::start(const ChannelConfig& config) {
+  const auto leave_out = [&](const Error& error) {
+    spdlog::error("the alert channel {} is left out: {}", config.name, error.message);
+  };
+  const Result<std::string> token = token_of(config);
+  if (!token) return leave_out(token.error());
+  Result<std::unique_ptr<Channel>> channel = make_channel(channel_options(config, *token));
+  if (!channel) return leave_out(channel.error());
+  const QueueOptions queue = queue_options(config, **channel);
+  std::string kept;
+  if (store_ != nullptr) {
+    const auto state = store_->get_state(key_of(config.name));
+    if (state && *state) kept = **state;
+  }
+  Result<std::unique_ptr<ChannelThread>> thread =
+      ChannelThread::start(config.name, std::move(*channel), queue, kept);
+  if (!thread) return leave_out(thread.error());
+  running_.push_back({config, *token, std::move(*thread)});
+}
+
+void AlertChannels::change(Running& running, const ChannelConfig& config) {
+  const auto leave = [&](const Error& error) {
+    spdlog::error("the alert channel {} stays as it was: {}", config.name, error.message);
+  };
+  const Result<std::string> token = token_of(config);
+  if (!token) return leave(token.error());
+  if (running.config == config && running.token == *token) return;
+  Result<std::unique_ptr<Channel>> channel = make_channel(channel_options(config, *token));
+  if (!channel) return leave(channel.error());
+  const QueueOptions queue = queue_options(config, **channel);
+  running.thread->become(std::move(*channel), queue);
+  running.config = config;
+  running.token = *token;
+}
+
+void AlertChannels::configure(const std::vector<ChannelConfig>& wanted) {
+  const auto is_wanted = [&](const Running& running) {
+    return std::any_of(wanted.begin(), wanted.end(),
+                       [&](const ChannelConfig& config) { return config.name == running.config.name; });
+  };
+  const auto unwanted = std::stable_partition(running_.begin(), running_.end(), is_wanted);
+  for (auto gone = unwanted; gone != running_.end(); ++gone) {
+    gone->thread->stop(ChannelThread::Clock::now() + kRetireTime);
+    if (store_ != nullptr) store_->put_state(key_of(gone->config.name), "");
+  }
+  running_.erase(unwanted, running_.end());
+  for (const ChannelConfig& config : wanted) {
+    const auto runs = std::find_if(running_.begin(), running_.end(),
+                                   [&](const Running& running) { return running.config.name == config.name; });
+    if (runs == running_.end()) {
+      start(config);
+    } else {
+      change(*runs, config);
+    }
+  }
+}
+
+void AlertChannels::add(const Notice& notice) {
+  for (const Running& running : running_) running.thread->add(notice);
+}
+
+std::vector<ChannelCounters> AlertChannels::counters() const {
+  std::vector<ChannelCounters> all;
+  all.reserve(running_.size());
+  for (const Running& running : running_) all.push_back(running.thread->counters());
+  return all;
+}
+
+void AlertChannels::persist() {
+  if (store_ == nullptr) return;
+  for (const Running& running : running_) store_->put_state(key_of(running.config.name), running.thread->serialise());
+}
+
+void AlertChannels::stop(ChannelThread::Clock::time_point deadline) {
+  std::vector<std::shared_future<void>> ends;
+  ends.reserve(running_.size());
+  for (const Running& running : running_) {
+    ends.push_back(do_aside([thread = running.thread.get(), deadline] { thread->stop(deadline); }));
+  }
+  for (const auto& end : ends) end.wait();
+  persist();
+  running_.clear();
+}
+
+}  // namespace outrider

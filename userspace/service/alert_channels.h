@@ -1,0 +1,44 @@
+// The alert channels of the configuration, each with a thread and a queue of its own. What waits and what must be said
+// again is kept in the store over a restart. Not thread-safe: it belongs to the thread that judges.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/config/config.h"
+#include "userspace/model/agent_figures.h"
+#include "userspace/notify/channel_thread.h"
+#include "userspace/store/store.h"
+
+namespace outrider {
+
+class AlertChannels {
+ public:
+  /// `store` is borrowed and may be null: nothing is kept then.
+  explicit AlertChannels(Store* store) : store_(store) {}
+
+  /// Starts, changes and stops. A channel that cannot be as it is wanted is said, and left as it was or left out.
+  void configure(const std::vector<ChannelConfig>& wanted);
+  void add(const Notice& notice);
+  [[nodiscard]] std::vector<ChannelCounters> counters() const;
+  /// Puts what waits into the store.
+  void persist();
+  /// Lets every channel hand on what it has, all at once, and returns by `deadline`; then persists the rest.
+  void stop(ChannelThread::Clock::time_point deadline);
+
+ private:
+  struct Running {
+    ChannelConfig config;
+    std::string token;  ///< as it was read from its file
+    std::unique_ptr<ChannelThread> thread;
+  };
+
+  void start(const ChannelConfig& config);
+  static void change(Running& running, const ChannelConfig& config);
+
+  Store* const store_;
+  std::vector<Running> running_;
+};
+
+}  // namespace outrider
