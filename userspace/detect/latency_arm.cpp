@@ -98,12 +98,12 @@ void LatencyArm::observe(const LatencySample& sample, bool learn) {
   const LoadBaseline::Expected expected = baseline_.expected(queries_per_second);
   if (expected.samples < kSettled) {  // a load that is new: what it does to latency is being learned
     baseline_.learn(queries_per_second, value, kAnything);
-    expected_seconds_ = 0;
+    expected_.reset();
     spike_.reset();
     return;
   }
   const double residual = value - expected.level;
-  expected_seconds_ = std::exp(expected.level + level_);
+  expected_ = expected.level + level_;
   const double widen = std::max(1.0, std::exp((log_queries_ - std::log(queries)) / 2));
   const double sigma = std::max(scale_, kLeastScale) * widen;
   look_for_spike(sample, residual - level_, (residual - level_) / sigma);
@@ -116,6 +116,8 @@ void LatencyArm::observe(const LatencySample& sample, bool learn) {
   log_queries_ += gain(kSecondsHalfLife, seen_) * (std::log(queries) - log_queries_);
   learn_scale(residual - level_);
 }
+
+double LatencyArm::expected_seconds() const { return expected_ ? std::exp(*expected_) : 0; }
 
 void LatencyArm::accept_level() {
   baseline_.shift(last_median_);

@@ -41,7 +41,7 @@ class LatencyArm {
   [[nodiscard]] std::optional<Finding> shift() const { return shift_; }
 
   /// At the load of the last sample; 0: nothing is known of it.
-  [[nodiscard]] double expected_seconds() const { return expected_seconds_; }
+  [[nodiscard]] double expected_seconds() const;
 
   /// What is now is normal.
   void accept_level();
@@ -50,7 +50,7 @@ class LatencyArm {
   static void visit(Self& self, State& state) {
     state(self.baseline_, self.scale_, self.seen_, self.log_queries_, self.block_, self.block_widen_, self.level_,
           self.block_scale_, self.blocks_, self.sum_, self.run_, self.run_blocks_, self.last_median_, self.open_effect_,
-          self.expected_seconds_, self.spike_, self.shift_);
+          self.expected_, self.spike_, self.shift_);
     state.times(self.hits_ms_, self.run_begin_ms_);
     state.index(self.next_hit_, kSpikeWindow);
     state.index(self.in_block_, kBlock);
@@ -79,7 +79,7 @@ class LatencyArm {
   std::int64_t run_begin_ms_ = 0;
   double last_median_ = 0;
   double open_effect_ = 0;
-  double expected_seconds_ = 0;
+  std::optional<double> expected_;  ///< at the load of the last sample, as a logarithm
   std::optional<Finding> spike_, shift_;
 };
 
