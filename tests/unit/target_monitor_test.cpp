@@ -130,6 +130,23 @@ TEST(TargetMonitor, a_shift_of_one_type_is_told_once_with_the_type_and_the_wait_
   EXPECT_TRUE(target.monitor->active().empty());
 }
 
+TEST(TargetMonitor, spikes_one_after_the_other_are_told_once_until_five_quiet_minutes_are_over) {
+  Target target;
+  target.pass(1'800);
+  for (int spike = 0; spike < 3; ++spike) {
+    target.write_seconds = target.read_seconds = 0.060;
+    target.pass(10);
+    target.write_seconds = 0.020;
+    target.read_seconds = 0.005;
+    target.pass(120);
+  }
+  EXPECT_THAT(target.story(), ElementsAre("firing Latency spike"));
+  target.pass(360);
+  EXPECT_THAT(target.story(), ElementsAre("firing Latency spike", "resolved Latency spike"));
+  target.pass(1'800);
+  EXPECT_EQ(target.told.size(), 2U);
+}
+
 // READ has 0.1 % of the time: nobody sees in the mean that it is twice as slow.
 TEST(TargetMonitor, a_type_whose_shift_is_hidden_has_an_incident_of_its_own) {
   Target target;

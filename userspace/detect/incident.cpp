@@ -62,7 +62,7 @@ IncidentEvent Incident::event(IncidentEvent::What what, std::int64_t now_ms) con
 
 void Incident::update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events) {
   if (!finding) {
-    if (opened_ms_ && now_ms - last_seen_ms_ >= quiet_ms_) close(now_ms, "it is over", events);
+    if (opened_ms_ && now_ms - last_seen_ms_ >= quiet_ms_) close(now_ms, kOver, events);
     return;
   }
   last_seen_ms_ = now_ms;

@@ -29,6 +29,7 @@ std::string format_figure(const std::string& metric, double value);
 class Incident {
  public:
   static constexpr std::int64_t kQuietMs = 60'000;
+  static constexpr const char* kOver = "it is over";  ///< why it closes after the quiet time
 
   /// Borrowed texts with static lifetime; `higher`: a larger value is worse; `quiet_ms`: over after so long.
   Incident(const char* arm, const char* metric, bool higher = true, std::int64_t quiet_ms = kQuietMs)

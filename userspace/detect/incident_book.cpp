@@ -12,9 +12,11 @@ void IncidentBook::open(const std::string& key, const std::string& group, Notice
   const auto known = std::find_if(told_.begin(), told_.end(), [&](const Told& told) { return told.group == group; });
   if (known == told_.end()) {
     out.push_back(notice);
-    told_.push_back({group, key, {key}, notice.at_ms, std::move(notice)});
+    told_.push_back({group, key, {key}, notice.at_ms, 0, "", std::move(notice)});
     return;
   }
+  if (known->over_ms != 0) known->told_by = key;
+  known->over_ms = 0;
   known->keys.push_back(key);
   if (notice.severity <= known->notice.severity) return;
   known->told_by = key;
@@ -31,30 +33,54 @@ void IncidentBook::worse(const std::string& key, Notice notice, std::vector<Noti
   out.push_back(std::move(notice));
 }
 
+// The incident of which `key` was the last finding; the end if there is none.
+std::vector<IncidentBook::Told>::iterator IncidentBook::remove(const std::string& key) {
+  const auto told = std::find_if(told_.begin(), told_.end(), [&](Told& one) { return std::erase(one.keys, key) > 0; });
+  if (told == told_.end() || told->keys.empty()) return told;
+  if (told->told_by == key) told->told_by = told->keys.front();
+  return told_.end();
+}
+
+Notice IncidentBook::closing(Told& told, std::int64_t now_ms) {
+  Notice notice = std::move(told.notice);
+  notice.what = Notice::What::kResolved;
+  notice.text = closing_text(notice, told.over_ms, told.why);
+  notice.at_ms = now_ms;
+  return notice;
+}
+
 void IncidentBook::close(const std::string& key, std::int64_t now_ms, const std::string& why,
                          std::vector<Notice>& out) {
-  for (auto told = told_.begin(); told != told_.end(); ++told) {
-    if (std::erase(told->keys, key) == 0) continue;
-    if (!told->keys.empty()) {
-      if (told->told_by == key) told->told_by = told->keys.front();
-      return;
-    }
-    Notice notice = std::move(told->notice);
-    notice.what = Notice::What::kResolved;
-    notice.at_ms = now_ms;
-    notice.text = closing_text(notice, now_ms, why);
-    out.push_back(std::move(notice));
-    told_.erase(told);
-    return;
-  }
+  const auto told = remove(key);
+  if (told == told_.end()) return;
+  told->over_ms = now_ms;
+  told->why = why;
+  out.push_back(closing(*told, now_ms));
+  told_.erase(told);
+}
+
+void IncidentBook::close_later(const std::string& key, std::int64_t now_ms, const std::string& why) {
+  const auto told = remove(key);
+  if (told == told_.end()) return;
+  told->over_ms = now_ms;
+  told->why = why;
+}
+
+void IncidentBook::tick(std::int64_t now_ms, std::vector<Notice>& out) {
+  std::erase_if(told_, [&](Told& told) {
+    if (told.over_ms == 0 || now_ms - told.over_ms < kLingerMs) return false;
+    out.push_back(closing(told, now_ms));
+    return true;
+  });
 }
 
 void IncidentBook::close_all(std::int64_t now_ms, const std::string& why, std::vector<Notice>& out) {
-  while (!told_.empty()) {
-    told_.back().keys.resize(1);
-    const std::string key = told_.back().keys.front();
-    close(key, now_ms, why, out);
+  for (Told& told : told_) {
+    told.over_ms = now_ms;
+    told.why = why;
+    out.push_back(closing(told, now_ms));
   }
+  told_.clear();
 }
 
 bool IncidentBook::has_group(std::string_view group) const { return opened_at_ms(group).has_value(); }

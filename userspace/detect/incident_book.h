@@ -1,6 +1,7 @@
 // The incidents of one target that people have been told of. Findings that are about the same thing (mean and 95th
 // percentile of latency, a growth and the exhaustion it leads to) are one incident, told once: it is over when the last
-// of them is. Not thread-safe.
+// of them is. One that may come back is over only after a while, so that it is not told again and again. Not
+// thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,8 @@ namespace outrider {
 
 class IncidentBook {
  public:
+  static constexpr std::int64_t kLingerMs = 300'000;
+
   /// `key` names the finding, `group` what it is about. Tells of a new incident, or that a known one is worse if the
   /// finding is more severe than those before it; else nothing.
   void open(const std::string& key, const std::string& group, Notice notice, std::vector<Notice>& out);
@@ -24,6 +27,9 @@ class IncidentBook {
   void worse(const std::string& key, Notice notice, std::vector<Notice>& out);
   /// Of a finding that was never opened here: nothing.
   void close(const std::string& key, std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
+  /// As close(), but if nothing of the group opens within kLingerMs; tick() tells it then.
+  void close_later(const std::string& key, std::int64_t now_ms, const std::string& why);
+  void tick(std::int64_t now_ms, std::vector<Notice>& out);
   void close_all(std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
 
   [[nodiscard]] bool has_group(std::string_view group) const;
@@ -43,18 +49,23 @@ class IncidentBook {
     std::string group, told_by;
     std::vector<std::string> keys;  ///< of findings that are not over
     std::int64_t opened_at_ms = 0;
-    Notice notice;  ///< as it was last told
+    std::int64_t over_ms = 0;  ///< none of them is left since then; 0: some are
+    std::string why;           ///< it is over
+    Notice notice;             ///< as it was last told
 
     template <typename Self, typename State>
     static void visit(Self& self, State& state) {
       auto& n = self.notice;
       state(self.group, self.told_by, self.keys, n.id, n.name, n.arm, n.target, n.type, n.metric, n.value, n.expected,
-            n.score, n.cause, n.text);
+            n.score, n.cause, n.text, self.why);
       state.index(n.severity, 4);
       state.index(n.what, 3);
-      state.times(self.opened_at_ms, n.at_ms, n.since_ms);
+      state.times(self.opened_at_ms, self.over_ms, n.at_ms, n.since_ms);
     }
   };
+
+  std::vector<Told>::iterator remove(const std::string& key);
+  static Notice closing(Told& told, std::int64_t now_ms);
 
   std::vector<Told> told_;
 };

@@ -116,13 +116,19 @@ bool TargetMonitor::disturbed() const {
 void TargetMonitor::tell(const IncidentEvent& event, const Story& story, std::vector<Notice>& out) {
   const std::string key = key_of(event, story.type);
   if (event.what == IncidentEvent::What::kClose) {
-    book_.close(key, event.at_ms, event.why, out);
+    // Latency comes back more often than not; a level that was accepted does not.
+    if (is_latency(event) && story.type.empty() && event.why == Incident::kOver) {
+      book_.close_later(key, event.at_ms, event.why);
+    } else {
+      book_.close(key, event.at_ms, event.why, out);
+    }
     return;
   }
   Notice notice = notice_of(event, {target_, story.type, with_binary(story.cause, event.since_ms), story.sentence});
   if (story.mix) {
     notice.name = "Query mix shift";
     notice.severity = Severity::kInfo;
+    notice.text += "; there are other or more queries than usual, and they take as long as they do at such a load";
   }
   if (event.what == IncidentEvent::What::kOpen) {
     book_.open(key, story.mix ? "mix" : group_of(event, story.type), std::move(notice), out);
@@ -272,6 +278,7 @@ void TargetMonitor::observe(const Snapshot& snapshot, const MonitorFacts& facts,
   note_binary(facts.binary, snapshot.timestamp_ms);
   if (snapshot.availability) observe_state(snapshot.availability->state, snapshot.timestamp_ms, out);
   observe_figures(snapshot, out);
+  book_.tick(snapshot.timestamp_ms, out);
   if (options_.detector != "none") observe_limits(snapshot, out);
   observe_objectives(snapshot, out);
 }
