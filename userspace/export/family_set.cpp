@@ -23,8 +23,7 @@ prometheus::ClientMetric& FamilySet::add(std::string_view name, std::string_view
   return metric;
 }
 
-void FamilySet::gauge(std::string_view name, std::string_view help, const Labels& labels,
-                      std::optional<double> value) {
+void FamilySet::gauge(std::string_view name, std::string_view help, const Labels& labels, std::optional<double> value) {
   if (!value || !std::isfinite(*value)) return;
   add(name, help, prometheus::MetricType::Gauge, labels).gauge.value = *value;
 }

@@ -25,8 +25,8 @@ class FamilySet {
   void gauge(std::string_view name, std::string_view help, const Labels& labels, std::optional<double> value);
   void counter(std::string_view name, std::string_view help, const Labels& labels, double value);
   /// `bounds` as for fold(); +Inf, count and sum come by themselves.
-  void histogram(std::string_view name, std::string_view help, const Labels& labels,
-                 const SparseHistogram& histogram, const std::vector<std::uint32_t>& bounds, double sum_seconds);
+  void histogram(std::string_view name, std::string_view help, const Labels& labels, const SparseHistogram& histogram,
+                 const std::vector<std::uint32_t>& bounds, double sum_seconds);
 
   std::vector<prometheus::MetricFamily> take() { return std::move(families_); }
 

@@ -130,11 +130,11 @@ std::vector<Outputs::Wanted> Outputs::wanted(const Config& config) {
       if (!made) return made.error();
       return std::unique_ptr<Sink>(std::move(*made));
     };
-    all.push_back(
-        {"influxdb",
-         joined({options.url, std::to_string(options.version), options.database, options.org, options.bucket,
-                 options.token, options.ca_file, std::to_string(options.batch_points), std::to_string(options.queue_points), labels}),
-         make});
+    all.push_back({"influxdb",
+                   joined({options.url, std::to_string(options.version), options.database, options.org, options.bucket,
+                           options.token, options.ca_file, std::to_string(options.batch_points),
+                           std::to_string(options.queue_points), labels}),
+                   make});
   }
   return all;
 }
