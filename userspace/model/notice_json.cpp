@@ -36,11 +36,11 @@ std::optional<typename Values::value_type> named(const Values& all, std::string_
 }
 
 void read_texts(const Json& json, Notice& notice) {
-  const std::pair<const char*, std::string*> texts[] = {
-      {"id", &notice.id},         {"name", &notice.name}, {"rule", &notice.rule_id},
-      {"arm", &notice.arm},       {"target", &notice.target}, {"type", &notice.type},
-      {"metric", &notice.metric}, {"cause", &notice.cause},   {"text", &notice.text},
-      {"annotation", &notice.annotation}};
+  const std::pair<const char*, std::string*> texts[] = {{"id", &notice.id},         {"name", &notice.name},
+                                                        {"rule", &notice.rule_id},  {"arm", &notice.arm},
+                                                        {"target", &notice.target}, {"type", &notice.type},
+                                                        {"metric", &notice.metric}, {"cause", &notice.cause},
+                                                        {"text", &notice.text},     {"annotation", &notice.annotation}};
   for (const auto& [key, text] : texts) *text = json.at(key).get<std::string>();
   for (const auto& [key, value] : json.at("labels").items()) notice.labels[key] = value.get<std::string>();
 }

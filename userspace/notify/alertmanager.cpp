@@ -84,7 +84,8 @@ std::string url_of(std::string url) {
 
 Result<std::unique_ptr<Channel>> AlertmanagerChannel::make(AlertmanagerOptions options) {
   if (options.post.url.find_first_of("?#") != std::string::npos) {
-    return Error{"Alertmanager: the URL has a query; give only scheme, host, port and path, like http://127.0.0.1:9093"};
+    return Error{
+        "Alertmanager: the URL has a query; give only scheme, host, port and path, like http://127.0.0.1:9093"};
   }
   options.post.url = url_of(options.post.url);
   auto post = Post::make(options.post);
@@ -106,7 +107,7 @@ Delivery AlertmanagerChannel::deliver(const std::vector<Notice>& group, const Gi
     Json alert = alert_of(notice, now_ms(), options_.valid_for.count());
     std::string labels = alert["labels"].dump();
     if (!in_request.insert(labels).second) {
-      if (auto sent = post_.send(request.dump(), give_up); sent.fate != Delivery::Fate::kAccepted) return sent;
+      if (auto sent = post_.send(request.dump(), give_up); sent.fate != Delivery::Fate::kDelivered) return sent;
       request.clear();
       in_request = {std::move(labels)};
     }

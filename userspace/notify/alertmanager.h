@@ -22,8 +22,7 @@ class AlertmanagerChannel : public Channel {
   [[nodiscard]] bool knows_by_labels() const override { return true; }
 
  private:
-  AlertmanagerChannel(AlertmanagerOptions options, Post post)
-      : options_(std::move(options)), post_(std::move(post)) {}
+  AlertmanagerChannel(AlertmanagerOptions options, Post post) : options_(std::move(options)), post_(std::move(post)) {}
   [[nodiscard]] std::int64_t now_ms() const;
 
   AlertmanagerOptions options_;

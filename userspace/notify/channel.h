@@ -13,11 +13,11 @@ namespace outrider {
 /// How one attempt ended.
 struct Delivery {
   enum class Fate {
-    kAccepted,
+    kDelivered,
     kRetry,    ///< may work later as it is
     kRefused,  ///< would be refused again: the notices are lost
   };
-  Fate fate = Fate::kAccepted;
+  Fate fate = Fate::kDelivered;
   std::string reason;  ///< unless accepted: one sentence, fit for a line of the log
 };
 

@@ -21,7 +21,7 @@ struct QueueOptions {
   /// Notices that wait, and incidents that are said again. Of the former the oldest go first; an incident beyond that
   /// is said once only.
   std::size_t limit = 10'000;
-  std::size_t group_limit = 100;             ///< notices that are handed on at once
+  std::size_t group_limit = 100;                ///< notices that are handed on at once
   std::chrono::milliseconds group_wait{1'000};  ///< what comes so soon after the first goes with it
   /// What still goes on is said again so long after it was said last; 0: never.
   std::chrono::milliseconds repeat_interval = std::chrono::hours(4);
@@ -94,9 +94,9 @@ class ChannelQueue {
   QueueOptions options_;
   std::deque<Waiting> queue_;
   std::map<std::string, Incident> incidents_;  ///< by id: begun, not over
-  std::size_t in_flight_ = 0;             ///< of the queue's front
-  std::vector<std::string> repeats_;      ///< ids in flight
-  std::size_t one_by_one_ = 0;            ///< groups of one that come next: they were refused together
+  std::size_t in_flight_ = 0;                  ///< of the queue's front
+  std::vector<std::string> repeats_;           ///< ids in flight
+  std::size_t one_by_one_ = 0;                 ///< groups of one that come next: they were refused together
   std::uint64_t dropped_ = 0;
   unsigned failures_ = 0;  ///< in a row
   std::optional<Time> pause_until_;

@@ -39,7 +39,8 @@ Delivery guarded(Channel& channel, const std::vector<Notice>& group, const Chann
 
 }  // namespace
 
-/// Guarded by `mutex`, but for `channel` and `random`, which are the thread's own, and counters.name, which never changes.
+/// Guarded by `mutex`, but for `channel` and `random`, which are the thread's own, and counters.name, which never
+/// changes.
 struct ChannelThread::State {
   State(std::string channel_name, std::unique_ptr<Channel> owned, QueueOptions options)
       : channel(std::move(owned)), queue(options) {
@@ -88,10 +89,10 @@ struct ChannelThread::State {
     std::unique_lock lock(mutex);
     const auto now = Clock::now();
     std::size_t lost = 0;
-    if (delivery.fate == Fate::kAccepted) counters.sent += queue.accepted(now);
+    if (delivery.fate == Fate::kDelivered) counters.sent += queue.accepted(now);
     if (delivery.fate == Fate::kRefused) lost = queue.refused(now);
     if (delivery.fate == Fate::kRetry) queue.failed(now, chance);
-    const bool failed = delivery.fate != Fate::kAccepted;
+    const bool failed = delivery.fate != Fate::kDelivered;
     if (failed) {
       ++counters.failed;
       counters.last_error = delivery.reason;

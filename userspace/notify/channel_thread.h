@@ -36,8 +36,8 @@ class ChannelThread {
   void add(Notice notice);
   /// The next attempt is with `channel` and `options`, and comes at once; returns at once.
   void become(std::unique_ptr<Channel> channel, QueueOptions options);
-  /// Hands on what is queued, as far as that works at the first attempt, and returns by `deadline`. A channel that hangs
-  /// even then is left behind with its thread. What stays queued is there for serialise().
+  /// Hands on what is queued, as far as that works at the first attempt, and returns by `deadline`. A channel that
+  /// hangs even then is left behind with its thread. What stays queued is there for serialise().
   void stop(Clock::time_point deadline);
 
   /// What waits and what goes on, to be given to start() in the agent's next life; at most kMostKeptBytes, of which the

@@ -32,8 +32,8 @@ class LogChannel : public Channel {
   Delivery deliver(const std::vector<Notice>& group, const GiveUp& /*give_up*/) override {
     for (const Notice& notice : group) {
       const std::string text = notice.text.empty() ? "" : ": " + notice.text;
-      spdlog::log(level_of(notice), "alert {} {}",
-                  one_line(headline(notice) + " (" + name_of(notice.severity) + ")" + text, kLogBytes), notice.id);
+      const std::string line = headline(notice) + " (" + name_of(notice.severity) + ")" + text;
+      spdlog::log(level_of(notice), "alert {} [{}]", one_line(line, kLogBytes), one_line(notice.id, kLogBytes));
     }
     return {};
   }

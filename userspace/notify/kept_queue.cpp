@@ -98,7 +98,8 @@ Status ChannelQueue::restore(const std::string& text, Time now, std::int64_t now
   }
   for (Kept& incident : kept->incidents) {
     const std::string id = incident.notice.id;
-    if (incidents_.size() < options_.limit) incidents_.emplace(id, Incident{std::move(incident.notice), incident.since});
+    if (incidents_.size() < options_.limit)
+      incidents_.emplace(id, Incident{std::move(incident.notice), incident.since});
   }
   drop_excess();
   return Ok{};

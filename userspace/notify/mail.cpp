@@ -17,7 +17,7 @@ namespace outrider {
 namespace {
 
 constexpr std::size_t kTextBytes = 4000;
-constexpr std::size_t kEncodedWord = 45;  // bytes that make 60 of base64: an encoded word has at most 75 characters
+constexpr std::size_t kEncodedWord = 39;  // bytes that make 52 of base64: a line has at most 76 with "Subject: "
 constexpr std::size_t kBodyLine = 57;     // bytes that make 76 of base64, the longest line
 
 std::string base64(std::string_view text) {
@@ -112,8 +112,8 @@ Result<std::unique_ptr<Channel>> MailChannel::make(MailOptions options) {
 }
 
 Delivery MailChannel::deliver(const std::vector<Notice>& group, const GiveUp& give_up) {
-  const Status status = run_process(
-      {{options_.sendmail, "-t", "-i"}, mail_message(options_, group), options_.timeout, give_up});
+  const Status status =
+      run_process({{options_.sendmail, "-t", "-i"}, mail_message(options_, group), options_.timeout, give_up});
   return status ? Delivery{} : Delivery{Delivery::Fate::kRetry, status.error().message};
 }
 

@@ -21,7 +21,9 @@ constexpr int kServerError = 500;
 constexpr int kAccess[] = {401, 403, 407};
 constexpr int kLater[] = {408, 429};
 
-bool is_one_of(const int (&all)[3], int status) { return std::find(std::begin(all), std::end(all), status) != std::end(all); }
+bool is_one_of(const int (&all)[3], int status) {
+  return std::find(std::begin(all), std::end(all), status) != std::end(all);
+}
 
 bool is_final(int status) {
   const bool later = std::find(std::begin(kLater), std::end(kLater), status) != std::end(kLater);

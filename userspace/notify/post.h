@@ -11,9 +11,9 @@
 namespace outrider {
 
 struct PostOptions {
-  std::string url;      ///< http:// or https://
-  std::string token;    ///< sent as "Authorization: Bearer TOKEN"; empty: none
-  std::string ca_file;  ///< PEM; empty: the certificates that the system trusts
+  std::string url;                            ///< http:// or https://
+  std::string token;                          ///< sent as "Authorization: Bearer TOKEN"; empty: none
+  std::string ca_file;                        ///< PEM; empty: the certificates that the system trusts
   std::chrono::milliseconds timeout{10'000};  ///< of one attempt, connecting included
 };
 

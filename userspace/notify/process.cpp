@@ -8,8 +8,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,8 +70,7 @@ bool place(int from, int to) { return from == to ? ::fcntl(to, F_SETFD, 0) == 0 
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (place(streams.input, STDIN_FILENO) && place(streams.output, STDOUT_FILENO) &&
-      place(streams.error, STDERR_FILENO) &&
-      ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 &&
+      place(streams.error, STDERR_FILENO) && ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 &&
       ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0) {
     ::execv(arguments[0], arguments);
   }
@@ -80,10 +79,13 @@ bool place(int from, int to) { return from == to ? ::fcntl(to, F_SETFD, 0) == 0 
   ::_exit(kNotStarted);
 }
 
+// By the system call: the header of glibc 2.36 declares its wrapper for C only.
+int open_handle(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+
 /// A child that is ours to wait for; killed with its group if it still runs when this goes.
 class Child {
  public:
-  explicit Child(pid_t pid) : pid_(pid), handle_(::pidfd_open(pid, 0)) {}
+  explicit Child(pid_t pid) : pid_(pid), handle_(open_handle(pid)) {}
   ~Child() {
     if (pid_ > 0) end();
   }

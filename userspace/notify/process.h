@@ -19,8 +19,8 @@ struct ProcessCall {
 
 /// Returns when the program has ended. It gets a process group of its own, which is killed when the time is over, no
 /// descriptors but 0 to 2 (its output goes nowhere), no ambient capabilities, and the default of every signal. Errors:
-/// it cannot be started, an exit code that is not 0 (with the first line that it wrote to its standard error), a signal,
-/// the time is over.
+/// it cannot be started, an exit code that is not 0 (with the first line that it wrote to its standard error), a
+/// signal, the time is over.
 Status run_process(const ProcessCall& call);
 
 }  // namespace outrider
