@@ -68,7 +68,8 @@ class AlertmanagerTest : public testing::Test {
   /// Whether its own receiver was told this of an alert.
   [[nodiscard]] bool told(const std::string& status, const std::string& target) {
     for (const std::string& request : receiver_.requests()) {
-      for (const auto& alert : json::parse(request.substr(request.find("\r\n\r\n") + 4))["alerts"]) {
+      const json body = json::parse(request.substr(request.find("\r\n\r\n") + 4));
+      for (const auto& alert : body["alerts"]) {
         if (alert["status"] == status && alert["labels"]["target"] == target) return true;
       }
     }
