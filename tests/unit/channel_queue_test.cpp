@@ -117,9 +117,25 @@ TEST_F(ChannelQueueTest, the_oldest_go_when_it_is_full_but_none_that_is_on_its_w
   for (const char* id : {"b", "c", "d", "e"}) queue.add(notice(id), now);
   EXPECT_EQ(queue.size(), 3U);
   EXPECT_EQ(queue.dropped(), 2U);
-  EXPECT_EQ(queue.accepted(now), 1U);  // "a", though the queue overflowed meanwhile
+  queue.failed(now, kSteady);
+  now += 1s;
+  EXPECT_EQ(take(), "a:firing");
+  EXPECT_EQ(queue.accepted(now), 1U);
   EXPECT_EQ(take_and_accept(), "d:firing");
   EXPECT_EQ(take_and_accept(), "e:firing");
+}
+
+TEST_F(ChannelQueueTest, a_smaller_queue_costs_nothing_that_is_on_its_way) {
+  for (const char* id : {"a", "b", "c"}) queue.add(notice(id), now);
+  now += 1s;
+  EXPECT_EQ(take(), "a:firing b:firing c:firing");
+  auto small = options();
+  small.limit = 1;
+  queue.set_options(small);
+  queue.add(notice("d"), now);
+  EXPECT_EQ(queue.dropped(), 1U);
+  EXPECT_EQ(queue.accepted(now), 3U);
+  EXPECT_EQ(queue.size(), 0U);
 }
 
 TEST_F(ChannelQueueTest, what_is_too_old_is_given_up) {
@@ -160,10 +176,22 @@ TEST_F(ChannelQueueTest, what_goes_on_is_said_again_and_what_is_over_is_not) {
   queue.failed(now, kSteady);
   now += 1s;
   EXPECT_EQ(take_and_accept(), "a:worse b:firing");
+  EXPECT_EQ(queue.due(), now + 1h);
+  EXPECT_EQ(take(), "");
   queue.add(resolved("a"), now);
   now += 1h;
   EXPECT_EQ(take_and_accept(), "a:resolved");
   EXPECT_EQ(take_and_accept(), "b:firing");
+}
+
+TEST_F(ChannelQueueTest, what_is_to_be_said_again_soon_goes_with_what_is_due) {
+  for (const char* id : {"a", "b", "c"}) {
+    queue.add(notice(id), now);
+    now += 1s;
+    EXPECT_EQ(take_and_accept(), std::string(id) + ":firing");
+  }
+  now += 1h - 2s;  // "a" is due, "b" within a second, "c" within two
+  EXPECT_EQ(take_and_accept(), "a:firing b:firing");
 }
 
 TEST_F(ChannelQueueTest, nothing_is_repeated_if_nothing_shall_be) {

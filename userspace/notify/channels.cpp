@@ -80,7 +80,7 @@ struct Maker {
   }
   Made operator()(const ExecChannelOptions& options) const {
     if (options.command.empty() || !options.command.front().starts_with('/')) {
-      return Error{"a channel that runs a program needs its absolute path; set command = [\"/path\", \"argument\"]"};
+      return Error{R"(a channel that runs a program needs its absolute path; set command = ["/path", "argument"])"};
     }
     return std::unique_ptr<Channel>(std::make_unique<ExecChannel>(options));
   }

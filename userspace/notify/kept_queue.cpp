@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -73,8 +74,8 @@ std::string ChannelQueue::serialise(Time now, std::int64_t now_ms, std::size_t m
   };
   std::vector<std::string> queue;
   queue.reserve(queue_.size());
-  for (auto waiting = queue_.rbegin(); waiting != queue_.rend(); ++waiting) {
-    std::string text = item(waiting->notice, waiting->since, now);
+  for (std::size_t i = queue_.size(); i > 0; --i) {
+    std::string text = item(queue_[i - 1].notice, queue_[i - 1].since, now);
     if (!fits(text)) break;
     queue.push_back(std::move(text));
   }
@@ -93,9 +94,10 @@ std::string ChannelQueue::serialise(Time now, std::int64_t now_ms, std::size_t m
 Status ChannelQueue::restore(const std::string& text, Time now, std::int64_t now_ms) {
   auto kept = read_queue(text, now, now_ms);
   if (!kept) return Error{"the notices that were kept for an alert channel cannot be read; they are lost"};
-  for (auto waiting = kept->queue.rbegin(); waiting != kept->queue.rend(); ++waiting) {
-    queue_.push_front({std::move(waiting->notice), waiting->since});
-  }
+  std::deque<Waiting> all;
+  for (Kept& waiting : kept->queue) all.push_back({std::move(waiting.notice), waiting.since});
+  std::move(queue_.begin(), queue_.end(), std::back_inserter(all));
+  queue_ = std::move(all);
   for (Kept& incident : kept->incidents) {
     const std::string id = incident.notice.id;
     if (incidents_.size() < options_.limit)
