@@ -138,6 +138,15 @@ TEST(Alert, a_clock_set_back_loses_no_time_and_a_long_gap_does) {
   EXPECT_EQ(slept.said(), "");
 }
 
+// The agent reads every two minutes: there is no gap between two readings.
+TEST(Alert, a_long_interval_is_no_gap) {
+  Alert alert;
+  const Rule rule = response_time(30);
+  constexpr std::int64_t kIntervalMs = 120'000;
+  EXPECT_FALSE(alert.observe(rule, {kStart, 0.15, 100, kIntervalMs}));
+  EXPECT_TRUE(alert.observe(rule, {kStart + kIntervalMs, 0.15, 100, kIntervalMs}));
+}
+
 TEST(Alert, a_restart_loses_neither_the_clock_nor_the_end) {
   Watched watched(response_time(30));
   watched.pass(20, 0.15);

@@ -1,5 +1,6 @@
 #include "userspace/alerts/alert.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -38,7 +39,7 @@ std::optional<AlertEvent> Alert::resolve(const Rule& rule, std::int64_t now_ms) 
 
 std::optional<AlertEvent> Alert::observe(const Rule& rule, const RuleObservation& seen) {
   follow_clock(seen.now_ms);
-  const bool gap = last_ms_ && seen.now_ms - *last_ms_ > kLongestGapMs;
+  const bool gap = last_ms_ && seen.now_ms - *last_ms_ > std::max(kLongestGapMs, 2 * seen.interval_ms);
   last_ms_ = seen.now_ms;
   if (gap && state_ == State::kPending) state_ = State::kInactive;
   if (gap) clear_since_ms_.reset();

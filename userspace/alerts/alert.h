@@ -17,6 +17,7 @@ struct RuleObservation {
   std::int64_t now_ms = 0;
   std::optional<double> value;  ///< none: the figure cannot be had
   std::uint64_t queries = 0;    ///< in the interval
+  std::int64_t interval_ms = 0;
 };
 
 struct AlertEvent {
@@ -33,7 +34,8 @@ class Alert {
  public:
   enum class State { kInactive, kPending, kFiring };
 
-  /// An interruption that is longer has hidden what the figure did: a clock of `for` does not run through it.
+  /// An interruption that is longer, and longer than two intervals, has hidden what the figure did: a clock of `for`
+  /// does not run through it.
   static constexpr std::int64_t kLongestGapMs = 60'000;
 
   /// A breach that has lasted for `rule.hold` without a pause fires; one second within bounds, or without the figure,

@@ -30,6 +30,8 @@ bool in_breach(const RulePlan::Step& step, double value, std::uint64_t queries) 
   return (step.above ? value > step.threshold : value < step.threshold) && queries >= step.least_queries;
 }
 
+std::int64_t interval_ms(const Snapshot& snapshot) { return std::llround(snapshot.interval_seconds * 1000); }
+
 const TypeMetrics* metrics_of(const Snapshot& snapshot, const std::string& type) {
   const auto found = snapshot.query_metrics.query_type_breakdown.find(type);
   return found == snapshot.query_metrics.query_type_breakdown.end() ? nullptr : &found->second;
@@ -101,7 +103,7 @@ void TargetAlerts::judge(const Rule& rule, const RulePlan::Step& step, LiveAlert
     live.value = value;
   }
   live.seen_ms = snapshot.timestamp_ms;
-  const auto event = live.alert.observe(rule, {snapshot.timestamp_ms, live.value, queries});
+  const auto event = live.alert.observe(rule, {snapshot.timestamp_ms, live.value, queries, interval_ms(snapshot)});
   if (!event) return;
   if (event->what == AlertEvent::What::kFiring) {
     live.id = incident_id(rule, target_, live.type, event->since_ms);
@@ -117,7 +119,7 @@ void TargetAlerts::follow(std::size_t index, const Snapshot& snapshot, std::vect
   for (LiveAlert& live : live_[index]) {
     if (!step.by_type || live.type_index != kNoType) {
       judge(rule, step, live, snapshot, notices);
-    } else if (snapshot.timestamp_ms - live.seen_ms > Alert::kLongestGapMs) {
+    } else if (snapshot.timestamp_ms - live.seen_ms > std::max(Alert::kLongestGapMs, 2 * interval_ms(snapshot))) {
       end_alert(rule, target_, live, snapshot.timestamp_ms, "the target has no such type any more", notices);
     }
   }

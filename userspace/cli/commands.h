@@ -19,5 +19,7 @@ Command add_check_config_command(CLI::App& app);
 Command add_run_command(CLI::App& app);
 Command add_history_command(CLI::App& app);
 Command add_replay_command(CLI::App& app);
+Command add_rules_command(CLI::App& app);
+Command add_silence_command(CLI::App& app);
 
 }  // namespace outrider

@@ -33,6 +33,8 @@ int run(int argc, char** argv) {
   add(outrider::add_run_command);
   add(outrider::add_history_command);
   add(outrider::add_replay_command);
+  add(outrider::add_rules_command);
+  add(outrider::add_silence_command);
   add(outrider::add_probes_command);
   add(outrider::add_doctor_command);
   add(outrider::add_check_config_command);
