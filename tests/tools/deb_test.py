@@ -26,7 +26,7 @@ CONTENTS = {  # of the agent's package: every file and its mode
     **{f"usr/share/doc/outrider/{name}": "-rw-r--r--"
        for name in ("CHANGELOG.md.gz", "README.md", "changelog.gz", "copyright", "examples/local-only.conf",
                     "examples/other-paths.conf", "examples/perf-uprobes.conf", "grafana/outrider.json", "prometheus/outrider.alerts.yml",
-                    "prometheus/outrider.rules.yml")},
+                    "prometheus/outrider.rules.yml", "rules.toml")},
 }
 
 
