@@ -1,7 +1,9 @@
 // detection-bench [--detector NAME] [--seeds FIRST-LAST] [--normal-seeds N] [--stress] [--verbose]: runs a detector
-// over the corpus and prints its false incidents, what it found, and how soon. --normal-seeds: how many of the seeds
-// the normal scenarios are run with.
+// over the corpus and prints its false incidents, what it found, and how soon. --detector: those of make_detector(), or
+// "static". --normal-seeds: how many of the seeds the normal scenarios are run with.
+// detection-bench --nab DIRECTORY: scores the files of the Numenta Anomaly Benchmark that are there instead.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,12 +15,26 @@
 #include <vector>
 
 #include "alerts/corpus/corpus.h"
+#include "alerts/corpus/nab_bench.h"
+#include "alerts/corpus/static_rules.h"
+#include "userspace/detect/anomaly_score.h"
 
 namespace {
 
 using namespace outrider;
 
 constexpr int kMergeGap = 60;
+
+Result<std::unique_ptr<Detector>> make(const std::string& name) {
+  if (name == "static") return std::unique_ptr<Detector>(std::make_unique<StaticRules>());
+  return make_detector(name);
+}
+
+/// What a detector takes. None allocates anything besides itself.
+std::size_t state_bytes(const std::string& name) {
+  const auto detector = *make(name);
+  return malloc_usable_size(detector.get());
+}
 
 struct Alert {
   int begin = 0, end = 0;
@@ -158,7 +174,7 @@ void score_normal(const std::vector<Alert>& alerts, const Scenario& scenario, No
 }
 
 struct Options {
-  std::string detector = "default";
+  std::string detector = "default", nab;
   int first = 0, last = 23, normal_seeds = 5;
   bool stress = false, verbose = false;
 };
@@ -182,7 +198,7 @@ class Bench {
 };
 
 std::vector<Alert> Bench::run(const Scenario& scenario, int seed, Run& engine) {
-  const auto detector = *make_detector(options_.detector);
+  const auto detector = *make(options_.detector);
   auto alerts = alerts_of(*detector, engine, scenario.seconds, seconds_in_detector_);
   snapshots_ += scenario.seconds;
   confuse(alerts, engine, scenario, all_seconds_);
@@ -248,13 +264,20 @@ void Bench::faults() {
 }
 
 void Bench::print_sum() const {
-  fmt::print("of all intervals: false-positive rate {:.3f} %, accuracy {:.2f} %; {:.0f} ns a snapshot\n",
-             100 * all_seconds_.false_positive_rate(), 100 * all_seconds_.accuracy(),
-             1e9 * seconds_in_detector_ / static_cast<double>(std::max<std::int64_t>(1, snapshots_)));
+  fmt::print(
+      "of all intervals: false-positive rate {:.3f} %, accuracy {:.2f} %; {:.0f} ns a snapshot, {} bytes of state\n",
+      100 * all_seconds_.false_positive_rate(), 100 * all_seconds_.accuracy(),
+      1e9 * seconds_in_detector_ / static_cast<double>(std::max<std::int64_t>(1, snapshots_)),
+      state_bytes(options_.detector));
 }
 
 int run(const Options& options) {
-  if (const auto made = make_detector(options.detector); !made) {
+  if (!options.nab.empty()) {
+    const Status printed = print_nab(options.nab, AnomalyScore::kAlarm);
+    if (!printed) fmt::print(stderr, "detection-bench: {}\n", printed.error().message);
+    return printed ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  if (const auto made = make(options.detector); !made) {
     fmt::print(stderr, "detection-bench: {}\n", made.error().message);
     return 2;
   }
@@ -274,6 +297,7 @@ int main(int count, char** arguments) {
     if (argument == "--stress") options.stress = true;
     if (argument == "--verbose") options.verbose = true;
     if (i + 1 < count && argument == "--detector") options.detector = arguments[i + 1];
+    if (i + 1 < count && argument == "--nab") options.nab = arguments[i + 1];
     if (i + 1 < count && argument == "--normal-seeds") options.normal_seeds = std::atoi(arguments[i + 1]);
     if (i + 1 < count && argument == "--seeds") std::sscanf(arguments[i + 1], "%d-%d", &options.first, &options.last);
   }

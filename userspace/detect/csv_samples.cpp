@@ -2,6 +2,7 @@
 
 #include <csv.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -9,10 +10,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "userspace/base/did_you_mean.h"
 #include "userspace/base/moment.h"
 
 namespace outrider {
@@ -57,6 +60,7 @@ class Reader {
 
   void end_line();
   void take_header();
+  void check_figures();
   void take_row();
   bool take_time(DetectorSample& sample);
   std::optional<double> number(std::size_t index);
@@ -73,9 +77,20 @@ class Reader {
   std::optional<std::size_t> column_at_;
   std::size_t line_ = 0;
   bool last_line_ = false;
+  std::int64_t newest_ms_ = std::numeric_limits<std::int64_t>::min();
   CsvSummary summary_;
   std::optional<Error> error_;
 };
+
+void Reader::check_figures() {
+  std::vector<std::string_view> names;
+  names.reserve(kFigures.size());
+  for (const auto& [name, figure] : kFigures) {
+    if (std::find(header_.begin(), header_.end(), name) != header_.end()) return;
+    names.push_back(name);
+  }
+  fail(fmt::format("the header names none of the figures that can be judged; name one of {}", fmt::join(names, ", ")));
+}
 
 void Reader::take_header() {
   header_ = fields_;
@@ -83,9 +98,12 @@ void Reader::take_header() {
   const auto time = find("timestamp");
   if (time == header_.end()) return fail("the header names no column `timestamp`");
   time_at_ = static_cast<std::size_t>(time - header_.begin());
-  if (!column_) return;
+  if (!column_) return check_figures();
   const auto column = find(*column_);
-  if (column == header_.end()) return fail(fmt::format("the header names no column `{}`", *column_));
+  if (column == header_.end()) {
+    const std::vector<std::string_view> names(header_.begin(), header_.end());
+    return fail(fmt::format("the header names no column `{}`; {}", *column_, did_you_mean(*column_, names)));
+  }
   column_at_ = static_cast<std::size_t>(column - header_.begin());
 }
 
@@ -109,7 +127,8 @@ bool Reader::take_time(DetectorSample& sample) {
     sample.time_ms = std::llround(seconds * 1000);
     return true;
   }
-  const Result<std::int64_t> moment = parse_moment(text, 0);
+  Result<std::int64_t> moment = parse_moment(text + "Z", 0);  // without a zone of its own
+  if (!moment) moment = parse_moment(text, 0);
   if (!moment) fail("column `timestamp`: " + moment.error().message);
   if (moment) sample.time_ms = *moment;
   return static_cast<bool>(moment);
@@ -130,6 +149,8 @@ void Reader::take_row() {
   if (column_at_) row.value = number(*column_at_);
   if (error_) return;
   ++summary_.rows;
+  if (row.sample.time_ms < newest_ms_) ++summary_.back;
+  newest_ms_ = std::max(newest_ms_, row.sample.time_ms);
   visit_(row);
 }
 

@@ -21,13 +21,14 @@ struct CsvRow {
 
 struct CsvSummary {
   std::size_t rows = 0;
-  bool torn = false;  ///< the last line was not whole, and was left out
+  std::size_t back = 0;  ///< of those, earlier than one before them: the clock went back
+  bool torn = false;     ///< the last line was not whole, and was left out
 };
 
 /// Calls `visit` for each row of `path`. The header names the columns: `timestamp` (Unix seconds, or a moment as
-/// parse_moment() reads it), and any of the figures of a CsvRow and its sample; others are passed over. An empty field
-/// and "nan" are no data. Errors, with file and line: no such file, no header, no `timestamp`, no column of the name
-/// `column`, a field that is no number.
+/// parse_moment() reads it, in UTC unless it names a zone), and any of the figures of a CsvRow and its sample;
+/// others are passed over. An empty field and "nan" are no data. Errors, with file and line: no such file, no header, no
+/// `timestamp`, no column of the name `column` or, without that, none of the figures, a field that is no number.
 Result<CsvSummary> read_csv(const std::string& path, const std::optional<std::string>& column,
                             const std::function<void(const CsvRow&)>& visit);
 
