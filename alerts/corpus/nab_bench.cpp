@@ -17,7 +17,7 @@ Result<NabSeries> score_file(const std::string& path, const std::vector<std::pai
   NabSeries series;
   std::vector<std::string> times;
   AnomalyScore scorer;
-  const auto visit = [&](const CsvRow& row) {
+  const auto visit = [&](const RecordedRow& row) {
     times.push_back(row.timestamp);
     series.scores.push_back(row.value ? scorer.observe(row.sample.time_ms, *row.value) : 0);
   };

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,7 +10,7 @@
 
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
-#include "userspace/config/load.h"
+#include "userspace/cli/history_source.h"
 #include "userspace/history/history_view.h"
 #include "userspace/history/trends.h"
 #include "userspace/store/store.h"
@@ -21,7 +20,6 @@ namespace {
 
 constexpr std::size_t kTableRows = 60;
 constexpr std::size_t kFileRows = 500;
-constexpr const char* kDefaultConfig = "/etc/outrider/outrider.toml";
 
 struct HistoryArguments {
   HistoryParameters parameters;
@@ -39,24 +37,6 @@ std::int64_t unix_ms() {
 int fail(const Error& error) {
   fmt::print(stderr, "outrider history: {}\n", error.message);
   return error.code == EINVAL ? kExitUsage : kExitFailure;
-}
-
-// --db, else the store of --config, else that of the installed configuration, else the default.
-Result<std::string> database_of(const HistoryArguments& arguments) {
-  if (!arguments.database.empty()) return arguments.database;
-  const bool installed = arguments.config.empty();
-  if (installed && access(kDefaultConfig, F_OK) != 0) return StoreConfig{}.path;
-  const Result<Config> config = load_config(installed ? kDefaultConfig : arguments.config);
-  if (!config) return Error{config.error().message, EINVAL};
-  if (!config->store.enabled) return Error{"that configuration keeps no history: [store] enabled is false"};
-  return config->store.path;
-}
-
-HistorySource source_of(StoreReader& reader) {
-  return {[&reader](const HistoryQuery& query) { return reader.history(query); },
-          [&reader] { return reader.targets(); }, [&reader](const std::string& target) { return reader.types(target); },
-          [&reader](const HistoryQuery& query, const VisitStep& visit) { return reader.for_each_step(query, visit); },
-          [&reader](std::int64_t from_ms, std::int64_t to_ms) { return reader.targets_in(from_ms, to_ms); }};
 }
 
 std::string local_time(std::int64_t unix_ms, const char* pattern) {
@@ -179,7 +159,7 @@ int show_history(const HistoryArguments& arguments, const HistorySource& source)
 }
 
 int history(const HistoryArguments& arguments) {
-  const Result<std::string> database = database_of(arguments);
+  const Result<std::string> database = database_of(arguments.database, arguments.config);
   if (!database) return fail(database.error());
   StoreOptions options;
   options.path = *database;

@@ -18,7 +18,7 @@ RuleReplay::RuleReplay(std::vector<Rule> rules) {
   book_.set_rules(std::move(rules), 0, none);
 }
 
-void RuleReplay::observe(const CsvRow& row, std::vector<Notice>& notices) {
+void RuleReplay::observe(const RecordedRow& row, std::vector<Notice>& notices) {
   const DetectorSample& sample = row.sample;
   const double passed = last_ms_ ? static_cast<double>(sample.time_ms - *last_ms_) / 1000 : sample.seconds;
   last_ms_ = sample.time_ms;

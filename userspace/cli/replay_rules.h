@@ -17,7 +17,7 @@ class RuleReplay {
   explicit RuleReplay(std::vector<Rule> rules);
 
   /// What the row makes of the rules, put behind what is in `notices`.
-  void observe(const CsvRow& row, std::vector<Notice>& notices);
+  void observe(const RecordedRow& row, std::vector<Notice>& notices);
 
  private:
   RuleBook book_;

@@ -33,11 +33,11 @@ constexpr std::array<std::pair<std::string_view, Figure>, 7> kFigures = {{
     {"cache_hit_rate", &DetectorSample::cache_hit_rate},
 }};
 
-using RowFigure = std::optional<double> CsvRow::*;
+using RowFigure = std::optional<double> RecordedRow::*;
 
 constexpr std::array<std::pair<std::string_view, RowFigure>, 2> kRowFigures = {{
-    {"current_concurrent", &CsvRow::current_concurrent},
-    {"memory_usage", &CsvRow::memory_usage},
+    {"current_concurrent", &RecordedRow::current_concurrent},
+    {"memory_usage", &RecordedRow::memory_usage},
 }};
 
 struct CloseFile {
@@ -47,7 +47,7 @@ struct CloseFile {
 // What libcsv calls back with; it knows nothing of C++ exceptions, so that none may leave.
 class Reader {
  public:
-  Reader(std::string path, const std::optional<std::string>& column, const std::function<void(const CsvRow&)>& visit)
+  Reader(std::string path, const std::optional<std::string>& column, const std::function<void(const RecordedRow&)>& visit)
       : path_(std::move(path)), column_(column), visit_(visit) {}
 
   Result<CsvSummary> run();
@@ -70,7 +70,7 @@ class Reader {
 
   const std::string path_;
   const std::optional<std::string>& column_;
-  const std::function<void(const CsvRow&)>& visit_;
+  const std::function<void(const RecordedRow&)>& visit_;
   std::vector<std::string> fields_;
   std::vector<std::string> header_;
   std::size_t time_at_ = 0;
@@ -84,11 +84,13 @@ class Reader {
 
 void Reader::check_figures() {
   std::vector<std::string_view> names;
-  names.reserve(kFigures.size());
-  for (const auto& [name, figure] : kFigures) {
-    if (std::find(header_.begin(), header_.end(), name) != header_.end()) return;
-    names.push_back(name);
-  }
+  names.reserve(kFigures.size() + kRowFigures.size());
+  for (const auto& [name, figure] : kFigures) names.push_back(name);
+  for (const auto& [name, figure] : kRowFigures) names.push_back(name);
+  const auto is_there = [&](std::string_view name) {
+    return std::find(header_.begin(), header_.end(), name) != header_.end();
+  };
+  if (std::any_of(names.begin(), names.end(), is_there)) return;
   fail(fmt::format("the header names none of the figures that can be judged; name one of {}", fmt::join(names, ", ")));
 }
 
@@ -135,7 +137,7 @@ bool Reader::take_time(DetectorSample& sample) {
 }
 
 void Reader::take_row() {
-  CsvRow row;
+  RecordedRow row;
   row.timestamp = fields_[time_at_];
   if (!take_time(row.sample)) return;
   for (std::size_t i = 0; i < header_.size(); ++i) {
@@ -194,7 +196,7 @@ Result<CsvSummary> Reader::run() {
 }  // namespace
 
 Result<CsvSummary> read_csv(const std::string& path, const std::optional<std::string>& column,
-                            const std::function<void(const CsvRow&)>& visit) {
+                            const std::function<void(const RecordedRow&)>& visit) {
   return Reader(path, column, visit).run();
 }
 
