@@ -3,7 +3,6 @@
 // "static". --normal-seeds: how many of the seeds the normal scenarios are run with.
 // detection-bench --nab DIRECTORY: scores the files of the Numenta Anomaly Benchmark that are there instead.
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -28,12 +27,6 @@ constexpr int kMergeGap = 60;
 Result<std::unique_ptr<Detector>> make(const std::string& name) {
   if (name == "static") return std::unique_ptr<Detector>(std::make_unique<StaticRules>());
   return make_detector(name);
-}
-
-/// What a detector takes. None allocates anything besides itself.
-std::size_t state_bytes(const std::string& name) {
-  const auto detector = *make(name);
-  return malloc_usable_size(detector.get());
 }
 
 struct Alert {
@@ -268,7 +261,7 @@ void Bench::print_sum() const {
       "of all intervals: false-positive rate {:.3f} %, accuracy {:.2f} %; {:.0f} ns a snapshot, {} bytes of state\n",
       100 * all_seconds_.false_positive_rate(), 100 * all_seconds_.accuracy(),
       1e9 * seconds_in_detector_ / static_cast<double>(std::max<std::int64_t>(1, snapshots_)),
-      state_bytes(options_.detector));
+      (*make(options_.detector))->state_bytes());
 }
 
 int run(const Options& options) {

@@ -15,6 +15,11 @@ class StaticRules : public Detector {
  public:
   void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) override;
 
+  // A bench does not restart.
+  [[nodiscard]] std::string serialise() const override { return "[]"; }
+  Status restore(std::string_view /*text*/) override { return Ok{}; }
+  [[nodiscard]] std::size_t state_bytes() const override { return sizeof *this; }
+
  private:
   struct Rule {
     std::optional<double> DetectorSample::*figure;

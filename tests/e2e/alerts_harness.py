@@ -25,7 +25,7 @@ silences = "{self.directory / 'silences.json'}"
 [[alerts.channels]]
 type = "file"
 path = "{self.told_path}"
-group_wait = "0s"
+group_wait = "off"
 {channels}
 {more}
 """, **options)

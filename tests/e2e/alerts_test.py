@@ -135,21 +135,26 @@ class Alerts(AlertsCase):
         return lambda agent: next((alert for alert in agent.json("/api/v1/alerts")["alerts"]
                                    if alert["state"] == state), None)
 
+    def check_the_clock_of_what_is_pending(self, number):
+        fired, _ = self.restart_in_the_middle(number, "9s", self.alerts_in("pending"))
+        took = unix_seconds(fired["at"]) - unix_seconds(fired["since"])
+        self.assertGreaterEqual(took, 9)
+        self.assertLess(took, 14)
+
     def test_a_restart_keeps_the_clock_of_what_is_pending(self):
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with self.subTest(number.name):
-                self.told_path.unlink(missing_ok=True)
-                fired, _ = self.restart_in_the_middle(number, "9s", self.alerts_in("pending"))
-                took = unix_seconds(fired["at"]) - unix_seconds(fired["since"])
-                self.assertGreaterEqual(took, 9)
-                self.assertLess(took, 14)
+        self.check_the_clock_of_what_is_pending(signal.SIGTERM)
+
+    def test_a_kill_keeps_the_clock_of_what_is_pending(self):
+        self.check_the_clock_of_what_is_pending(signal.SIGKILL)
+
+    def firing_and_told(self, agent):
+        return self.alerts_in("firing")(agent) and next(iter(self.told(event="firing")), None)
 
     def test_a_restart_tells_nothing_twice_and_misses_no_end(self):
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with self.subTest(number.name):
-                self.told_path.unlink(missing_ok=True)
-                self.restart_in_the_middle(number, "1s", lambda agent: self.alerts_in("firing")(agent) and
-                                           next(iter(self.told(event="firing")), None))
+        self.restart_in_the_middle(signal.SIGTERM, "1s", self.firing_and_told)
+
+    def test_a_kill_tells_nothing_twice_and_misses_no_end(self):
+        self.restart_in_the_middle(signal.SIGKILL, "1s", self.firing_and_told)
 
     def test_a_target_that_is_not_watched_any_more_ends_its_alerts_with_the_reason(self):
         engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 60, "--fault", "errors:50@1",

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "userspace/agent/influx_push.h"
 #include "userspace/agent/sinks.h"
@@ -55,14 +56,14 @@ int push_hour(const std::string& url, const std::string& database, const std::st
   auto push = InfluxPushSink::make(options);
   if (!push) return fail(push.error());
   InfluxFileSink file({path, options.lines});
-  std::vector<Snapshot> minute;
+  Report minute;
   for (int second = 0; second < kSeconds; ++second) {
-    for (const auto* target : {"engine", "second one"}) minute.push_back(made(target, second));
+    for (const auto* target : {"engine", "second one"}) minute.snapshots.push_back(std::make_shared<const Snapshot>(made(target, second)));
     if ((second + 1) % 60 != 0) continue;
     for (Sink* sink : {static_cast<Sink*>(push->get()), static_cast<Sink*>(&file)}) {
-      if (auto written = sink->write({minute}); !written) return fail(written.error());
+      if (auto written = sink->write(minute); !written) return fail(written.error());
     }
-    minute.clear();
+    minute.snapshots.clear();
   }
   const auto points = *(*push)->points();
   fmt::print("sent {} rejected {} dropped {} queued {}\n", points.sent, points.rejected, points.dropped, points.queued);

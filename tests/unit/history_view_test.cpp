@@ -221,8 +221,18 @@ TEST_F(HistoryView, dashboard_data_generation) {
     store_->add("engine", make_point(snapshot, figures));
   }
   flush_at(62);
-  const auto dashboard = dashboard_json({"engine", &snapshot, kMinuteMs, kStartMs + kMinuteMs}, source_of(*store_));
+  AlertStatus alerts;
+  for (const char* target : {"engine", "another"}) {
+    AlertLine line;
+    line.notice.name = "High Response Time";
+    line.notice.target = target;
+    alerts.alerts.push_back(line);
+  }
+  const auto dashboard =
+      dashboard_json({"engine", &snapshot, &alerts, kMinuteMs, kStartMs + kMinuteMs}, source_of(*store_));
   ASSERT_TRUE(dashboard) << dashboard.error().message;
+  ASSERT_EQ((*dashboard)["active_alerts"].size(), 1U) << "those of the target alone";
+  EXPECT_EQ((*dashboard)["active_alerts"][0]["state"], "firing");
   EXPECT_GT((*dashboard)["current"]["health_score"], 0);
   EXPECT_EQ((*dashboard)["health_trend"]["score"], 80);
   EXPECT_EQ((*dashboard)["health_trend"]["direction"], "steady");
