@@ -26,7 +26,7 @@ least_queries = 5
 """
 SLOW = """name = "Slow Updates"
 id = "slow_updates"
-condition = "avg_response_time_seconds"
+condition = "query_metrics.avg_response_time_seconds"
 above = "50ms"
 types = ["UPDATE"]
 least_queries = 1

@@ -95,8 +95,7 @@ void print_target(std::string& out, TargetConfig target) {
   if (!labels.empty()) out += fmt::format("{} = {{ {} }}\n", kLabelsKey, fmt::join(labels, ", "));
 }
 
-void print_alerts(std::string& out, const AlertsConfig& alerts) {
-  if (alerts.channels.empty()) out += fmt::format("\n[{}]\n{} = []\n", kAlertsKey, kChannelsKey);
+void print_channels(std::string& out, const AlertsConfig& alerts) {
   for (ChannelConfig channel : alerts.channels) {
     out += fmt::format("\n[[{}.{}]]\n", kAlertsKey, kChannelsKey);
     print_fields(out, channel_fields(channel));
@@ -112,8 +111,9 @@ std::string to_toml(const Config& config) {
     out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", section.path);
     print_fields(out, section.fields);
     if (section.path == "store") print_tiers(out, copy.store.tiers);
+    if (section.path == kAlertsKey && copy.alerts.channels.empty()) out += fmt::format("{} = []\n", kChannelsKey);
   }
-  print_alerts(out, config.alerts);
+  print_channels(out, config.alerts);
   for (const TargetConfig& target : config.targets) print_target(out, target);
   return out;
 }

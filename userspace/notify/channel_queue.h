@@ -27,7 +27,7 @@ struct QueueOptions {
   std::chrono::milliseconds repeat_interval = std::chrono::hours(4);
   std::chrono::milliseconds give_up_after = std::chrono::hours(24);  ///< an older notice is of no use any more
   std::chrono::milliseconds retry_first{1'000};                      ///< the pause after a failure; it doubles
-  std::chrono::milliseconds retry_most{60'000};
+  std::chrono::milliseconds retry_most{15'000};
   bool keep_labels = false;  ///< see Channel::knows_by_labels
 };
 
