@@ -14,13 +14,13 @@ class AlertsCase(service_harness.ServiceCase):
         self.rules = self.directory / "rules.toml"
         self.told_path = self.directory / "alerts.jsonl"
 
-    def configure_alerts(self, targets, rules, channels="", more="", **options):
+    def configure_alerts(self, targets, rules, channels="", more="", detector="none", **options):
         """`rules` are texts of [[rule]] tables without their first line."""
         self.rules.write_text("".join(f"[[rule]]\n{rule}\n" for rule in rules), encoding="utf-8")
         self.configure(targets, f"""
 [alerts]
 rules = ["{self.rules}"]
-detector = "none"
+detector = "{detector}"
 silences = "{self.directory / 'silences.json'}"
 [[alerts.channels]]
 type = "file"

@@ -116,7 +116,7 @@ class Alerts(AlertsCase):
         self.assertEqual(self.told(), [])
 
     def restart_in_the_middle(self, number, hold, wait_for):
-        engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 40, "--fault", "errors:50@2+22",
+        engine = self.engine("--rate", RATE, "--threads", 64, "--duration", 24, "--fault", "errors:50@2+14",
                              record=False)
         agent, _ = self.run_through(engine, f'pid = {engine.pid}\ndisplay_name = "engine"', [
             rule("error_rate_high", '"10%"', hold=hold)])

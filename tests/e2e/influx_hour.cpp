@@ -58,7 +58,8 @@ int push_hour(const std::string& url, const std::string& database, const std::st
   InfluxFileSink file({path, options.lines});
   Report minute;
   for (int second = 0; second < kSeconds; ++second) {
-    for (const auto* target : {"engine", "second one"}) minute.snapshots.push_back(std::make_shared<const Snapshot>(made(target, second)));
+    for (const auto* target : {"engine", "second one"})
+      minute.snapshots.push_back(std::make_shared<const Snapshot>(made(target, second)));
     if ((second + 1) % 60 != 0) continue;
     for (Sink* sink : {static_cast<Sink*>(push->get()), static_cast<Sink*>(&file)}) {
       if (auto written = sink->write(minute); !written) return fail(written.error());

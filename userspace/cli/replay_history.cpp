@@ -20,8 +20,8 @@ std::int64_t unix_ms() {
 
 }  // namespace
 
-Result<ReplayedHistory> read_history_samples(
-    const ReplayWindow& window, const std::function<void(const RecordedRow& row)>& visit) {
+Result<ReplayedHistory> read_history_samples(const ReplayWindow& window,
+                                             const std::function<void(const RecordedRow& row)>& visit) {
   const std::int64_t now_ms = unix_ms();
   const Result<std::int64_t> from = parse_moment(window.from, now_ms);
   if (!from) return from.error();

@@ -27,7 +27,7 @@ struct ReplayedHistory {
 
 /// Hands the steps of that window of history to `visit`. Errors: the window is none
 /// (code EINVAL), there is no such history.
-Result<ReplayedHistory> read_history_samples(
-    const ReplayWindow& window, const std::function<void(const RecordedRow& row)>& visit);
+Result<ReplayedHistory> read_history_samples(const ReplayWindow& window,
+                                             const std::function<void(const RecordedRow& row)>& visit);
 
 }  // namespace outrider

@@ -47,7 +47,8 @@ struct CloseFile {
 // What libcsv calls back with; it knows nothing of C++ exceptions, so that none may leave.
 class Reader {
  public:
-  Reader(std::string path, const std::optional<std::string>& column, const std::function<void(const RecordedRow&)>& visit)
+  Reader(std::string path, const std::optional<std::string>& column,
+         const std::function<void(const RecordedRow&)>& visit)
       : path_(std::move(path)), column_(column), visit_(visit) {}
 
   Result<CsvSummary> run();

@@ -27,8 +27,8 @@ struct CsvSummary {
 
 /// Calls `visit` for each row of `path`. The header names the columns: `timestamp` (Unix seconds, or a moment as
 /// parse_moment() reads it, in UTC unless it names a zone), and any of the figures of a RecordedRow and its sample;
-/// others are passed over. An empty field and "nan" are no data. Errors, with file and line: no such file, no header, no
-/// `timestamp`, no column of the name `column` or, without that, none of the figures, a field that is no number.
+/// others are passed over. An empty field and "nan" are no data. Errors, with file and line: no such file, no header,
+/// no `timestamp`, no column of the name `column` or, without that, none of the figures, a field that is no number.
 Result<CsvSummary> read_csv(const std::string& path, const std::optional<std::string>& column,
                             const std::function<void(const RecordedRow&)>& visit);
 

@@ -69,8 +69,7 @@ void AlertChannels::start(const ChannelConfig& config) {
     const auto state = store_->get_state(key_of(config.name));
     if (state && *state) kept = **state;
   }
-  Result<std::unique_ptr<ChannelThread>> thread =
-      ChannelThread::start(config.name, std::move(*channel), queue, kept);
+  Result<std::unique_ptr<ChannelThread>> thread = ChannelThread::start(config.name, std::move(*channel), queue, kept);
   if (!thread) return leave_out(thread.error());
   running_.push_back({config, *token, std::move(*thread)});
 }

@@ -94,7 +94,8 @@ Result<Json> dashboard_json(const DashboardRequest& request, const HistorySource
               {"window_seconds", static_cast<double>(request.window_ms) / 1000},
               {"step_seconds", static_cast<double>(history->step_ms) / 1000},
               {"charts", charts_json(*history)},
-              {"active_alerts", request.alerts != nullptr ? active_alerts_json(*request.alerts, request.target) : Json(nullptr)},
+              {"active_alerts",
+               request.alerts != nullptr ? active_alerts_json(*request.alerts, request.target) : Json(nullptr)},
               {"health_trend", health_trend(*history, request.current)}};
 }
 

@@ -72,7 +72,11 @@ Judge::Settings Judge::settings_of(const Config& config) {
 }
 
 Judge::Judge(const Config& config, Store* store, std::shared_ptr<AlertBoard> board)
-    : settings_(settings_of(config)), store_(store), board_(std::move(board)), silences_(settings_.alerts.silences), channels_(store) {}
+    : settings_(settings_of(config)),
+      store_(store),
+      board_(std::move(board)),
+      silences_(settings_.alerts.silences),
+      channels_(store) {}
 
 void Judge::become(Sink& fresh) {
   settings_ = std::move(dynamic_cast<Judge&>(fresh).settings_);

@@ -1,5 +1,5 @@
-// One round of readings in, notices to the channels out: the rules, the detectors, and who is not to be told. A Sink, so
-// that it has a thread and a queue of its own; see sink.h for who calls what. Times are Unix milliseconds.
+// One round of readings in, notices to the channels out: the rules, the detectors, and who is not to be told. A Sink,
+// so that it has a thread and a queue of its own; see sink.h for who calls what. Times are Unix milliseconds.
 #pragma once
 
 #include <atomic>
@@ -67,7 +67,7 @@ class Judge : public Sink {
   std::map<std::string, std::unique_ptr<TargetMonitor>> monitors_;  ///< by target
   std::optional<MonitorOptions> applied_monitors_;
   bool begun_ = false;
-  int attempts_ = 0;  ///< to read what was kept
+  int attempts_ = 0;                  ///< to read what was kept
   std::vector<Notice> found_, told_;  ///< of one round; here for their memory
   std::shared_ptr<const std::vector<Notice>> recent_ = std::make_shared<std::vector<Notice>>();  ///< newest first
   std::uint64_t told_total_ = 0;
