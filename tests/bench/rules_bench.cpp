@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   RuleBook book;
   book.set_rules(make_rules(), 0, notices);
   std::vector<Snapshot> snapshots;
+  snapshots.reserve(kTargets);
   for (int i = 0; i < kTargets; ++i) snapshots.push_back(make_snapshot(i));
   std::vector<double> milliseconds;
   for (int i = 0; i < std::max(intervals, 1); ++i) {

@@ -253,7 +253,7 @@ uint16_t free_port() { return InfluxServer().port(); }
 std::size_t delivered_ids(const std::string& bodies) {
   std::size_t found = 0;
   for (int i = 0; i < kIncidents; ++i) {
-    if (bodies.find("\"id\":\"" + id_of(i) + '"') != std::string::npos) ++found;
+    if (bodies.find(R"("id":")" + id_of(i) + '"') != std::string::npos) ++found;
   }
   return found;
 }

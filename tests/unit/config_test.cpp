@@ -91,6 +91,7 @@ error_rate = "2%"
 cpu_usage = "95%"
 [availability]
 objective = "99.95%"
+latency_objective = "250ms"
 [export]
 export_prometheus = true
 export_format = "prometheus"
@@ -111,6 +112,8 @@ allowed_hosts = ["a.example.org", "b"]
   EXPECT_DOUBLE_EQ(config.health.thresholds.error_rate.threshold, 0.02);
   EXPECT_DOUBLE_EQ(config.health.thresholds.cpu_usage.threshold, 95);
   EXPECT_DOUBLE_EQ(config.availability.objective, 0.9995);
+  EXPECT_EQ(config.availability.latency_objective, milliseconds(250));
+  EXPECT_DOUBLE_EQ(config.availability.latency_share, 0.99);
   EXPECT_TRUE(config.export_prometheus);
   EXPECT_EQ(config.export_format, "prometheus");
   EXPECT_EQ(config.exports.json.path, "-");
@@ -213,30 +216,31 @@ TEST_P(ConfigRefuses, WithOneLine) { EXPECT_THAT(faults(GetParam().text), Elemen
 
 INSTANTIATE_TEST_SUITE_P(
     Values, ConfigRefuses,
-    testing::Values(Refused{"[agent]\ncollection_interval = \"99ms\"",
-                            "found \"99ms\", expected a duration from \"100ms\""},
-                    Refused{"[agent]\ncollection_interval = \"61m\"", "found \"61m\""},
-                    Refused{"[agent]\nmetrics_retention = \"soon\"", "found \"soon\", expected a duration"},
-                    Refused{"[agent]\nmax_overhead = \"101%\"", "such as \"3%\""},
-                    Refused{"[agent]\nmax_overhead = 3", "found 3, expected a percentage such as \"3%\""},
-                    Refused{"[dashboard]\ndashboard_update_interval = \"6s\"", "to \"5s\""},
-                    Refused{"[store]\nmax_size = 512", "found 512, expected a size from \"16MiB\" to \"1TiB\""},
-                    Refused{"[store]\nmax_size = \"512MB\"", "found \"512MB\""},
-                    Refused{"[store]\npath = \"history.db\"", "expected the absolute path"},
-                    Refused{"[store]\npath = \"\"", "expected the absolute path"},
-                    Refused{"[health]\nerror_rate = 0.05", "found 0.05, expected a percentage from \"0%\" to \"100%\""},
-                    Refused{"[health]\ncpu_usage_penalty = -1", "found -1, expected a number from 0 to 100"},
-                    Refused{"[health]\ncpu_usage_penalty = nan", "expected a number from 0 to 100"},
-                    Refused{"[availability]\nobjective = \"100%\"", "availability.objective: found no error budget"},
-                    Refused{"[export.textfile]\npath = \"/tmp/metrics.txt\"", "ends in .prom"},
-                    Refused{"[export]\nprefix = \"7up\"", "with no digit first"},
-                    Refused{"[export]\nexport_format = \"prometheus\"", "while export_prometheus is false"},
-                    Refused{"[export.influxdb]\nurl = \"influx.example.org:8086\"", "expected http://HOST:PORT"},
-                    Refused{"[export.influxdb]\nurl = \"http://u:p@host\"", "without user"},
-                    Refused{"[export.influxdb]\nversion = 3", "a whole number from 1 to 2"},
-                    Refused{"[http]\naddress = \"localhost\"", "a numeric IP address"},
-                    Refused{"[http]\nallowed_hosts = [\"\"]", "an array of texts that are not empty"},
-                    Refused{"[log]\nformat = 1979-05-27", "found a date or time, expected \"text\""}));
+    testing::Values(
+        Refused{"[agent]\ncollection_interval = \"99ms\"", "found \"99ms\", expected a duration from \"100ms\""},
+        Refused{"[agent]\ncollection_interval = \"61m\"", "found \"61m\""},
+        Refused{"[agent]\nmetrics_retention = \"soon\"", "found \"soon\", expected a duration"},
+        Refused{"[agent]\nmax_overhead = \"101%\"", "such as \"3%\""},
+        Refused{"[agent]\nmax_overhead = 3", "found 3, expected a percentage such as \"3%\""},
+        Refused{"[dashboard]\ndashboard_update_interval = \"6s\"", "to \"5s\""},
+        Refused{"[store]\nmax_size = 512", "found 512, expected a size from \"16MiB\" to \"1TiB\""},
+        Refused{"[store]\nmax_size = \"512MB\"", "found \"512MB\""},
+        Refused{"[store]\npath = \"history.db\"", "expected the absolute path"},
+        Refused{"[store]\npath = \"\"", "expected the absolute path"},
+        Refused{"[health]\nerror_rate = 0.05", "found 0.05, expected a percentage from \"0%\" to \"100%\""},
+        Refused{"[health]\ncpu_usage_penalty = -1", "found -1, expected a number from 0 to 100"},
+        Refused{"[health]\ncpu_usage_penalty = nan", "expected a number from 0 to 100"},
+        Refused{"[availability]\nobjective = \"100%\"", "availability.objective: found no error budget"},
+        Refused{"[availability]\nlatency_share = \"100%\"", "availability.latency_share: found no error budget"},
+        Refused{"[export.textfile]\npath = \"/tmp/metrics.txt\"", "ends in .prom"},
+        Refused{"[export]\nprefix = \"7up\"", "with no digit first"},
+        Refused{"[export]\nexport_format = \"prometheus\"", "while export_prometheus is false"},
+        Refused{"[export.influxdb]\nurl = \"influx.example.org:8086\"", "expected http://HOST:PORT"},
+        Refused{"[export.influxdb]\nurl = \"http://u:p@host\"", "without user"},
+        Refused{"[export.influxdb]\nversion = 3", "a whole number from 1 to 2"},
+        Refused{"[http]\naddress = \"localhost\"", "a numeric IP address"},
+        Refused{"[http]\nallowed_hosts = [\"\"]", "an array of texts that are not empty"},
+        Refused{"[log]\nformat = 1979-05-27", "found a date or time, expected \"text\""}));
 
 INSTANTIATE_TEST_SUITE_P(
     Targets, ConfigRefuses,

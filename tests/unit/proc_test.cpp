@@ -58,6 +58,7 @@ TEST(ProcReader, StatOfANameWithBlanksAndBrackets) {
   EXPECT_EQ(ProcReader(kData + "/t1").command_line(100), "engine --threads 4");
   EXPECT_EQ(ProcReader(kData + "/t1").comm(100), "eng (1) main");
   EXPECT_EQ(ProcReader(kData + "/t1").handle_count(100), 3U);
+  EXPECT_EQ(ProcReader(kData + "/t1").handle_limit(100), 1024U);
 }
 
 TEST(ProcReader, MissingAndMalformedFilesAreNone) {
@@ -67,6 +68,7 @@ TEST(ProcReader, MissingAndMalformedFilesAreNone) {
   EXPECT_FALSE(proc.memory(300));
   EXPECT_FALSE(proc.io(300));
   EXPECT_FALSE(proc.handle_count(999));
+  EXPECT_FALSE(proc.handle_limit(999));
   EXPECT_FALSE(proc.network(999));
   EXPECT_FALSE(ProcReader("/nonexistent").host_cpu());
   EXPECT_FALSE(ProcReader("/nonexistent").uptime_seconds());

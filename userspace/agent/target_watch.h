@@ -52,6 +52,8 @@ class TargetWatch {
   /// With every file probed so far, and some is.
   [[nodiscard]] bool light_possible() const;
   [[nodiscard]] const std::string& profile() const { return profile_; }
+  /// Of the file that was probed last: the newest program of the target. Empty: it has none.
+  [[nodiscard]] const std::string& build_id() const { return build_id_; }
   /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).
   [[nodiscard]] bool over(const std::vector<pid_t>& processes) const;
   /// One sentence with the next step, once over().
@@ -114,6 +116,7 @@ class TargetWatch {
   std::string label_;
   std::string named_;
   std::string profile_;
+  std::string build_id_;
   std::map<FileKey, bool> files_;  // probed; whether light mode is possible with it
   std::map<FileKey, Executable> executables_;
   std::map<pid_t, Refusal> refused_;

@@ -241,6 +241,8 @@ WatchedState Watcher::state(std::uint32_t index) const {
   for (const Watched& target : targets_) {
     if (target.watch.index() != index) continue;
     state.profile = target.watch.profile();
+    state.build_id = target.watch.build_id();
+    state.handle_limit = target.resources.handle_limit();
     state.processes = target.processes.size();
     if (target.watch.over(target.processes)) state.over = target.watch.why_over();
   }

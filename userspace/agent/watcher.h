@@ -54,9 +54,11 @@ struct Reading {
 
 /// What a target has come to.
 struct WatchedState {
-  std::string profile;  ///< empty: no engine was found yet
+  std::string profile;   ///< empty: no engine was found yet
+  std::string build_id;  ///< see TargetWatch::build_id
   std::size_t processes = 0;
-  std::string over;  ///< why nothing of it can come back; empty: it can
+  std::optional<std::uint64_t> handle_limit;  ///< see ProcessMetrics::handle_limit
+  std::string over;                           ///< why nothing of it can come back; empty: it can
 };
 
 class Watcher {

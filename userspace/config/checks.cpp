@@ -104,6 +104,11 @@ void check_alerts(Reader& reader, const AlertsConfig& alerts) {
   }
 }
 
+void check_objective(Reader& reader, const char* key, double share) {
+  if (share > 0 && share < 1) return;
+  reader.cross_fault({key}, "found no error budget or no objective, expected more than 0% and less than 100%");
+}
+
 }  // namespace
 
 void check_together(Reader& reader, const Config& config) {
@@ -113,11 +118,8 @@ void check_together(Reader& reader, const Config& config) {
   check_influxdb(reader, config.exports.influxdb);
   check_exports(reader, config);
   check_alerts(reader, config.alerts);
-  if (config.availability.objective >= 1 || config.availability.objective <= 0) {
-    reader.cross_fault({"availability.objective"},
-                       "found no error budget or no objective, expected more than 0% and "
-                       "less than 100%");
-  }
+  check_objective(reader, "availability.objective", config.availability.objective);
+  check_objective(reader, "availability.latency_share", config.availability.latency_share);
 }
 
 }  // namespace outrider

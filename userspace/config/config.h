@@ -55,6 +55,8 @@ struct HealthConfig {
 struct AvailabilityConfig {
   double objective = 0.999;                         ///< 0..1, below 1
   std::chrono::milliseconds stalled_after{30'000};  ///< queries in flight, and none ended for this long
+  std::chrono::milliseconds latency_objective{0};   ///< queries should not take longer; 0: there is no such objective
+  double latency_share = 0.99;                      ///< 0..1, below 1, of the queries that should keep it
   bool operator==(const AvailabilityConfig&) const = default;
 };
 

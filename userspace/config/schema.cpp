@@ -58,7 +58,9 @@ Section health_section(Config& c) {
 Section availability_section(Config& c) {
   return {"availability",
           {{"objective", PercentSlot{&c.availability.objective, kShare}},
-           {"stalled_after", DurationSlot{&c.availability.stalled_after, seconds(1), hours(24)}}}};
+           {"stalled_after", DurationSlot{&c.availability.stalled_after, seconds(1), hours(24)}},
+           {"latency_objective", DurationOrOffSlot{&c.availability.latency_objective, milliseconds(1), hours(1)}},
+           {"latency_share", PercentSlot{&c.availability.latency_share, kShare}}}};
 }
 
 Section influxdb_section(ExportConfig::Influxdb& influxdb) {

@@ -56,8 +56,10 @@ struct TargetState {
   std::string value;
   std::map<std::string, std::string> labels;
   double interval_seconds = 0;
-  std::string profile;  ///< empty: none yet
+  std::string profile;   ///< empty: none yet
+  std::string build_id;  ///< of its newest program; empty: not known
   std::uint64_t processes = 0;
+  std::optional<std::uint64_t> handle_limit;  ///< open files that it may have; none: several processes, or not known
   bool attached = false;
   std::string error;  ///< why it is not attached; empty: it is, or nothing of it runs
   Availability availability;

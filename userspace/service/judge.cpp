@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 #include "userspace/model/notice_json.h"
@@ -66,6 +65,10 @@ Judge::Settings Judge::settings_of(const Config& config) {
   settings.monitors.detector = config.enable_anomaly_detection ? config.alerts.detector : "none";
   settings.monitors.success_objective = config.availability.objective;
   settings.monitors.stalled_after_ms = config.availability.stalled_after.count();
+  if (config.availability.latency_objective.count() > 0) {
+    const std::chrono::duration<double> objective = config.availability.latency_objective;
+    settings.monitors.latency = LatencyObjective{objective.count(), config.availability.latency_share};
+  }
   for (const TargetConfig& target : config.targets) settings.labels[target.name] = target.labels;
   if (!config.targets.empty()) settings.host_target = config.targets.front().name;
   return settings;
@@ -143,16 +146,19 @@ void Judge::observe_state(const TargetState& target, std::int64_t now_ms) {
 }
 
 void Judge::observe(const Report& report) {
-  std::set<std::string> down;
+  std::map<std::string, const TargetState*> up;
   for (const TargetState& target : report.agent->targets) {
     observe_state(target, report.time_ms);
-    if (target.availability.state == kDown) down.insert(target.name);
+    if (target.availability.state != kDown) up.emplace(target.name, &target);
   }
   for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
     const Snapshot& snapshot = *report.snapshots[i];
-    if (!report.is_fresh(i) || down.contains(snapshot.target)) continue;
+    const auto target = up.find(snapshot.target);
+    if (!report.is_fresh(i) || target == up.end()) continue;
     book_.observe(snapshot, found_);
-    if (TargetMonitor* monitor = monitor_of(snapshot.target)) monitor->observe(snapshot, {}, found_);
+    if (TargetMonitor* monitor = monitor_of(snapshot.target)) {
+      monitor->observe(snapshot, {target->second->build_id, target->second->handle_limit}, found_);
+    }
   }
 }
 

@@ -252,7 +252,9 @@ std::vector<TargetState> Targets::states() const {
     if (target.watched) {
       const WatchedState watched = watcher_.state(*target.watched);
       state.profile = watched.profile;
+      state.build_id = watched.build_id;
       state.processes = watched.processes;
+      state.handle_limit = watched.handle_limit;
       if (state.error.empty()) state.error = watched.over;
     }
     states.push_back(std::move(state));

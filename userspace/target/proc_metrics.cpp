@@ -77,6 +77,7 @@ void ProcessMetrics::look_up_limits(const std::vector<pid_t>& pids, pid_t oldest
   limits_.time_ns = now_ns;
   limits_.group = cgroup_limits(proc_, oldest, cgroup_root_);
   limits_.affinity = proc_.allowed_cpus(oldest);
+  if (pids.size() == 1) limits_.handles = proc_.handle_limit(oldest);
   look_up_file_systems(pids);
 }
 

@@ -46,6 +46,10 @@ class ProcessMetrics {
   /// died in between are missing here; the kernel's counters, which replace these figures, have them.
   ResourceSample sample(const std::vector<pid_t>& pids, std::uint64_t now_ns, const HostFigures& host);
 
+  /// Open files that the target may have, as of the last sample(); none with several processes, each of which has a
+  /// limit of its own.
+  [[nodiscard]] std::optional<std::uint64_t> handle_limit() const { return limits_.handles; }
+
  private:
   struct Usage {
     std::uint64_t start_ticks = 0;
@@ -66,6 +70,7 @@ class ProcessMetrics {
     std::uint64_t time_ns = 0;
     CgroupLimits group;
     std::optional<unsigned> affinity;  ///< CPUs
+    std::optional<std::uint64_t> handles;
     std::optional<double> disk_usage;  ///< of the fullest file system that is written to
     std::string disk_usage_gap;        ///< why that is missing or may be too low; empty: neither
   };

@@ -134,6 +134,15 @@ WrittenFileSystems ProcReader::written_file_systems(pid_t pid, std::size_t budge
   return result;
 }
 
+std::optional<std::uint64_t> ProcReader::handle_limit(pid_t pid) const {
+  const auto text = read(pid, "limits");
+  if (!text) return std::nullopt;
+  const auto words = split_words(*text);
+  const auto found = std::find(words.begin(), words.end(), "open");  // "Max open files  1024 ...", the only one
+  if (words.end() - found <= 2) return std::nullopt;
+  return to_number<std::uint64_t>(*(found + 2));
+}
+
 std::optional<unsigned> ProcReader::allowed_cpus(pid_t pid) const {
   const auto text = read(pid, "status");
   if (!text) return std::nullopt;

@@ -67,6 +67,8 @@ class ProcReader {
   /// Bytes that reached storage. Needs the right to trace the process.
   [[nodiscard]] std::optional<TransferBytes> io(pid_t pid) const;
   [[nodiscard]] std::optional<std::uint64_t> handle_count(pid_t pid) const;
+  /// How many it may have (the soft RLIMIT_NOFILE).
+  [[nodiscard]] std::optional<std::uint64_t> handle_limit(pid_t pid) const;
   /// Looks at `budget` descriptors at most; `seen` holds the devices done, so that each is asked once.
   [[nodiscard]] WrittenFileSystems written_file_systems(pid_t pid, std::size_t budget, std::set<dev_t>& seen) const;
   /// CPUs in Cpus_allowed_list.
