@@ -194,6 +194,21 @@ TEST_F(ChannelQueueTest, what_is_to_be_said_again_soon_goes_with_what_is_due) {
   EXPECT_EQ(take_and_accept(), "a:firing b:firing");
 }
 
+TEST_F(ChannelQueueTest, what_is_silenced_is_not_repeated_until_it_is_not) {
+  queue.add(notice("a"), now);
+  queue.add(notice("b"), now);
+  now += 1s;
+  EXPECT_EQ(take_and_accept(), "a:firing b:firing");
+  queue.hold({"a"});
+  now += 1h;
+  EXPECT_EQ(take_and_accept(), "b:firing");
+  queue.hold({"a", "b"});
+  EXPECT_FALSE(queue.due());
+  queue.hold({});
+  EXPECT_LE(*queue.due(), now);
+  EXPECT_EQ(take_and_accept(), "a:firing");
+}
+
 TEST_F(ChannelQueueTest, nothing_is_repeated_if_nothing_shall_be) {
   auto once = options();
   once.repeat_interval = 0s;

@@ -15,6 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 constexpr std::int64_t kMinute = 60'000;
 
@@ -154,13 +155,13 @@ TEST(NoticeGate, what_comes_and_goes_is_told_as_such_and_then_held_until_it_is_q
     told += static_cast<int>(gate.pass({over(firing(id))}).size());
     gate.now += kMinute;
   }
-  EXPECT_EQ(told, 12);  // begin and end of the first six
+  EXPECT_EQ(told, 11);  // begin and end of the first five, and the begin of the sixth: it is not over for good
   EXPECT_THAT(gate.pass({firing("other", "fast")}), ElementsAre("other fires"));
   EXPECT_THAT(gate.pass({firing("13")}), IsEmpty());
   gate.now += 14 * kMinute;
   EXPECT_THAT(gate.pass({}), IsEmpty());
   gate.now += kMinute;
-  EXPECT_THAT(gate.pass({}), ElementsAre("13 fires"));  // it has not gone since
+  EXPECT_THAT(gate.pass({}), UnorderedElementsAre("6 over", "13 fires"));  // it has not gone since
   EXPECT_THAT(gate.pass({over(firing("13"))}), ElementsAre("13 over"));
 }
 
@@ -168,7 +169,56 @@ TEST(NoticeGate, one_that_flapped_and_was_quiet_is_told_at_once) {
   Gate gate;
   for (int i = 1; i <= 7; ++i) gate.pass({firing(std::to_string(i)), over(firing(std::to_string(i)))});
   gate.now += 15 * kMinute;
-  EXPECT_THAT(gate.pass({firing("8")}), ElementsAre("8 fires"));
+  EXPECT_THAT(gate.pass({firing("8")}), UnorderedElementsAre("6 over", "8 fires"));
+}
+
+TEST(NoticeGate, of_something_that_flapped_the_end_is_told_when_it_is_quiet) {
+  Gate gate;
+  for (int i = 1; i <= 6; ++i) gate.pass({firing(std::to_string(i)), over(firing(std::to_string(i)))});
+  gate.now += 14 * kMinute;
+  EXPECT_THAT(gate.pass({}), IsEmpty());
+  NoticeGate after;
+  ASSERT_TRUE(after.restore(gate.gate.serialise()));
+  gate.gate = after;
+  gate.now += kMinute;
+  EXPECT_THAT(gate.pass({}), ElementsAre("6 over"));
+  EXPECT_THAT(gate.pass({}), IsEmpty());
+}
+
+TEST(NoticeGate, what_is_silenced_after_it_was_told_is_not_said_again_but_for_its_end) {
+  Gate gate;
+  gate.pass({firing("1"), firing("2", "other")});
+  EXPECT_THAT(gate.gate.silenced(gate.now), IsEmpty());
+  gate.silence("slow", "", "", gate.now + kMinute);
+  Notice worse = firing("1");
+  worse.what = Notice::What::kWorse;
+  EXPECT_THAT(gate.pass({worse}), IsEmpty());
+  EXPECT_THAT(gate.gate.silenced(gate.now), ElementsAre("1"));
+  EXPECT_THAT(gate.gate.silenced(gate.now + kMinute), IsEmpty());
+  EXPECT_THAT(gate.pass({over(firing("1"))}), ElementsAre("1 over"));
+}
+
+TEST(NoticeGate, what_nobody_watches_any_more_is_over) {
+  Gate gate;
+  gate.pass({firing("1"), firing("2", "other"), firing("3", "third")});
+  std::vector<Notice> found = {over(firing("2", "other"))};
+  gate.gate.end_orphans({"3"}, gate.now + kMinute, found);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found.back().id, "1");
+  EXPECT_EQ(found.back().at_ms, gate.now + kMinute);
+  EXPECT_THAT(found.back().text, HasSubstr("nothing watches it any more"));
+  EXPECT_THAT(gate.pass(found), UnorderedElementsAre("1 over", "2 over"));
+  ASSERT_EQ(gate.gate.told().size(), 1U);
+  EXPECT_EQ(gate.gate.told().front().id, "3");
+}
+
+TEST(NoticeGate, a_clock_that_was_set_back_does_not_prolong_the_quiet_time) {
+  Gate gate;
+  for (int i = 1; i <= 6; ++i) gate.pass({firing(std::to_string(i)), over(firing(std::to_string(i)))});
+  gate.now -= 60 * kMinute;
+  gate.pass({});
+  gate.now += 15 * kMinute;
+  EXPECT_THAT(gate.pass({}), ElementsAre("6 over"));
 }
 
 TEST(NoticeGate, six_begins_over_more_than_an_hour_do_not_flap) {

@@ -96,6 +96,36 @@ struct Watched {
   std::vector<Notice> notices;
 };
 
+TEST(RuleBook, a_fault_of_the_host_is_one_alert_unless_targets_are_named) {
+  const std::string rule = R"([[rule]]
+name = "CPU"
+condition = "cpu_usage_high"
+threshold = "80%"
+)";
+  for (const bool named : {false, true}) {
+    Watched watched(rule + (named ? "targets = [\"*\"]\n" : ""));
+    for (const char* target : {"a", "b"}) {
+      Snapshot snapshot = watched.snapshot(target, 0.01);
+      snapshot.system_metrics.cpu_usage = 90;
+      watched.book.observe(snapshot, watched.notices, target == std::string_view("b"));
+    }
+    EXPECT_EQ(watched.told().size(), named ? 2U : 1U);
+  }
+}
+
+// 9 s in breach of 100 ms; then the rule says 120 ms, and its 10 s begin with the new condition.
+TEST(RuleBook, a_clock_does_not_run_on_for_a_condition_that_was_changed_over_a_restart) {
+  Watched watched(kSlow);
+  watched.pass(9, 0.15);
+  std::string changed = kSlow;
+  changed.replace(changed.find("100ms"), 5, "120ms");
+  watched.restart(changed);
+  watched.pass(10, 0.15);
+  EXPECT_THAT(watched.told(), IsEmpty());
+  watched.pass(1, 0.15);
+  EXPECT_THAT(watched.told(), ElementsAre("Slow fires db@20"));
+}
+
 // In breach from the first second: 10 s later, at 11 s, it fires.
 TEST(RuleBook, an_incident_is_told_at_its_begin_and_its_end_and_explains_itself) {
   Watched watched(kSlow);

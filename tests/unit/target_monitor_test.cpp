@@ -15,6 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 constexpr std::int64_t kStart = 1'700'000'000'000;
 
@@ -204,6 +205,22 @@ TEST(TargetMonitor, a_stall_and_an_end_are_told_at_once_and_close_when_it_serves
   target.snapshot.availability->state = "up";
   target.pass(1);
   EXPECT_EQ(target.story().back(), "resolved Target down");
+}
+
+TEST(TargetMonitor, with_a_target_that_is_down_everything_else_of_it_is_over) {
+  Target target;
+  target.pass(1'800);
+  target.snapshot.availability->state = "stalled";
+  target.pass(1);
+  target.monitor->observe_state("down", target.snapshot.timestamp_ms + 1'000, target.told);
+  EXPECT_THAT(target.story(), ElementsAre("firing Target stalled", "resolved Target stalled", "firing Target down"));
+  target.read_rate = target.write_rate = 0;
+  target.snapshot.availability->state = "up";
+  target.pass(120);
+  ASSERT_EQ(target.story().back(), "firing Traffic drop");
+  target.told.clear();
+  target.monitor->observe_state("down", target.snapshot.timestamp_ms + 1'000, target.told);
+  EXPECT_THAT(target.story(), UnorderedElementsAre("firing Target down", "resolved Traffic drop"));
 }
 
 // From 60 % by 0.2 % a minute: 40 % more take 200 minutes; found after seven floors of three minutes, which is 21 (and

@@ -41,11 +41,18 @@ bool NoticeGate::follows_from_another(const Notice& notice) const {
          });
 }
 
-bool NoticeGate::is_held(const Notice& notice, std::int64_t now_ms) const {
-  const auto fits = [&](const Silence& silence) { return silences(silence, notice, now_ms); };
-  if (std::any_of(silences_.begin(), silences_.end(), fits) || follows_from_another(notice)) return true;
+bool NoticeGate::is_silenced(const Notice& notice, std::int64_t now_ms) const {
+  return std::any_of(silences_.begin(), silences_.end(),
+                     [&](const Silence& silence) { return silences(silence, notice, now_ms); });
+}
+
+bool NoticeGate::flaps(const Notice& notice, std::int64_t now_ms) const {
   const auto begins = begins_.find(kind_of(notice));
   return begins != begins_.end() && begins->second.flaps && now_ms - begins->second.times.back() < kQuietMs;
+}
+
+bool NoticeGate::is_held(const Notice& notice, std::int64_t now_ms) const {
+  return is_silenced(notice, now_ms) || follows_from_another(notice) || flaps(notice, now_ms);
 }
 
 void NoticeGate::tell(Open& open, std::vector<Notice>& told) {
@@ -70,7 +77,7 @@ void NoticeGate::begin(const Notice& notice, std::int64_t now_ms, std::vector<No
     told.push_back(notice);
     return;
   }
-  const auto [entry, is_new] = open_.try_emplace(notice.id, Open{notice});
+  const auto [entry, is_new] = open_.try_emplace(notice.id, Open{notice, false, false});
   if (!is_new) return;
   Begins& begins = begins_[kind_of(notice)];
   if (begins.flaps && now_ms - begins.times.back() >= kQuietMs) begins = {};
@@ -80,38 +87,93 @@ void NoticeGate::begin(const Notice& notice, std::int64_t now_ms, std::vector<No
   times.push_back(now_ms);
 }
 
-void NoticeGate::go_on(const Notice& notice, std::vector<Notice>& told) {
+void NoticeGate::go_on(const Notice& notice, std::int64_t now_ms, std::vector<Notice>& told) {
   const auto found = open_.find(notice.id);
-  if (found == open_.end() || found->second.told) told.push_back(notice);
-  if (found == open_.end() || found->second.told) return;
+  if (found == open_.end() || (found->second.told && !is_silenced(notice, now_ms))) told.push_back(notice);
+  if (found == open_.end()) return;
   found->second.notice = notice;  // when it is told, then as it is now
-  found->second.notice.what = Notice::What::kFiring;
+  if (!found->second.told) found->second.notice.what = Notice::What::kFiring;
 }
 
-void NoticeGate::end(const Notice& notice, std::vector<Notice>& told) {
+// "Over" as the last word about something that comes and goes would be wrong.
+void NoticeGate::end(const Notice& notice, std::int64_t now_ms, std::vector<Notice>& told) {
   const auto found = open_.find(notice.id);
-  if (found == open_.end() || found->second.told) told.push_back(notice);
+  const bool was_told = found == open_.end() || found->second.told;
+  if (found != open_.end() && was_told && flaps(notice, now_ms)) {
+    found->second.notice = notice;
+    found->second.over = true;
+    return;
+  }
+  if (was_told) told.push_back(notice);
   if (found != open_.end()) open_.erase(found);
 }
 
 void NoticeGate::release(std::int64_t now_ms, std::vector<Notice>& told) {
-  for (auto& [id, open] : open_) {
-    if (!open.told && !is_held(open.notice, now_ms)) tell(open, told);
+  for (auto open = open_.begin(); open != open_.end();) {
+    Open& one = open->second;
+    if (one.over && !flaps(one.notice, now_ms)) {
+      told.push_back(std::move(one.notice));
+      open = open_.erase(open);
+      continue;
+    }
+    if (!one.told && !is_held(one.notice, now_ms)) tell(one, told);
+    ++open;
   }
   std::erase_if(begins_, [now_ms](const auto& entry) { return now_ms - entry.second.times.back() >= kFlapWindowMs; });
 }
 
+// What lies ahead of a clock that was set back began now.
+void NoticeGate::follow_clock(std::int64_t now_ms) {
+  for (auto& [kind, begins] : begins_) {
+    for (std::int64_t& time : begins.times) time = std::min(time, now_ms);
+  }
+}
+
+void NoticeGate::end_orphans(const std::set<std::string>& going_on, std::int64_t now_ms,
+                             std::vector<Notice>& found) const {
+  std::set<std::string> ended;
+  for (const Notice& notice : found) {
+    if (notice.what == Notice::What::kResolved) ended.insert(notice.id);
+  }
+  for (const auto& [id, open] : open_) {
+    if (open.over || going_on.contains(id) || ended.contains(id)) continue;
+    found.push_back(open.notice);
+    found.back().what = Notice::What::kResolved;
+    found.back().at_ms = now_ms;
+    found.back().text += "; over, for nothing watches it any more";
+  }
+}
+
+std::vector<Notice> NoticeGate::told() const {
+  std::vector<Notice> all;
+  for (const auto& [id, open] : open_) {
+    if (!open.told || open.over) continue;
+    all.push_back(open.notice);
+    all.back().what = Notice::What::kFiring;
+  }
+  return all;
+}
+
+std::set<std::string> NoticeGate::silenced(std::int64_t now_ms) const {
+  std::set<std::string> ids;
+  for (const auto& [id, open] : open_) {
+    if (open.told && is_silenced(open.notice, now_ms)) ids.insert(id);
+  }
+  return ids;
+}
+
 // All begins are noted before any is told: of two that come together, one may be the reason to hold the other.
 void NoticeGate::pass(const std::vector<Notice>& found, std::int64_t now_ms, std::vector<Notice>& told) {
+  follow_clock(now_ms);
   for (const Notice& notice : found) {
     if (notice.what == Notice::What::kFiring) begin(notice, now_ms, told);
   }
   for (const Notice& notice : found) {
-    if (notice.what == Notice::What::kWorse) go_on(notice, told);
+    if (notice.what == Notice::What::kWorse) go_on(notice, now_ms, told);
   }
   release(now_ms, told);
   for (const Notice& notice : found) {
-    if (notice.what == Notice::What::kResolved) end(notice, told);
+    if (notice.what == Notice::What::kResolved) end(notice, now_ms, told);
   }
 }
 
@@ -128,7 +190,7 @@ bool NoticeGate::holds(const std::string& id) const {
 std::string NoticeGate::serialise() const {
   Json open = Json::array();
   for (const auto& [id, entry] : open_) {
-    open.push_back({{"told", entry.told}, {"notice", to_json(entry.notice)}});
+    open.push_back({{"told", entry.told}, {"over", entry.over}, {"notice", to_json(entry.notice)}});
   }
   Json begins = Json::array();
   for (const auto& [kind, entry] : begins_) {
@@ -139,7 +201,7 @@ std::string NoticeGate::serialise() const {
 }
 
 Status NoticeGate::restore(std::string_view text) {
-  const Error damaged{"the kept state of what was told is damaged; what goes on is told once more"};
+  const Error damaged{"the kept state of what was told is damaged; of what goes on now only the end will be told"};
   std::map<std::string, Open> open;
   std::map<std::string, Begins> begins;
   try {
@@ -149,7 +211,7 @@ Status NoticeGate::restore(std::string_view text) {
       std::optional<Notice> notice = notice_from_json(entry.at("notice"));
       if (!notice) return damaged;
       const std::string id = notice->id;
-      open[id] = {*std::move(notice), entry.at("told").get<bool>()};
+      open[id] = {*std::move(notice), entry.at("told").get<bool>(), entry.at("over").get<bool>()};
     }
     for (const Json& entry : json.at("begins")) {
       auto times = entry.at("times").get<std::vector<std::int64_t>>();

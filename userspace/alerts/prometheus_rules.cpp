@@ -140,8 +140,8 @@ std::string Expression::wait_share() const {
 
 std::string Expression::of_type() const {
   const std::string& field = rule_.condition.field;
-  const std::string count = rate("query_duration_seconds_count");
-  const std::string errors = fmt::format("{} / {}", rate("query_type_failed_total"), count);
+  std::string count = rate("query_duration_seconds_count");
+  std::string errors = fmt::format("{} / {}", rate("query_type_failed_total"), count);
   if (field == "query_metrics.queries_per_second") return count;
   if (field == "query_metrics.error_rate") return errors;
   if (field == "query_metrics.success_rate") return "1 - " + errors;

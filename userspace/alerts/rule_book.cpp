@@ -66,8 +66,16 @@ void RuleBook::set_rules(std::vector<Rule> rules, std::int64_t now_ms, std::vect
   }
 }
 
-void RuleBook::observe(const Snapshot& snapshot, std::vector<Notice>& notices) {
-  if (!snapshot.summary) at(snapshot.target).observe(snapshot, notices);
+bool RuleBook::is_judged_as(const Rule& kept) const {
+  return std::any_of(plan_->rules.begin(), plan_->rules.end(), [&](const Rule& rule) {
+    return rule.id == kept.id && rule.condition.field == kept.condition.field &&
+           rule.condition.above == kept.condition.above && rule.threshold == kept.threshold &&
+           rule.absent == kept.absent;
+  });
+}
+
+void RuleBook::observe(const Snapshot& snapshot, std::vector<Notice>& notices, bool host) {
+  if (!snapshot.summary) at(snapshot.target).observe(snapshot, host, notices);
 }
 
 void RuleBook::end_target(const std::string& target, std::int64_t now_ms, const std::string& why,
@@ -140,7 +148,10 @@ Status RuleBook::restore(std::string_view text, std::int64_t now_ms, std::vector
       const std::string target = entry.at("target").get<std::string>();
       LiveAlert live = live_of(entry);
       if (Status status = live.alert.restore(entry.at("alert").dump()); !status) return status;
-      if (live.alert.state() == Alert::State::kInactive || at(target).adopt(rule.id, live)) continue;
+      if (live.alert.state() == Alert::State::kInactive) continue;
+      // A clock that runs is of the condition that it was started for.
+      const bool adoptable = live.alert.state() == Alert::State::kFiring || is_judged_as(rule);
+      if (adoptable && at(target).adopt(rule.id, live)) continue;
       end_alert(rule, target, live, now_ms, "its rule was changed or taken away", notices);
     }
   } catch (const Json::exception&) {

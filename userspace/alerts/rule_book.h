@@ -37,8 +37,9 @@ class RuleBook {
   /// Alerts of rules that stay as they are go on; of those that are gone or changed they are over, and say so.
   void set_rules(std::vector<Rule> rules, std::int64_t now_ms, std::vector<Notice>& notices);
 
-  /// One interval of one target; a summary is passed over.
-  void observe(const Snapshot& snapshot, std::vector<Notice>& notices);
+  /// One interval of one target; a summary is passed over. `host`: rules on the host's figures that name no target are
+  /// judged with this one; of several targets it should be true of one.
+  void observe(const Snapshot& snapshot, std::vector<Notice>& notices, bool host = true);
 
   /// The target is not watched any more: its alerts are over, because of `why` ("the target is gone").
   void end_target(const std::string& target, std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices);
@@ -56,6 +57,7 @@ class RuleBook {
   Status restore(std::string_view text, std::int64_t now_ms, std::vector<Notice>& notices);
 
  private:
+  [[nodiscard]] bool is_judged_as(const Rule& kept) const;
   TargetAlerts& at(const std::string& target);
 
   std::shared_ptr<const RulePlan> plan_ = std::make_shared<RulePlan>();

@@ -156,12 +156,12 @@ void TargetAlerts::find_breaches(std::size_t index, const Snapshot& snapshot, st
   }
 }
 
-void TargetAlerts::observe(const Snapshot& snapshot, std::vector<Notice>& notices) {
+void TargetAlerts::observe(const Snapshot& snapshot, bool host, std::vector<Notice>& notices) {
   take_types(snapshot);
   take_figures(snapshot);
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     if (!live_[i].empty()) follow(i, snapshot, notices);
-    find_breaches(i, snapshot, notices);
+    if (host || !plan_->steps[rules_[i]].of_host) find_breaches(i, snapshot, notices);
   }
 }
 

@@ -31,7 +31,8 @@ class TargetAlerts {
 
   TargetAlerts(std::string target, std::shared_ptr<const RulePlan> plan);
 
-  void observe(const Snapshot& snapshot, std::vector<Notice>& notices);
+  /// `host`: this is the target whose snapshots speak for the host; with several, one fault of the host is one alert.
+  void observe(const Snapshot& snapshot, bool host, std::vector<Notice>& notices);
 
   /// Every alert is over, because of `why`.
   void end(std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices);

@@ -118,19 +118,26 @@ Status change_silences(const std::string& path, const std::function<Status(std::
   return replace_file(path, Json{{"silences", std::move(all)}}.dump(1, ' ', false, Json::error_handler_t::replace));
 }
 
+Status SilenceFile::say_once(const Error& error) {
+  if (error.message == said_) return Ok{};
+  said_ = error.message;
+  return error;
+}
+
 Status SilenceFile::refresh() {
   struct stat info {};
   if (stat(path_.c_str(), &info) != 0) {
-    if (errno != ENOENT) return Error::from_errno(errno, path_);
+    if (errno != ENOENT) return say_once(Error::from_errno(errno, path_));
     read_.reset();
     silences_.clear();
     return Ok{};
   }
   const Version version{info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
   if (read_ == version) return Ok{};
-  read_ = version;
   Result<std::vector<Silence>> fresh = read_silences(path_);
-  if (!fresh) return fresh.error();
+  if (!fresh) return say_once(fresh.error());
+  read_ = version;
+  said_.clear();
   silences_ = *std::move(fresh);
   return Ok{};
 }

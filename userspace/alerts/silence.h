@@ -56,8 +56,11 @@ class SilenceFile {
     bool operator==(const Version&) const = default;
   };
 
+  Status say_once(const Error& error);
+
   std::string path_;
   std::optional<Version> read_;  ///< none: no file, or never read
+  std::string said_;             ///< the last error
   std::vector<Silence> silences_;
 };
 

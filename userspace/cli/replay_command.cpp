@@ -81,7 +81,7 @@ Result<std::size_t> read_rows(const std::string& csv, const Visit& visit) {
   if (!done) return Error{done.error().message};
   if (done->torn) fmt::print(stderr, "outrider: the last line of {} is not whole and was left out\n", csv);
   if (done->back > 0) {
-    fmt::print(stderr, "outrider: {} rows of {} are earlier than one before them; detectors pass such rows over\n",
+    fmt::print(stderr, "outrider: {} rows of {} are earlier than one before them; the clock went back there\n",
                done->back, csv);
   }
   return done->rows;

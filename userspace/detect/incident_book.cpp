@@ -74,13 +74,19 @@ void IncidentBook::tick(std::int64_t now_ms, std::vector<Notice>& out) {
   });
 }
 
-void IncidentBook::close_all(std::int64_t now_ms, const std::string& why, std::vector<Notice>& out) {
-  for (Told& told : told_) {
+void IncidentBook::close_others(std::string_view group, std::int64_t now_ms, const std::string& why,
+                                std::vector<Notice>& out) {
+  std::erase_if(told_, [&](Told& told) {
+    if (told.group == group) return false;
     told.over_ms = now_ms;
     told.why = why;
     out.push_back(closing(told, now_ms));
-  }
-  told_.clear();
+    return true;
+  });
+}
+
+void IncidentBook::close_all(std::int64_t now_ms, const std::string& why, std::vector<Notice>& out) {
+  close_others("", now_ms, why, out);
 }
 
 bool IncidentBook::has_group(std::string_view group) const { return opened_at_ms(group).has_value(); }

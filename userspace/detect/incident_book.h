@@ -31,6 +31,8 @@ class IncidentBook {
   void close_later(const std::string& key, std::int64_t now_ms, const std::string& why);
   void tick(std::int64_t now_ms, std::vector<Notice>& out);
   void close_all(std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
+  /// All but those of `group`.
+  void close_others(std::string_view group, std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
 
   [[nodiscard]] bool has_group(std::string_view group) const;
   /// When the incident was first told; none: there is none.

@@ -164,6 +164,8 @@ void TargetMonitor::observe_state(std::string_view state, std::int64_t now_ms, s
   if (state != "up" && state != "stalled" && state != "down") return;
   set_state(kStall, state == "stalled", now_ms, out);
   set_state(kDown, state == "down", now_ms, out);
+  if (state == "down") book_.close_others(kDown, now_ms, "the target is down", out);
+  book_.tick(now_ms, out);
 }
 
 void TargetMonitor::set_state(const char* arm, bool holds, std::int64_t now_ms, std::vector<Notice>& out) {

@@ -66,8 +66,11 @@ class TargetMonitor {
   /// Detector::observe() holds for all of it.
   void observe(const Snapshot& snapshot, const MonitorFacts& facts, std::vector<Notice>& out);
 
+  /// Whether the host's figures are watched here, from now on.
+  void watch_host(bool host) { options_.host = host; }
+
   /// The availability's state ("up", "stalled", "down"; "unknown" changes nothing) where there is no snapshot;
-  /// observe() does it by itself.
+  /// observe() does it by itself. With a target that is down everything else of it is over.
   void observe_state(std::string_view state, std::int64_t now_ms, std::vector<Notice>& out);
 
   /// The target is not watched any more: whatever is open is resolved with the reason `why`. Nothing may follow.

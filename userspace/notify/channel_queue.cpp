@@ -21,6 +21,8 @@ void ChannelQueue::follow(Notice& notice, Time now) {
     notice.name = first.name;
     notice.severity = first.severity;
     notice.labels = first.labels;
+    notice.metric = first.metric;
+    notice.arm = first.arm;
   }
   if (notice.what == Notice::What::kResolved) {
     if (known != incidents_.end()) incidents_.erase(known);
@@ -82,7 +84,7 @@ std::vector<Notice> ChannelQueue::take_repeats(Time now) {
   const std::size_t most = group_limit();
   for (const auto& [id, incident] : incidents_) {
     if (group.size() == most) break;
-    if (incident.said + options_.repeat_interval > now + options_.group_wait) continue;
+    if (held_.contains(id) || incident.said + options_.repeat_interval > now + options_.group_wait) continue;
     group.push_back(incident.newest);
     repeats_.push_back(id);
   }
@@ -137,9 +139,12 @@ ChannelQueue::Time ChannelQueue::due_of_queue() const {
 }
 
 std::optional<ChannelQueue::Time> ChannelQueue::repeat_due() const {
-  if (incidents_.empty() || options_.repeat_interval.count() == 0) return std::nullopt;
-  const auto earlier = [](const auto& a, const auto& b) { return a.second.said < b.second.said; };
-  return std::min_element(incidents_.begin(), incidents_.end(), earlier)->second.said + options_.repeat_interval;
+  if (options_.repeat_interval.count() == 0) return std::nullopt;
+  std::optional<Time> first;
+  for (const auto& [id, incident] : incidents_) {
+    if (!held_.contains(id)) first = std::min(first.value_or(incident.said), incident.said);
+  }
+  return first ? std::optional(*first + options_.repeat_interval) : std::nullopt;
 }
 
 std::optional<ChannelQueue::Time> ChannelQueue::due() const {

@@ -8,7 +8,9 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -39,6 +41,9 @@ class ChannelQueue {
   explicit ChannelQueue(QueueOptions options) : options_(options) {}
 
   void add(Notice notice, Time now);
+
+  /// Incidents with these ids are not said again, until another set says otherwise.
+  void hold(std::set<std::string> ids) { held_ = std::move(ids); }
 
   /// What is to be handed on now; empty: nothing yet. One of accepted(), refused() and failed() must follow. Until then
   /// nothing of it leaves the queue.
@@ -93,6 +98,7 @@ class ChannelQueue {
 
   QueueOptions options_;
   std::deque<Waiting> queue_;
+  std::set<std::string> held_;
   std::map<std::string, Incident> incidents_;  ///< by id: begun, not over
   std::size_t in_flight_ = 0;                  ///< of the queue's front
   std::vector<std::string> repeats_;           ///< ids in flight

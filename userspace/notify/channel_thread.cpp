@@ -146,6 +146,12 @@ void ChannelThread::add(Notice notice) {
   state_->changed.notify_all();
 }
 
+void ChannelThread::hold(std::set<std::string> ids) {
+  const std::lock_guard lock(state_->mutex);
+  state_->queue.hold(std::move(ids));
+  state_->changed.notify_all();
+}
+
 void ChannelThread::become(std::unique_ptr<Channel> channel, QueueOptions options) {
   options.keep_labels = channel->knows_by_labels();
   const std::lock_guard lock(state_->mutex);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,6 +35,8 @@ class ChannelThread {
 
   /// Queues a notice and returns at once; what is lost for it is counted.
   void add(Notice notice);
+  /// Incidents with these ids are not said again, until another set says otherwise.
+  void hold(std::set<std::string> ids);
   /// The next attempt is with `channel` and `options`, and comes at once; returns at once.
   void become(std::unique_ptr<Channel> channel, QueueOptions options);
   /// Hands on what is queued, as far as that works at the first attempt, and returns by `deadline`. A channel that

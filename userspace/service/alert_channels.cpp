@@ -55,7 +55,7 @@ Result<std::string> token_of(const ChannelConfig& config) {
 
 }  // namespace
 
-void AlertChannels::start(const ChannelConfig& config) {
+void AlertChannels::start(const ChannelConfig& config, const std::vector<Notice>& goes_on) {
   const auto leave_out = [&](const Error& error) {
     spdlog::error("the alert channel {} is left out: {}", config.name, error.message);
   };
@@ -71,6 +71,9 @@ void AlertChannels::start(const ChannelConfig& config) {
   }
   Result<std::unique_ptr<ChannelThread>> thread = ChannelThread::start(config.name, std::move(*channel), queue, kept);
   if (!thread) return leave_out(thread.error());
+  if (kept.empty()) {
+    for (const Notice& notice : goes_on) (*thread)->add(notice);
+  }
   running_.push_back({config, *token, std::move(*thread)});
 }
 
@@ -89,22 +92,35 @@ void AlertChannels::change(Running& running, const ChannelConfig& config) {
   running.token = *token;
 }
 
-void AlertChannels::configure(const std::vector<ChannelConfig>& wanted) {
+// Those from `first` on have no place in the configuration any more.
+void AlertChannels::retire(std::vector<Running>::iterator first) {
+  std::vector<std::shared_future<void>> ends;
+  for (auto gone = first; gone != running_.end(); ++gone) {
+    ends.push_back(
+        do_aside([thread = gone->thread.get()] { thread->stop(ChannelThread::Clock::now() + kRetireTime); }));
+  }
+  for (const auto& end : ends) end.wait();
+  for (auto gone = first; gone != running_.end(); ++gone) {
+    const ChannelCounters left = gone->thread->counters();
+    if (left.queued > 0) {
+      spdlog::warn("the alert channel {} is no more; {} notices that waited for it are lost", left.name, left.queued);
+    }
+    if (store_ != nullptr) store_->put_state(key_of(left.name), "");
+  }
+  running_.erase(first, running_.end());
+}
+
+void AlertChannels::configure(const std::vector<ChannelConfig>& wanted, const std::vector<Notice>& goes_on) {
   const auto is_wanted = [&](const Running& running) {
     return std::any_of(wanted.begin(), wanted.end(),
                        [&](const ChannelConfig& config) { return config.name == running.config.name; });
   };
-  const auto unwanted = std::stable_partition(running_.begin(), running_.end(), is_wanted);
-  for (auto gone = unwanted; gone != running_.end(); ++gone) {
-    gone->thread->stop(ChannelThread::Clock::now() + kRetireTime);
-    if (store_ != nullptr) store_->put_state(key_of(gone->config.name), "");
-  }
-  running_.erase(unwanted, running_.end());
+  retire(std::stable_partition(running_.begin(), running_.end(), is_wanted));
   for (const ChannelConfig& config : wanted) {
     const auto runs = std::find_if(running_.begin(), running_.end(),
                                    [&](const Running& running) { return running.config.name == config.name; });
     if (runs == running_.end()) {
-      start(config);
+      start(config, goes_on);
     } else {
       change(*runs, config);
     }
@@ -115,6 +131,10 @@ void AlertChannels::add(const Notice& notice) {
   for (const Running& running : running_) running.thread->add(notice);
 }
 
+void AlertChannels::hold(const std::set<std::string>& ids) {
+  for (const Running& running : running_) running.thread->hold(ids);
+}
+
 std::vector<ChannelCounters> AlertChannels::counters() const {
   std::vector<ChannelCounters> all;
   all.reserve(running_.size());
@@ -122,9 +142,8 @@ std::vector<ChannelCounters> AlertChannels::counters() const {
   return all;
 }
 
-void AlertChannels::persist() {
-  if (store_ == nullptr) return;
-  for (const Running& running : running_) store_->put_state(key_of(running.config.name), running.thread->serialise());
+void AlertChannels::add_state(std::map<std::string, std::string>& states) const {
+  for (const Running& running : running_) states[key_of(running.config.name)] = running.thread->serialise();
 }
 
 void AlertChannels::stop(ChannelThread::Clock::time_point deadline) {
@@ -134,8 +153,6 @@ void AlertChannels::stop(ChannelThread::Clock::time_point deadline) {
     ends.push_back(do_aside([thread = running.thread.get(), deadline] { thread->stop(deadline); }));
   }
   for (const auto& end : ends) end.wait();
-  persist();
-  running_.clear();
 }
 
 }  // namespace outrider

@@ -2,7 +2,9 @@
 // again is kept in the store over a restart. Not thread-safe: it belongs to the thread that judges.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,13 +20,17 @@ class AlertChannels {
   /// `store` is borrowed and may be null: nothing is kept then.
   explicit AlertChannels(Store* store) : store_(store) {}
 
-  /// Starts, changes and stops. A channel that cannot be as it is wanted is said, and left as it was or left out.
-  void configure(const std::vector<ChannelConfig>& wanted);
+  /// Starts, changes and stops. A channel that cannot be as it is wanted is said, and left as it was or left out. One
+  /// that knows nothing yet is told of what `goes_on`.
+  void configure(const std::vector<ChannelConfig>& wanted, const std::vector<Notice>& goes_on);
   void add(const Notice& notice);
+  /// Incidents with these ids are not said again, until another set says otherwise.
+  void hold(const std::set<std::string>& ids);
   [[nodiscard]] std::vector<ChannelCounters> counters() const;
-  /// Puts what waits into the store.
-  void persist();
-  /// Lets every channel hand on what it has, all at once, and returns by `deadline`; then persists the rest.
+  /// Adds what waits, by the store's keys.
+  void add_state(std::map<std::string, std::string>& states) const;
+  /// Lets every channel hand on what it has, all at once, and returns by `deadline`. What is left is there for
+  /// add_state() until the next configure().
   void stop(ChannelThread::Clock::time_point deadline);
 
  private:
@@ -34,7 +40,8 @@ class AlertChannels {
     std::unique_ptr<ChannelThread> thread;
   };
 
-  void start(const ChannelConfig& config);
+  void start(const ChannelConfig& config, const std::vector<Notice>& goes_on);
+  void retire(std::vector<Running>::iterator first);
   static void change(Running& running, const ChannelConfig& config);
 
   Store* const store_;

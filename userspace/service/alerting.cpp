@@ -54,9 +54,10 @@ std::vector<SinkCounters> Alerting::counters() const {
 }
 
 void Alerting::stop(std::chrono::steady_clock::time_point deadline) {
-  if (!thread_) return;
-  thread_->stop(deadline);
+  if (thread_) thread_->stop(deadline);
   thread_.reset();
+  if (retired_.valid()) retired_.wait();
+  store_.reset();
 }
 
 }  // namespace outrider

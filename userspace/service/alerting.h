@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "userspace/agent/sink.h"
@@ -37,8 +38,8 @@ class AlertBoard {
 /// Not thread-safe: it belongs to the thread that samples, and never makes it wait.
 class Alerting {
  public:
-  /// `store` is borrowed and may be null: then nothing outlives the agent.
-  explicit Alerting(Store* store) : store_(store) {}
+  /// `store` may be null: then nothing outlives the agent.
+  explicit Alerting(std::shared_ptr<Store> store) : store_(std::move(store)) {}
 
   /// Starts, changes or stops, as `config` says.
   void configure(const Config& config);
@@ -53,7 +54,7 @@ class Alerting {
  private:
   void retire();
 
-  Store* const store_;
+  std::shared_ptr<Store> store_;
   std::shared_ptr<AlertBoard> board_ = std::make_shared<AlertBoard>();
   std::shared_ptr<SinkThread> thread_;  // null: off
   SinkThread::Ended retired_;           // the thread that a reload switched off; may be invalid: none ever was

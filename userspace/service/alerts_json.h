@@ -13,8 +13,10 @@ namespace outrider {
 /// target that is down). Firing ones come first.
 nlohmann::ordered_json active_alerts_json(const AlertStatus& status, const std::string& target);
 
-/// {alerts, recent, channels, told, untracked_breaches, detector_bytes}; `recent` are notices, newest first.
+/// {name, sent, failed, dropped, queued, failing, last_error}.
 nlohmann::ordered_json to_json(const ChannelCounters& channel);
+
+/// {alerts, recent, channels, told, untracked_breaches, detector_bytes}; `recent` are notices, newest first.
 nlohmann::ordered_json to_json(const AlertStatus& status, const std::string& target);
 
 }  // namespace outrider

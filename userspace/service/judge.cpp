@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,14 +12,13 @@
 namespace outrider {
 namespace {
 
-// What is normal changes slowly; what goes on is kept at once when it begins or ends.
-constexpr std::chrono::seconds kPersistEvery{10};
-constexpr std::chrono::seconds kPersistMonitorsEvery{60};
+constexpr std::chrono::seconds kPersistEvery{30};
 constexpr std::size_t kRecent = 200;
 // A store that cannot be read yet may be a moment later; alerting cannot wait for ever.
 constexpr int kAttempts = 5;
 
 constexpr const char* kDown = "down";
+constexpr std::int64_t kLeastSilenceMs = 60'000;
 constexpr const char* kRulesKey = "alerts.rules";
 constexpr const char* kGateKey = "alerts.gate";
 constexpr const char* kRecentKey = "alerts.recent";
@@ -39,6 +39,11 @@ std::vector<Notice> restore_notices(const std::string& text) {
     if (auto notice = notice_from_json(one)) notices.push_back(std::move(*notice));
   }
   return notices;
+}
+
+// An older snapshot says nothing of what is now.
+std::int64_t longest_silence_ms(const TargetState& target) {
+  return std::max(kLeastSilenceMs, static_cast<std::int64_t>(3'000 * target.interval_seconds));
 }
 
 AlertLine line_of(const ActiveAlert& alert) {
@@ -70,16 +75,15 @@ Judge::Settings Judge::settings_of(const Config& config) {
     settings.monitors.latency = LatencyObjective{objective.count(), config.availability.latency_share};
   }
   for (const TargetConfig& target : config.targets) settings.labels[target.name] = target.labels;
-  if (!config.targets.empty()) settings.host_target = config.targets.front().name;
   return settings;
 }
 
-Judge::Judge(const Config& config, Store* store, std::shared_ptr<AlertBoard> board)
+Judge::Judge(const Config& config, std::shared_ptr<Store> store, std::shared_ptr<AlertBoard> board)
     : settings_(settings_of(config)),
-      store_(store),
+      store_(std::move(store)),
       board_(std::move(board)),
       silences_(settings_.alerts.silences),
-      channels_(store) {}
+      channels_(store_.get()) {}
 
 void Judge::become(Sink& fresh) {
   settings_ = std::move(dynamic_cast<Judge&>(fresh).settings_);
@@ -110,22 +114,28 @@ Status Judge::begin(std::int64_t now_ms) {
 
 void Judge::apply(std::int64_t now_ms) {
   changed_ = false;
-  channels_.configure(settings_.alerts.channels);
+  channels_.configure(settings_.alerts.channels, gate_.told());
   silences_ = SilenceFile(settings_.alerts.silences);
   book_.set_rules(settings_.alerts.rules, now_ms, found_);
   if (applied_monitors_ && *applied_monitors_ != settings_.monitors) {
-    for (auto& [target, monitor] : monitors_) monitor->end(now_ms, "detection was set up anew", found_);
-    monitors_.clear();
+    for (auto& [target, monitor] : monitors_) monitor = made_anew(target, std::move(monitor), now_ms);
   }
   applied_monitors_ = settings_.monitors;
+}
+
+// With other objectives it goes on with what it knows; another detector knows nothing.
+std::unique_ptr<TargetMonitor> Judge::made_anew(const std::string& target, std::unique_ptr<TargetMonitor> old,
+                                                std::int64_t now_ms) {
+  Result<std::unique_ptr<TargetMonitor>> made = TargetMonitor::make(target, settings_.monitors);
+  if (!made) return old;  // the configuration names only detectors that there are
+  if (!(*made)->restore(old->serialise())) old->end(now_ms, "detection was set up anew", found_);
+  return *std::move(made);
 }
 
 TargetMonitor* Judge::monitor_of(const std::string& target) {
   const auto known = monitors_.find(target);
   if (known != monitors_.end()) return known->second.get();
-  MonitorOptions options = settings_.monitors;
-  options.host = target == settings_.host_target;
-  Result<std::unique_ptr<TargetMonitor>> made = TargetMonitor::make(target, options);
+  Result<std::unique_ptr<TargetMonitor>> made = TargetMonitor::make(target, settings_.monitors);
   if (!made) return nullptr;  // the configuration names only detectors that there are
   TargetMonitor* const monitor = monitors_.emplace(target, std::move(*made)).first->second.get();
   if (store_ == nullptr) return monitor;
@@ -145,21 +155,43 @@ void Judge::observe_state(const TargetState& target, std::int64_t now_ms) {
   if (target.availability.state == kDown) book_.end_target(target.name, now_ms, "the target is down", found_);
 }
 
+// The first target that is up speaks for the host.
 void Judge::observe(const Report& report) {
   std::map<std::string, const TargetState*> up;
   for (const TargetState& target : report.agent->targets) {
     observe_state(target, report.time_ms);
     if (target.availability.state != kDown) up.emplace(target.name, &target);
   }
+  const Snapshot* speaker = nullptr;
   for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
     const Snapshot& snapshot = *report.snapshots[i];
     const auto target = up.find(snapshot.target);
-    if (!report.is_fresh(i) || target == up.end()) continue;
-    book_.observe(snapshot, found_);
-    if (TargetMonitor* monitor = monitor_of(snapshot.target)) {
-      monitor->observe(snapshot, {target->second->build_id, target->second->handle_limit}, found_);
+    if (target == up.end()) continue;
+    if (report.time_ms - snapshot.timestamp_ms <= longest_silence_ms(*target->second)) {
+      if (speaker == nullptr) speaker = &snapshot;
+      if (report.is_fresh(i)) observe(snapshot, *target->second, speaker == &snapshot);
+      up.erase(target);
     }
   }
+  for (const auto& [name, target] : up) observe_silent(*target, report.time_ms);
+}
+
+void Judge::observe(const Snapshot& snapshot, const TargetState& target, bool host) {
+  book_.observe(snapshot, found_, host);
+  TargetMonitor* const monitor = monitor_of(snapshot.target);
+  if (monitor == nullptr) return;
+  monitor->watch_host(host);
+  monitor->observe(snapshot, {target.build_id, target.handle_limit}, found_);
+}
+
+// It is not known to be down, and there is no figure of it: what rules on missing figures are for.
+void Judge::observe_silent(const TargetState& target, std::int64_t now_ms) {
+  Snapshot nothing;
+  nothing.timestamp_ms = now_ms;
+  nothing.target = target.name;
+  nothing.interval_seconds = target.interval_seconds;
+  nothing.query_metrics.queries_per_second = std::nan("");
+  book_.observe(nothing, found_, false);
 }
 
 void Judge::forget_targets(const AgentFigures& agent, std::int64_t now_ms) {
@@ -187,6 +219,10 @@ void Judge::tell(std::int64_t now_ms) {
   gate_.set_silences(silences_.silences());
   told_.clear();
   gate_.pass(found_, now_ms, told_);
+  if (std::set<std::string> silenced = gate_.silenced(now_ms); silenced != silenced_) {
+    silenced_ = std::move(silenced);
+    channels_.hold(silenced_);
+  }
   for (const Notice& notice : told_) channels_.add(notice);
   told_total_ += told_.size();
   if (found_.empty()) return;
@@ -203,7 +239,9 @@ void Judge::publish() {
     for (Notice& notice : monitor->active()) status->alerts.push_back({std::move(notice)});
     status->detector_bytes += monitor->state_bytes();
   }
-  for (AlertLine& line : status->alerts) line.held = gate_.holds(line.notice.id);
+  for (AlertLine& line : status->alerts) {
+    line.held = gate_.holds(line.notice.id) || silenced_.contains(line.notice.id);
+  }
   status->recent = recent_;
   status->channels = channels_.counters();
   status->told = told_total_;
@@ -211,32 +249,42 @@ void Judge::publish() {
   board_->publish(std::move(status));
 }
 
-void Judge::persist_monitors() {
-  for (const auto& [target, monitor] : monitors_) store_->put_state(monitor_key(target), monitor->serialise());
+// All that has to do with alerts is written together: a part that knows of an incident must not come without the
+// others.
+void Judge::persist(bool monitors) {
+  std::map<std::string, std::string> states;
+  if (monitors) {
+    for (const auto& [target, monitor] : monitors_) states[monitor_key(target)] = monitor->serialise();
+  }
+  states[kRulesKey] = book_.serialise();
+  states[kGateKey] = gate_.serialise();
+  states[kRecentKey] = serialise(*recent_);
+  channels_.add_state(states);
+  store_->put_states(std::move(states));
 }
 
-void Judge::persist_rest() {
-  store_->put_state(kRulesKey, book_.serialise());
-  store_->put_state(kGateKey, gate_.serialise());
-  store_->put_state(kRecentKey, serialise(*recent_));
-  channels_.persist();
-}
-
-// What begins, ends or becomes pending is kept at once, so that a kill loses at most what the store's own batch does.
+// What begins, ends, becomes pending or is delivered is kept at once, so that a kill loses at most what the store's own
+// batch does.
 void Judge::persist_if_due() {
   if (store_ == nullptr) return;
-  const auto now = Clock::now();
-  const std::size_t alerts = book_.active().size();
-  const bool news = !found_.empty() || !told_.empty() || alerts != kept_alerts_;
-  if (news || now >= next_persist_) {
-    kept_alerts_ = alerts;
-    next_persist_ = now + kPersistEvery;
-    persist_rest();
+  Counts counts;
+  counts.alerts = book_.active().size();
+  for (const ChannelCounters& channel : channels_.counters()) counts.delivered += channel.sent + channel.dropped;
+  const bool due = Clock::now() >= next_persist_;
+  if (!due && found_.empty() && told_.empty() && counts == kept_) return;
+  kept_ = counts;
+  if (due) next_persist_ = Clock::now() + kPersistEvery;
+  persist(due || !found_.empty());
+}
+
+// An incident whose finder is gone would be said again for ever.
+void Judge::end_orphans(std::int64_t now_ms) {
+  std::set<std::string> going_on;
+  for (const ActiveAlert& alert : book_.active()) going_on.insert(alert.id);
+  for (const auto& [target, monitor] : monitors_) {
+    for (const Notice& notice : monitor->active()) going_on.insert(notice.id);
   }
-  if (!found_.empty() || now >= next_monitors_persist_) {
-    next_monitors_persist_ = now + kPersistMonitorsEvery;
-    persist_monitors();
-  }
+  gate_.end_orphans(going_on, now_ms, found_);
 }
 
 // The rule's own labels win.
@@ -257,6 +305,7 @@ Status Judge::write(const Report& report) {
   if (changed_) apply(report.time_ms);
   observe(report);
   forget_targets(*report.agent, report.time_ms);
+  end_orphans(report.time_ms);
   label();
   tell(report.time_ms);
   publish();
@@ -266,11 +315,9 @@ Status Judge::write(const Report& report) {
 
 Status Judge::finish() {
   if (!begun_) return Ok{};
-  if (store_ != nullptr) {
-    persist_monitors();
-    persist_rest();
-  }
+  if (store_ != nullptr) persist(true);
   channels_.stop(Clock::time_point(Clock::duration(deadline_.load())));
+  if (store_ != nullptr) persist(true);
   return Ok{};
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ namespace outrider {
 
 class Judge : public Sink {
  public:
-  /// `store` is borrowed and may be null.
-  Judge(const Config& config, Store* store, std::shared_ptr<AlertBoard> board);
+  /// `store` may be null.
+  Judge(const Config& config, std::shared_ptr<Store> store, std::shared_ptr<AlertBoard> board);
 
   Status write(const Report& report) override;
   void become(Sink& fresh) override;
@@ -39,26 +40,36 @@ class Judge : public Sink {
     AlertsConfig alerts;
     MonitorOptions monitors;
     std::map<std::string, Labels> labels;  ///< by target
-    std::string host_target;               ///< whose monitor watches the host as well
+  };
+
+  /// What a kill must not make us forget.
+  struct Counts {
+    std::size_t alerts = 0;  ///< pending or firing
+    std::uint64_t delivered = 0;
+    bool operator==(const Counts&) const = default;
   };
 
   static Settings settings_of(const Config& config);
   Status begin(std::int64_t now_ms);
   void apply(std::int64_t now_ms);
+  std::unique_ptr<TargetMonitor> made_anew(const std::string& target, std::unique_ptr<TargetMonitor> old,
+                                           std::int64_t now_ms);
   void observe(const Report& report);
+  void observe(const Snapshot& snapshot, const TargetState& target, bool host);
+  void observe_silent(const TargetState& target, std::int64_t now_ms);
   void observe_state(const TargetState& target, std::int64_t now_ms);
   void forget_targets(const AgentFigures& agent, std::int64_t now_ms);
   TargetMonitor* monitor_of(const std::string& target);
+  void end_orphans(std::int64_t now_ms);
   void label();
   void tell(std::int64_t now_ms);
   void publish();
   void persist_if_due();
-  void persist_monitors();
-  void persist_rest();
+  void persist(bool monitors);
 
   Settings settings_;
-  bool changed_ = true;  ///< the settings are not applied yet
-  Store* const store_;
+  bool changed_ = true;                 ///< the settings are not applied yet
+  const std::shared_ptr<Store> store_;  // shared: a judge that hangs may outlive the service
   const std::shared_ptr<AlertBoard> board_;
   SilenceFile silences_;
   AlertChannels channels_;
@@ -71,8 +82,9 @@ class Judge : public Sink {
   std::vector<Notice> found_, told_;  ///< of one round; here for their memory
   std::shared_ptr<const std::vector<Notice>> recent_ = std::make_shared<std::vector<Notice>>();  ///< newest first
   std::uint64_t told_total_ = 0;
-  std::size_t kept_alerts_ = 0;  ///< how many were on when they were last persisted
-  Clock::time_point next_persist_, next_monitors_persist_;
+  std::set<std::string> silenced_;
+  Counts kept_;
+  Clock::time_point next_persist_;
   std::atomic<Clock::rep> deadline_{Clock::time_point::max().time_since_epoch().count()};
 };
 

@@ -82,7 +82,7 @@ class Service {
         watcher_(std::move(watcher)),
         store_(std::move(store)),
         targets_(*watcher_, schedule_, store_.get()),
-        alerting_(store_.get()),
+        alerting_(store_),
         api_(store_.get(), alerting_.board()),
         web_([this](const HttpRequest& request) { return api_.handle(request); }, Api::reads_store) {}
 
@@ -100,7 +100,7 @@ class Service {
   const ServiceOptions options_;
   Config config_;
   std::unique_ptr<Watcher> watcher_;
-  std::unique_ptr<Store> store_;  // null: switched off
+  std::shared_ptr<Store> store_;  // null: switched off
   Schedule schedule_;
   Targets targets_;
   Outputs outputs_;

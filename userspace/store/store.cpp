@@ -72,6 +72,11 @@ void Store::put_state(const std::string& key, std::string value) {
   state_[key] = std::move(value);
 }
 
+void Store::put_states(std::map<std::string, std::string> values) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, value] : values) state_[key] = std::move(value);
+}
+
 Status Store::flush() {
   std::unique_lock lock(mutex_);
   const std::uint64_t wanted = ++flushes_wanted_;
