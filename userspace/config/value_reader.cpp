@@ -64,7 +64,7 @@ struct ValueReader {
   }
 
   std::string operator()(const TextsSlot& slot) const {
-    const std::string wanted = fmt::format("an array of texts that are not empty, such as {}", slot.example);
+    std::string wanted = fmt::format("an array of texts that are not empty, such as {}", slot.example);
     const auto* array = node.as_array();
     if (array == nullptr) return wanted;
     std::vector<std::string> texts;

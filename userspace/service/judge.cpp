@@ -260,7 +260,7 @@ void Judge::persist(bool monitors) {
   states[kGateKey] = gate_.serialise();
   states[kRecentKey] = serialise(*recent_);
   channels_.add_state(states);
-  store_->put_states(std::move(states));
+  store_->put_states(states);
 }
 
 // What begins, ends, becomes pending or is delivered is kept at once, so that a kill loses at most what the store's own

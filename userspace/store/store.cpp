@@ -72,9 +72,9 @@ void Store::put_state(const std::string& key, std::string value) {
   state_[key] = std::move(value);
 }
 
-void Store::put_states(std::map<std::string, std::string> values) {
+void Store::put_states(const std::map<std::string, std::string>& values) {
   const std::lock_guard lock(mutex_);
-  for (auto& [key, value] : values) state_[key] = std::move(value);
+  for (const auto& [key, value] : values) state_[key] = value;
 }
 
 Status Store::flush() {

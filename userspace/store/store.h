@@ -44,7 +44,7 @@ class Store {
   /// "store." are the store's own.
   void put_state(const std::string& key, std::string value);
   /// The same for several, which are then written together or not at all.
-  void put_states(std::map<std::string, std::string> values);
+  void put_states(const std::map<std::string, std::string>& values);
   /// What was put last, written or not; none if nothing ever was.
   Result<std::optional<std::string>> get_state(const std::string& key);
 
