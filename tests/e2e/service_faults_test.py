@@ -46,8 +46,7 @@ class Faults(ServiceCase):
 
     @staticmethod
     def sink(agent):
-        (influx,) = agent.json("/api/v1/agent")["sinks"]
-        return influx
+        return next(sink for sink in agent.json("/api/v1/agent")["sinks"] if sink["name"] == "influxdb")
 
     def test_away_for_a_minute_and_a_full_disk(self):
         self.influx.start()

@@ -202,7 +202,7 @@ TEST_F(ChannelsTest, a_program_inherits_no_descriptor_and_no_signal_mask) {
   ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
   auto* const handler = ::signal(SIGPIPE, SIG_IGN);
   const auto program = script(
-      "cat /proc/$$/status > status; cut -d' ' -f1,5 /proc/$$/stat > group\n"
+      "cat /proc/self/status > status; cut -d' ' -f1,5 /proc/$$/stat > group\n"
       "exec ls /proc/self/fd > descriptors");
   EXPECT_EQ(deliver(ExecChannelOptions{{program}, 10s}, {notice("a")}).reason, "");
   ::signal(SIGPIPE, handler);
