@@ -81,6 +81,7 @@ FEATURES = {
     "gdb": (r"\bgdb\b", lambda: shutil.which("gdb") is not None),
     "readelf": (r"\breadelf\b", lambda: shutil.which("readelf") is not None),
     "influxdb": (r"\binfluxd\b", lambda: shutil.which("influxd") is not None),
+    "alertmanager": (r"\bprometheus-alertmanager\b", lambda: shutil.which("prometheus-alertmanager") is not None),
     "prometheus": (r"\bprometheus is not installed", lambda: shutil.which("prometheus") is not None),
     "node_exporter": (r"\bnode[-_ ]exporter\b", lambda: shutil.which("prometheus-node-exporter") is not None),
     "promtool": (r"\bpromtool\b", lambda: shutil.which("promtool") is not None),

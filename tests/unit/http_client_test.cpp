@@ -23,12 +23,8 @@ using testing::StartsWith;
 class ScriptedPeer {
  public:
   ScriptedPeer(std::string ending, std::string answer) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    auto address = loopback(0);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 4), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
+    port_ = listen_on_loopback(socket_);
+    EXPECT_NE(port_, 0);
     thread_ = std::thread([this, ending = std::move(ending), answer = std::move(answer)] { serve(ending, answer); });
   }
   ~ScriptedPeer() { join(); }

@@ -23,6 +23,16 @@ inline sockaddr_in loopback(uint16_t port) {
   return address;
 }
 
+/// Lets `socket` listen on a port of loopback, a free one if it is 0; returns the port, 0 if that failed.
+inline uint16_t listen_on_loopback(const Fd& socket, uint16_t port = 0) {
+  auto address = loopback(port);
+  socklen_t size = sizeof(address);
+  const bool listens = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                       ::listen(socket.get(), 16) == 0 &&
+                       ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  return listens ? ntohs(address.sin_port) : 0;
+}
+
 class RawClient {
  public:
   explicit RawClient(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

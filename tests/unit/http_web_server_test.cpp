@@ -29,12 +29,8 @@ using testing::StartsWith;
 class Taken {
  public:
   Taken() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    auto address = loopback(0);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 1), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
+    port_ = listen_on_loopback(socket_);
+    EXPECT_NE(port_, 0);
   }
   [[nodiscard]] std::uint16_t port() const { return port_; }
 

@@ -29,12 +29,8 @@ class InfluxServer {
       : replies_(std::move(replies)), socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const int on = 1;
     EXPECT_EQ(::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-    auto address = loopback(port);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 16), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
+    port_ = listen_on_loopback(socket_, port);
+    EXPECT_NE(port_, 0);
     thread_ = std::thread([this] { serve(); });
   }
   ~InfluxServer() {

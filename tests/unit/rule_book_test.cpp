@@ -8,6 +8,7 @@
 
 #include "userspace/alerts/rule_notice.h"
 #include "userspace/config/rules.h"
+#include "userspace/model/incident_id.h"
 
 namespace outrider {
 namespace {
@@ -355,11 +356,8 @@ TEST(RuleBook, what_is_pending_or_fires_can_be_listed) {
 // FNV-1a of "a", "b", "" and "1", a zero byte behind each, worked out apart from this program with the published basis
 // and prime.
 TEST(RuleBook, an_incidents_id_follows_from_what_it_is) {
-  Rule rule;
-  rule.id = "a";
-  EXPECT_EQ(incident_id(rule, "b", "", 1), "b4f72c3a9c925dab");
-  rule.id = "ab";
-  EXPECT_NE(incident_id(rule, "", "", 1), "b4f72c3a9c925dab");
+  EXPECT_EQ(incident_id({"a", "b", "", "1"}), "b4f72c3a9c925dab");
+  EXPECT_NE(incident_id({"ab", "", "", "1"}), "b4f72c3a9c925dab");
 }
 
 }  // namespace

@@ -33,12 +33,8 @@ class SelfSignedServer {
     EXPECT_GT(X509_sign(certificate.get(), key.get(), EVP_sha256()), 0);
     EXPECT_EQ(SSL_CTX_use_certificate(context_.get(), certificate.get()), 1);
     EXPECT_EQ(SSL_CTX_use_PrivateKey(context_.get(), key.get()), 1);
-    auto address = loopback(0);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 4), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
+    port_ = listen_on_loopback(socket_);
+    EXPECT_NE(port_, 0);
     thread_ = std::thread([this] { serve(); });
   }
   ~SelfSignedServer() {

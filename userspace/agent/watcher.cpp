@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "userspace/base/moment.h"
 #include "userspace/kernel/trap_cost.h"
 
 namespace outrider {
@@ -17,11 +18,6 @@ constexpr unsigned kPriceCycle = 16;
 constexpr unsigned kPriceFirst = 2;
 // Looking through /proc for new processes costs more than reading counters.
 constexpr std::chrono::seconds kRefreshEvery{2};
-
-std::int64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // An engine that has not come yet may turn out to be one for which light mode means nothing.
 bool may_go_light(const TargetWatch& watch) { return watch.profile().empty() || watch.light_possible(); }

@@ -43,21 +43,6 @@ std::string resolved_text(const Rule& rule, const Notice& notice, const std::str
 
 }  // namespace
 
-std::string incident_id(const Rule& rule, const std::string& target, const std::string& type, std::int64_t since_ms) {
-  constexpr std::uint64_t kBasis = 14'695'981'039'346'656'037ULL;
-  constexpr std::uint64_t kPrime = 1'099'511'628'211ULL;
-  std::uint64_t hash = kBasis;
-  const auto add = [&hash](std::string_view part) {
-    for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
-    hash *= kPrime;  // a zero byte: "a" and "bc" are not "ab" and "c"
-  };
-  add(rule.id);
-  add(target);
-  add(type);
-  add(std::to_string(since_ms));
-  return fmt::format("{:016x}", hash);
-}
-
 std::string largest_wait(const std::optional<WaitSeconds>& waits) {
   static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
   if (!waits) return "";

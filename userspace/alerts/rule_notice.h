@@ -1,4 +1,4 @@
-// What a rule's incident is called, and what is said about it. Pure, thread-safe.
+// What is said about a rule's incident. Pure, thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,6 @@
 #include "userspace/model/snapshot.h"
 
 namespace outrider {
-
-/// 16 hexadecimal digits (FNV-1a, 64 bits) that follow from what the incident is, so that nobody has to hand them out.
-std::string incident_id(const Rule& rule, const std::string& target, const std::string& type, std::int64_t since_ms);
 
 /// "lock takes 72 % of the wall time": the largest part; empty without one.
 std::string largest_wait(const std::optional<WaitSeconds>& waits);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "userspace/alerts/rule_notice.h"
+#include "userspace/model/incident_id.h"
 
 namespace outrider {
 namespace {
@@ -106,7 +107,7 @@ void TargetAlerts::judge(const Rule& rule, const RulePlan::Step& step, LiveAlert
   const auto event = live.alert.observe(rule, {snapshot.timestamp_ms, live.value, queries, interval_ms(snapshot)});
   if (!event) return;
   if (event->what == AlertEvent::What::kFiring) {
-    live.id = incident_id(rule, target_, live.type, event->since_ms);
+    live.id = incident_id({rule.id, target_, live.type, std::to_string(event->since_ms)});
   }
   notices.push_back(rule_notice(rule, *event, target_, live.type, live.value, ""));
   notices.back().id = live.id;

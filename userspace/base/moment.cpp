@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <optional>
@@ -57,6 +58,11 @@ std::optional<std::int64_t> parse_calendar(const std::string& text) {
 }
 
 }  // namespace
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
 
 Result<std::int64_t> parse_moment(const std::string& text, std::int64_t now_ms) {
   if (text == "now") return now_ms;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "userspace/base/moment.h"
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
 #include "userspace/cli/history_source.h"
@@ -28,11 +29,6 @@ struct HistoryArguments {
   std::vector<std::string> metrics;
   bool trends = false;
 };
-
-std::int64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 int fail(const Error& error) {
   fmt::print(stderr, "outrider history: {}\n", error.message);

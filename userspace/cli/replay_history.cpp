@@ -11,15 +11,6 @@
 #include "userspace/store/store.h"
 
 namespace outrider {
-namespace {
-
-std::int64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
-}  // namespace
-
 Result<ReplayedHistory> read_history_samples(const ReplayWindow& window,
                                              const std::function<void(const RecordedRow& row)>& visit) {
   const std::int64_t now_ms = unix_ms();

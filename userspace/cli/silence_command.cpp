@@ -8,6 +8,7 @@
 #include <random>
 
 #include "userspace/alerts/silence.h"
+#include "userspace/base/moment.h"
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
 #include "userspace/config/load.h"
@@ -23,11 +24,6 @@ struct SilenceArguments {
   std::string rule, target, type, duration, comment;
   std::string id;
 };
-
-std::int64_t unix_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 int fail(const std::string& message, int code) {
   fmt::print(stderr, "outrider: {}\n", message);

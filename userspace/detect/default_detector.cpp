@@ -87,19 +87,8 @@ void DefaultDetector::observe(const DetectorSample& raw, std::vector<IncidentEve
   state_.memory_incident.update(now, state_.memory.finding(), events);
 }
 
-std::string DefaultDetector::serialise() const {
-  StateWriter writer;
-  State::visit(state_, writer);
-  return writer.text(kVersion);
-}
+std::string DefaultDetector::serialise() const { return state_text(state_, kVersion); }
 
-Status DefaultDetector::restore(std::string_view text) {
-  State kept;
-  StateReader reader(text, kVersion);
-  State::visit(kept, reader);
-  if (Status done = reader.done(); !done) return done;
-  state_ = kept;
-  return Ok{};
-}
+Status DefaultDetector::restore(std::string_view text) { return restore_state(text, kVersion, state_); }
 
 }  // namespace outrider

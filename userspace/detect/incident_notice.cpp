@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "userspace/detect/incident.h"
+#include "userspace/model/incident_id.h"
 
 namespace outrider {
 namespace {
@@ -62,17 +63,6 @@ std::string time_of_day(std::int64_t time_ms) {
   return fmt::format("{:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60);
 }
 
-// FNV-1a of 64 bits (Fowler, Noll, Vo), with a zero byte behind each part.
-std::string id_of(std::initializer_list<std::string_view> parts) {
-  std::uint64_t hash = 14695981039346656037U;
-  const auto add = [&hash](char byte) { hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211U; };
-  for (const std::string_view part : parts) {
-    for (const char byte : part) add(byte);
-    add('\0');
-  }
-  return fmt::format("{:016x}", hash);
-}
-
 std::string sentence_of(const IncidentEvent& event, const NoticeContext& context) {
   std::string text = words_of(event.metric);
   if (!context.type.empty()) text += fmt::format(" of type {}", context.type);
@@ -98,7 +88,7 @@ Notice notice_of(const IncidentEvent& event, const NoticeContext& context) {
   const Kind& kind = kind_of(event);
   Notice notice;
   notice.what = event.what == IncidentEvent::What::kOpen ? Notice::What::kFiring : Notice::What::kWorse;
-  notice.id = id_of({context.target, context.type, event.arm, event.metric, std::to_string(event.since_ms)});
+  notice.id = incident_id({context.target, context.type, event.arm, event.metric, std::to_string(event.since_ms)});
   notice.name = kind.name;
   notice.arm = event.arm;
   notice.severity = kind.severity;

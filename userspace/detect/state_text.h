@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -181,5 +182,24 @@ class ClockShift {
 
   std::int64_t by_ms_;
 };
+
+/// The text of one object.
+template <typename State>
+std::string state_text(const State& state, int version) {
+  StateWriter writer;
+  State::visit(state, writer);
+  return writer.text(version);
+}
+
+/// Reads it back. Error: not what state_text() gives for this class and version; `state` stays as it is.
+template <typename State>
+Status restore_state(std::string_view text, int version, State& state) {
+  State kept;
+  StateReader reader(text, version);
+  State::visit(kept, reader);
+  Status done = reader.done();
+  if (done) state = std::move(kept);
+  return done;
+}
 
 }  // namespace outrider

@@ -44,19 +44,8 @@ void ZscoreDetector::observe(const DetectorSample& sample, std::vector<IncidentE
   state_.incident.update(sample.time_ms, finding, events);
 }
 
-std::string ZscoreDetector::serialise() const {
-  StateWriter writer;
-  State::visit(state_, writer);
-  return writer.text(kVersion);
-}
+std::string ZscoreDetector::serialise() const { return state_text(state_, kVersion); }
 
-Status ZscoreDetector::restore(std::string_view text) {
-  State kept;
-  StateReader reader(text, kVersion);
-  State::visit(kept, reader);
-  if (Status done = reader.done(); !done) return done;
-  state_ = kept;
-  return Ok{};
-}
+Status ZscoreDetector::restore(std::string_view text) { return restore_state(text, kVersion, state_); }
 
 }  // namespace outrider

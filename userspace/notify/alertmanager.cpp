@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "userspace/base/moment.h"
 #include "userspace/model/notice_json.h"
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
@@ -93,11 +94,7 @@ Result<std::unique_ptr<Channel>> AlertmanagerChannel::make(AlertmanagerOptions o
   return std::unique_ptr<Channel>(new AlertmanagerChannel(std::move(options), *std::move(post)));
 }
 
-std::int64_t AlertmanagerChannel::now_ms() const {
-  using std::chrono::system_clock;
-  if (options_.now_ms) return options_.now_ms();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
-}
+std::int64_t AlertmanagerChannel::now_ms() const { return options_.now_ms ? options_.now_ms() : unix_ms(); }
 
 // Of two alerts with the same labels in one request it would not be sure which is the later one.
 Delivery AlertmanagerChannel::deliver(const std::vector<Notice>& group, const GiveUp& give_up) {

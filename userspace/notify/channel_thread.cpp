@@ -15,6 +15,7 @@
 
 #include "userspace/base/background_thread.h"
 #include "userspace/base/fault_notice.h"
+#include "userspace/base/moment.h"
 
 namespace outrider {
 namespace {
@@ -22,11 +23,6 @@ namespace {
 using Clock = ChannelThread::Clock;
 
 constexpr std::chrono::seconds kDefaultStopTime{1};
-
-std::int64_t system_ms() {
-  using std::chrono::system_clock;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 // An exception in a thread would end the agent.
 Delivery guarded(Channel& channel, const std::vector<Notice>& group, const Channel::GiveUp& give_up) {
@@ -128,7 +124,7 @@ Result<std::unique_ptr<ChannelThread>> ChannelThread::start(std::string name, st
   options.keep_labels = channel->knows_by_labels();
   auto state = std::make_shared<State>(std::move(name), std::move(channel), options);
   if (!kept.empty()) {
-    const Status restored = state->queue.restore(kept, Clock::now(), system_ms());
+    const Status restored = state->queue.restore(kept, Clock::now(), unix_ms());
     if (!restored) spdlog::error("the alert channel {}: {}", state->counters.name, restored.error().message);
   }
   Result<std::thread> thread = start_background_thread("outrider-alert", [state] { state->run(); });
@@ -183,7 +179,7 @@ void ChannelThread::stop(Clock::time_point deadline) {
 
 std::string ChannelThread::serialise() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->queue.serialise(Clock::now(), system_ms(), kMostKeptBytes);
+  return state_->queue.serialise(Clock::now(), unix_ms(), kMostKeptBytes);
 }
 
 ChannelCounters ChannelThread::counters() const {

@@ -67,6 +67,7 @@ void AlertChannels::start(const ChannelConfig& config, const std::vector<Notice>
   std::string kept;
   if (store_ != nullptr) {
     const auto state = store_->get_state(key_of(config.name));
+    if (!state) spdlog::error("what waited for the alert channel {} is lost: {}", config.name, state.error().message);
     if (state && *state) kept = **state;
   }
   Result<std::unique_ptr<ChannelThread>> thread = ChannelThread::start(config.name, std::move(*channel), queue, kept);

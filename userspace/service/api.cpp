@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/base/moment.h"
 #include "userspace/base/units.h"
 #include "userspace/export/openmetrics.h"
 #include "userspace/history/trends.h"
@@ -25,11 +26,6 @@ constexpr std::size_t kHistoryRows = 500;
 constexpr int kSilentIntervals = 3;
 constexpr std::chrono::seconds kLeastSilence{10};
 constexpr const char* kJsonType = "application/json";
-
-std::int64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 HttpResponse text(std::string body, std::string_view type) {
   HttpResponse response = HttpResponse::text(200, std::move(body));

@@ -137,14 +137,13 @@ TargetMonitor* Judge::monitor_of(const std::string& target) {
   if (known != monitors_.end()) return known->second.get();
   Result<std::unique_ptr<TargetMonitor>> made = TargetMonitor::make(target, settings_.monitors);
   if (!made) return nullptr;  // the configuration names only detectors that there are
-  TargetMonitor* const monitor = monitors_.emplace(target, std::move(*made)).first->second.get();
-  if (store_ == nullptr) return monitor;
-  const auto kept = store_->get_state(monitor_key(target));
-  if (!kept || !*kept || (*kept)->empty()) return monitor;
-  if (Status restored = monitor->restore(**kept); !restored) {
-    spdlog::warn("{}: what is normal is learned anew: {}", target, restored.error().message);
+  if (store_ != nullptr) {
+    const auto kept = store_->get_state(monitor_key(target));
+    if (!kept && ++attempts_ < kAttempts) return nullptr;
+    const Status restored = !kept ? Status(kept.error()) : kept->value_or("").empty() ? Ok{} : (*made)->restore(**kept);
+    if (!restored) spdlog::warn("{}: what is normal is learned anew: {}", target, restored.error().message);
   }
-  return monitor;
+  return monitors_.emplace(target, std::move(*made)).first->second.get();
 }
 
 // One that is down is not also slow, failing or quiet: its alerts are over, and that it is down is told.

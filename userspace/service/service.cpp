@@ -17,6 +17,7 @@
 #include "userspace/agent/signals.h"
 #include "userspace/agent/watcher.h"
 #include "userspace/base/fault_notice.h"
+#include "userspace/base/moment.h"
 #include "userspace/config/load.h"
 #include "userspace/service/alerting.h"
 #include "userspace/service/api.h"
@@ -40,11 +41,6 @@ constexpr std::chrono::seconds kPersistEvery{10};
 // SIGTERM is answered within 2 s: the exports get the first part, a hanging disk ends the patience.
 constexpr std::chrono::milliseconds kExportsStop{900};
 constexpr std::chrono::milliseconds kPatience{1'900};
-
-std::int64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 Result<std::unique_ptr<Store>> make_store(const StoreConfig& config) {
   StoreOptions options;

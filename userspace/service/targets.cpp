@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "userspace/base/moment.h"
 #include "userspace/target/profile.h"
 
 namespace outrider {
@@ -16,11 +17,6 @@ namespace {
 constexpr std::chrono::seconds kLongestPause{60};
 // Nothing older than this many intervals says what a target is doing.
 constexpr int kGapIntervals = 3;
-
-std::int64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 std::string state_key(const std::string& target) { return "availability." + target; }
 

@@ -7,17 +7,13 @@
 #include <iterator>
 #include <utility>
 
+#include "userspace/base/moment.h"
 #include "userspace/store/schema.h"
 
 namespace outrider {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-std::int64_t system_now_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // Unlike the monotonic clock, it also counts the time in which the machine sleeps.
 std::int64_t system_steady_ms() {
@@ -33,7 +29,7 @@ Store::Store(StoreOptions options) : options_(std::move(options)) {}
 Result<std::unique_ptr<Store>> Store::make(StoreOptions options) {
   if (Status sound = check_options(options); !sound) return sound.error();
   if (!options.steady_ms) options.steady_ms = options.now_ms ? options.now_ms : system_steady_ms;
-  if (!options.now_ms) options.now_ms = system_now_ms;
+  if (!options.now_ms) options.now_ms = unix_ms;
   std::unique_ptr<Store> store(new Store(std::move(options)));
   if (Status opened = store->open_writer(); !opened) {
     if (is_refusal(opened.error())) return opened.error();
