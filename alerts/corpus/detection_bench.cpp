@@ -100,11 +100,12 @@ struct NormalScore {
   std::map<std::string, int> arms;
 };
 
-int percentile(std::vector<int> values, double q) {
-  if (values.empty()) return -1;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(
-      std::min<double>(static_cast<double>(values.size()) - 1, q * static_cast<double>(values.size())))];
+/// "12 s"; "-" where nothing was found.
+std::string percentile(std::vector<int> seconds, double q) {
+  if (seconds.empty()) return "-";
+  std::sort(seconds.begin(), seconds.end());
+  const auto count = static_cast<double>(seconds.size());
+  return fmt::format("{} s", seconds[static_cast<std::size_t>(std::min(count - 1, q * count))]);
 }
 
 void score_events(const std::vector<Alert>& alerts, const Run& run, int from, EventScore& score) {
@@ -243,7 +244,7 @@ void Bench::faults() {
       deadline = engine.events().front().deadline;
     }
     const auto& [windows, opened] = all_.chance[deadline];
-    fmt::print("{:<12} {:>6} {:>5.1f} % {:>5} s {:>5} s {:>6} {:>6} {:>7.4f}\n", scenario.name, score.events,
+    fmt::print("{:<12} {:>6} {:>5.1f} % {:>7} {:>7} {:>6} {:>6} {:>7.4f}\n", scenario.name, score.events,
                100.0 * score.found / score.events, percentile(score.delays, 0.5), percentile(score.delays, 0.9),
                score.true_alerts, score.false_alerts, windows > 0 ? static_cast<double>(opened) / windows : 0);
     sum.events += score.events;

@@ -115,6 +115,7 @@ Status Judge::begin(std::int64_t now_ms) {
 void Judge::apply(std::int64_t now_ms) {
   changed_ = false;
   channels_.configure(settings_.alerts.channels, gate_.told());
+  channels_.hold(silenced_);
   silences_ = SilenceFile(settings_.alerts.silences);
   book_.set_rules(settings_.alerts.rules, now_ms, found_);
   if (applied_monitors_ && *applied_monitors_ != settings_.monitors) {
@@ -304,7 +305,8 @@ Status Judge::write(const Report& report) {
   if (changed_) apply(report.time_ms);
   observe(report);
   forget_targets(*report.agent, report.time_ms);
-  end_orphans(report.time_ms);
+  // One whose monitor could not be restored yet has incidents that nobody names.
+  if (monitors_.size() == report.agent->targets.size()) end_orphans(report.time_ms);
   label();
   tell(report.time_ms);
   publish();
