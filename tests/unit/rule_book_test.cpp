@@ -114,6 +114,58 @@ threshold = "80%"
   }
 }
 
+// Every third interval has probes, as under a dear duty cycle: 12 s in breach are 12 s, and what was not looked at
+// neither ends an alert nor is missing. A minute without a look hides what the figure did.
+TEST(RuleBook, intervals_in_which_nobody_looked_stop_no_clock_unless_they_hide_a_minute) {
+  const auto unwatched = [](Watched& watched, int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      watched.now += 1000;
+      Snapshot paused = watched.snapshot("db", std::nullopt);
+      paused.overhead.sampled_share = 0;
+      watched.book.observe(paused, watched.notices);
+    }
+  };
+  const std::string missing = R"([[rule]]
+name = "Missing"
+condition = "response_time_high"
+absent = true
+)";
+  Watched watched(kSlow + missing);
+  for (int i = 0; i < 10; ++i) {
+    watched.pass(1, 0.15);
+    unwatched(watched, 2);
+  }
+  EXPECT_THAT(watched.told(), ElementsAre("Slow fires db@13"));
+  watched.pass(1, 0.05);
+  EXPECT_THAT(watched.told(), ElementsAre("Slow over db@31"));
+  watched.pass(9, 0.15);
+  unwatched(watched, 61);
+  watched.pass(9, 0.15);
+  EXPECT_THAT(watched.told(), IsEmpty());
+  watched.pass(1, std::nullopt);
+  EXPECT_THAT(watched.told(), ElementsAre("Missing fires db@111"));
+}
+
+TEST(RuleBook, a_figure_of_the_cache_is_judged_where_cache_probes_were) {
+  Watched watched(R"([[rule]]
+name = "Cold"
+condition = "cache_hit_rate_low"
+threshold = "70%"
+for = "4s"
+least_queries = 1
+)");
+  for (int i = 0; i < 3; ++i) {
+    for (const bool probed : {true, false}) {
+      watched.now += 1000;
+      Snapshot snapshot = watched.snapshot("db", 0.01);
+      snapshot.cache_metrics.sampled_share = probed ? 1 : 0;
+      if (probed) snapshot.cache_metrics.hit_rate = 0.5;
+      watched.book.observe(snapshot, watched.notices);
+    }
+  }
+  EXPECT_THAT(watched.told(), ElementsAre("Cold fires db@5"));
+}
+
 // 9 s in breach of 100 ms; then the rule says 120 ms, and its 10 s begin with the new condition.
 TEST(RuleBook, a_clock_does_not_run_on_for_a_condition_that_was_changed_over_a_restart) {
   Watched watched(kSlow);

@@ -41,6 +41,7 @@ RulePlan make_rule_plan(std::vector<Rule> rules) {
     step.above = rule.condition.above;
     step.absent = rule.absent;
     step.by_type = !rule.types.empty();
+    step.of_cache = rule.condition.field.find("cache_") != std::string::npos;
     step.of_host = rule.targets.empty() && rule.condition.field.starts_with("system_metrics.");
     const SnapshotField* field = find_snapshot_field(rule.condition.field);
     const TypeField* type_field = find_type_field(rule.condition.field);

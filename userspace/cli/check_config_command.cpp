@@ -68,6 +68,12 @@ void print_alerts(const Config& config) {
   fmt::print("alerts: {} rules from {}", alerts.rules.size(),
              alerts.rule_files.empty() ? "the agent itself" : fmt::format("{}", fmt::join(alerts.rule_files, ", ")));
   fmt::print(", detector {}\n", config.enable_anomaly_detection ? alerts.detector : "none");
+  if (alerts.channels.empty()) fmt::print("alerts are told to nobody: add a [[alerts.channels]] table\n");
+  for (const ChannelConfig& channel : alerts.channels) {
+    const std::string& where = channel.url.empty() ? channel.path : channel.url;
+    fmt::print("alert channel {}: {}{}{}, severity {} and above\n", channel.name, channel.type,
+               where.empty() ? "" : " to ", where, channel.severity);
+  }
 }
 
 void print_http(const HttpConfig& http) {

@@ -155,6 +155,13 @@ void Judge::observe_state(const TargetState& target, std::int64_t now_ms) {
   if (target.availability.state == kDown) book_.end_target(target.name, now_ms, "the target is down", found_);
 }
 
+// One that was just begun with, by an agent that was just started, is not silent yet.
+bool Judge::is_silent(const TargetState& target, std::int64_t now_ms) {
+  std::int64_t& heard = heard_ms_.try_emplace(target.name, now_ms).first->second;
+  heard = std::min(heard, now_ms);
+  return now_ms - heard > longest_silence_ms(target);
+}
+
 // The first target that is up speaks for the host.
 void Judge::observe(const Report& report) {
   std::map<std::string, const TargetState*> up;
@@ -167,13 +174,15 @@ void Judge::observe(const Report& report) {
     const Snapshot& snapshot = *report.snapshots[i];
     const auto target = up.find(snapshot.target);
     if (target == up.end()) continue;
-    if (report.time_ms - snapshot.timestamp_ms <= longest_silence_ms(*target->second)) {
-      if (speaker == nullptr) speaker = &snapshot;
-      if (report.is_fresh(i)) observe(snapshot, *target->second, speaker == &snapshot);
-      up.erase(target);
-    }
+    if (report.is_fresh(i)) heard_ms_[snapshot.target] = report.time_ms;
+    if (is_silent(*target->second, report.time_ms)) continue;
+    if (speaker == nullptr) speaker = &snapshot;
+    if (report.is_fresh(i)) observe(snapshot, *target->second, speaker == &snapshot);
+    up.erase(target);
   }
-  for (const auto& [name, target] : up) observe_silent(*target, report.time_ms);
+  for (const auto& [name, target] : up) {
+    if (is_silent(*target, report.time_ms)) observe_silent(*target, report.time_ms);
+  }
 }
 
 void Judge::observe(const Snapshot& snapshot, const TargetState& target, bool host) {
@@ -212,6 +221,7 @@ void Judge::forget_targets(const AgentFigures& agent, std::int64_t now_ms) {
     if (store_ != nullptr) store_->put_state(monitor_key(monitor->first), "");
     monitor = monitors_.erase(monitor);
   }
+  std::erase_if(heard_ms_, [&](const auto& heard) { return !is_watched(heard.first); });
 }
 
 void Judge::tell(std::int64_t now_ms) {

@@ -56,6 +56,7 @@ class Judge : public Sink {
                                            std::int64_t now_ms);
   void observe(const Report& report);
   void observe(const Snapshot& snapshot, const TargetState& target, bool host);
+  bool is_silent(const TargetState& target, std::int64_t now_ms);
   void observe_silent(const TargetState& target, std::int64_t now_ms);
   void observe_state(const TargetState& target, std::int64_t now_ms);
   void forget_targets(const AgentFigures& agent, std::int64_t now_ms);
@@ -76,6 +77,8 @@ class Judge : public Sink {
   RuleBook book_;
   NoticeGate gate_;
   std::map<std::string, std::unique_ptr<TargetMonitor>> monitors_;  ///< by target
+  std::map<std::string, std::int64_t>
+      heard_ms_;  ///< by target: when its newest snapshot came, at first when it was named
   std::optional<MonitorOptions> applied_monitors_;
   bool begun_ = false;
   int attempts_ = 0;                  ///< to read what was kept
