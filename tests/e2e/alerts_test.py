@@ -71,10 +71,14 @@ class Alerts(AlertsCase):
             rule("response_time_high", '"50ms"'), rule("error_rate_high", '"10%"'), rule("cpu_usage_high", '"85%"'),
             rule("cache_hit_rate_low", '"1%"'), rule("throughput_low", RATE / 2, more='least_queries = 1'),
             rule("concurrent_queries_high", 6)])
+        def left():  # the host's CPU is that of others, too
+            return [alert for alert in agent.json("/api/v1/alerts")["alerts"] if alert["rule"] != "cpu_usage_high"]
+
         stories = {name: self.expect_once(name) for name in
-                   ("response_time_high", "error_rate_high", "cpu_usage_high", "cache_hit_rate_low", "throughput_low",
+                   ("response_time_high", "error_rate_high", "cache_hit_rate_low", "throughput_low",
                     "concurrent_queries_high")}
-        harness.wait_until(lambda: not agent.json("/api/v1/alerts")["alerts"], 10, "nothing is pending or fires")
+        harness.wait_until(lambda: not left(), 10, lambda: f"nothing of the engine is pending or fires: {left()}")
+        stories["cpu_usage_high"] = self.expect_once("cpu_usage_high")
         rows = engine.finish()
         for name, (fired, over) in stories.items():
             with self.subTest(name):

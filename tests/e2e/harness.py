@@ -50,13 +50,14 @@ def require_kernel():
 
 
 def wait_until(condition, seconds, what):
-    """Returns the condition's first true value; fails when it does not come in time."""
+    """Returns the condition's first true value; fails when it does not come in time, with `what`, text or a function that
+    gives it then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain: {what}")
+    raise AssertionError(f"waited {seconds} s in vain: {what() if callable(what) else what}")
 
 
 class Child:
