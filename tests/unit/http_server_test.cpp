@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -309,6 +310,18 @@ TEST_F(HttpServerTest, StreamsCarryWhatIsPublishedUnderTheirName) {
   EXPECT_EQ(client.read_until("lines\n\n"), "data: {\"a\":1}\n\ndata: two\ndata: lines\n\n");
   EXPECT_THAT(get("/events"), StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, SaysWhichStreamsSomebodyListensTo) {
+  start();
+  EXPECT_TRUE(server_->streams().empty());
+  {
+    RawClient client(server_->port());
+    ASSERT_TRUE(client.send(std::string("GET /events HTTP/1.1\r\n") + kHost + "\r\n"));
+    EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+    EXPECT_EQ(server_->streams(), std::set<std::string>{"snapshots"});
+  }
+  EXPECT_TRUE(eventually([&] { return server_->streams().empty(); }));
 }
 
 TEST_F(HttpServerTest, AStreamClientThatDoesNotReadIsDroppedAndFreesItsPlace) {

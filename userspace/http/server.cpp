@@ -86,6 +86,8 @@ HttpCounters HttpServer::counters() const {
   return now;
 }
 
+std::set<std::string> HttpServer::streams() const { return core_->stream_names(); }
+
 void HttpServer::publish(std::string_view name, std::string_view data) {
   core_->publish(std::string(name), std::make_shared<const std::string>(event_text(data)));
 }

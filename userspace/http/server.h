@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -56,6 +57,9 @@ class HttpServer {
   /// Secrets and names for the Host header as in `options` instead; returns before the next request is held to them.
   /// Connections stay, except for streams. Errors: as those of start(); nothing is changed then.
   Status change_access(const HttpServerOptions& options);
+
+  /// Names of the streams that somebody listens to: what nobody listens to need not be made.
+  [[nodiscard]] std::set<std::string> streams() const;
 
   /// Sends `data` as one event to every client of the stream `name`; returns at once. A client whose buffer is full
   /// is closed and counted.

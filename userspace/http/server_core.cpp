@@ -160,6 +160,26 @@ void ServerCore::leave(Session& session) {
   open = sessions_.size();
 }
 
+void ServerCore::open_stream(const std::string& name) {
+  ++streams;
+  const std::lock_guard lock(streams_mutex_);
+  ++stream_clients_[name];
+}
+
+void ServerCore::close_stream(const std::string& name) {
+  --streams;
+  const std::lock_guard lock(streams_mutex_);
+  const auto found = stream_clients_.find(name);
+  if (found != stream_clients_.end() && --found->second == 0) stream_clients_.erase(found);
+}
+
+std::set<std::string> ServerCore::stream_names() const {
+  std::set<std::string> names;
+  const std::lock_guard lock(streams_mutex_);
+  for (const auto& [name, clients] : stream_clients_) names.insert(name);
+  return names;
+}
+
 void ServerCore::ask_aside(std::shared_ptr<Session> session, HttpRequest request) {
   ++asked_aside;
   asio::post(*aside_, [this, session = std::move(session), request = std::move(request)]() mutable {

@@ -8,8 +8,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -40,6 +43,12 @@ class ServerCore {
   void enter(Session& session);
   void leave(Session& session);
 
+  /// A client of the stream `name` more, or one less.
+  void open_stream(const std::string& name);
+  void close_stream(const std::string& name);
+  /// Those that have clients. May be asked from any thread.
+  [[nodiscard]] std::set<std::string> stream_names() const;
+
   const HttpServerOptions options;
   const HttpHandler handler;
   const HttpIsSlow is_slow;  // may be empty
@@ -59,7 +68,9 @@ class ServerCore {
   bool make_room();
   void pause_accepting();
 
-  std::list<Session*> sessions_;  // oldest first; the operations under way own them
+  mutable std::mutex streams_mutex_;
+  std::map<std::string, unsigned> stream_clients_;  // by stream, none with 0; guarded by streams_mutex_
+  std::list<Session*> sessions_;                    // oldest first; the operations under way own them
   // Destroying the context destroys the sessions, which then still find the list above.
   boost::asio::io_context context_{1};
   boost::asio::ip::tcp::acceptor acceptor_{context_};

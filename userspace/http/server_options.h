@@ -17,8 +17,8 @@ struct HttpServerOptions {
   std::string basic_password;
   bool allow_unauthenticated = false;      ///< needed to listen beyond loopback with neither token nor password
   std::vector<std::string> allowed_hosts;  ///< names in the Host header, besides localhost and the server's addresses
-  unsigned max_connections = 64;
-  unsigned max_streams = 16;  ///< of max_connections, how many may be event streams
+  unsigned max_connections = 128;
+  unsigned max_streams = 64;  ///< of max_connections, how many may be event streams
   unsigned max_slow = 8;      ///< of max_connections, how many may wait for a slow answer
 
   std::chrono::milliseconds read_timeout{3000};     ///< from the first wait to the last byte of a request's header

@@ -47,7 +47,7 @@ Session::Session(ServerCore& core, asio::ip::tcp::socket socket)
 
 Session::~Session() {
   if (!dropped_) core_.leave(*this);
-  if (!stream_name_.empty()) --core_.streams;
+  if (!stream_name_.empty()) core_.close_stream(stream_name_);
 }
 
 void Session::enter_phase(Phase phase) {
@@ -209,7 +209,7 @@ void Session::send(HttpResponse response, bool head, bool keep_alive) {
     response.content_type = "text/event-stream";
     if (!head) {
       stream_name_ = std::move(response.stream);
-      ++core_.streams;
+      core_.open_stream(stream_name_);
     }
   }
   body_ = stream ? nullptr : std::move(response.body);

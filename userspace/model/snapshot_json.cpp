@@ -3,9 +3,14 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <ctime>
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/utf8.h"
@@ -42,7 +47,28 @@ Json type_json(const TypeMetrics& type) {
           {"waits", waits_json(type.waits)}};
 }
 
-Json query_json(const QueryMetrics& metrics) {
+using Types = std::map<std::string, TypeMetrics>;
+
+double interval_seconds(const TypeMetrics& type) {
+  return static_cast<double>(type.interval_count) * type.avg_response_time_seconds.value_or(0);
+}
+
+// The `most` types that took most time, in the order of their names.
+std::vector<const Types::value_type*> choose(const Types& types, std::size_t most) {
+  std::vector<const Types::value_type*> chosen;
+  chosen.reserve(types.size());
+  for (const auto& type : types) chosen.push_back(&type);
+  if (chosen.size() <= most) return chosen;
+  const auto end = chosen.begin() + static_cast<std::ptrdiff_t>(most);
+  std::partial_sort(chosen.begin(), end, chosen.end(), [](const auto* a, const auto* b) {
+    return interval_seconds(a->second) > interval_seconds(b->second);
+  });
+  chosen.erase(end, chosen.end());
+  std::sort(chosen.begin(), chosen.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+  return chosen;
+}
+
+Json query_json(const QueryMetrics& metrics, std::size_t most_types) {
   Json json = {{"total_queries", metrics.total_queries},       {"successful_queries", metrics.successful_queries},
                {"failed_queries", metrics.failed_queries},     {"abandoned_queries", metrics.abandoned_queries},
                {"interval_queries", metrics.interval_queries}, {"queries_per_second", metrics.queries_per_second}};
@@ -50,7 +76,9 @@ Json query_json(const QueryMetrics& metrics) {
   json["percentile_error"] = kPercentileError;
   json["waits"] = waits_json(metrics.waits);
   Json& types = json["query_type_breakdown"] = Json::object();
-  for (const auto& [name, type] : metrics.query_type_breakdown) types[valid_utf8(name)] = type_json(type);
+  for (const auto* type : choose(metrics.query_type_breakdown, most_types)) {
+    types[valid_utf8(type->first)] = type_json(type->second);
+  }
   Json& phases = json["phases"] = Json::object();
   for (const auto& [name, phase] : metrics.phases) {
     Json& figures = phases[valid_utf8(name)] = {{"count", nullptr}, {"seconds", nullptr}};
@@ -102,13 +130,13 @@ nlohmann::ordered_json to_json(const Availability& availability) {
           {"error_budget_left", nullable(availability.error_budget_left)}};
 }
 
-nlohmann::ordered_json to_json(const Snapshot& snapshot) {
+nlohmann::ordered_json to_json(const Snapshot& snapshot, std::size_t most_types) {
   Json json = {{"timestamp", format_timestamp(snapshot.timestamp_ms)},
                {"target", valid_utf8(snapshot.target)},
                {"interval_seconds", snapshot.interval_seconds}};
   if (snapshot.summary) json["summary"] = true;
   if (snapshot.estimated) json["estimated"] = true;
-  json["query_metrics"] = query_json(snapshot.query_metrics);
+  json["query_metrics"] = query_json(snapshot.query_metrics, most_types);
   json["system_metrics"] = resource_json(snapshot.system_metrics, false);
   json["target_metrics"] = resource_json(snapshot.target_metrics, true);
   json["cache_metrics"] = {{"hit_rate", nullable(snapshot.cache_metrics.hit_rate)},

@@ -14,8 +14,11 @@
 #include "userspace/model/snapshot_json.h"
 #include "userspace/service/agent_json.h"
 #include "userspace/service/alerts_json.h"
+#include "userspace/service/chart_data.h"
 #include "userspace/service/dashboard.h"
+#include "userspace/service/live.h"
 #include "userspace/service/outputs.h"
+#include "userspace/web/assets.h"
 
 namespace outrider {
 namespace {
@@ -36,6 +39,20 @@ HttpResponse text(std::string body, std::string_view type) {
 HttpResponse json(const Json& body, int status = 200) {
   HttpResponse response = HttpResponse::text(status, body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   response.content_type = kJsonType;
+  return response;
+}
+
+// No script but our own, no other host, no frame around it, no inline code: what a page shows comes from foreign names.
+constexpr const char* kPagePolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+HttpResponse asset_response(const WebAsset& asset) {
+  HttpResponse response = text(std::string(asset.gzip), asset.content_type);
+  response.headers = {{"Content-Encoding", "gzip"},
+                      {"Content-Security-Policy", kPagePolicy},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"Cache-Control", asset.immutable ? "private, max-age=31536000, immutable" : "no-cache"}};
   return response;
 }
 
@@ -130,7 +147,8 @@ HistorySource source_of(Store& store) {
 
 const std::vector<Api::Route>& Api::routes() {
   static const std::vector<Route> kRoutes = {
-      {"/", "this list", &Api::index},
+      {"/", "the dashboard, if the Accept header asks for HTML; else this list", &Api::page},
+      {"/api/v1/", "this list", &Api::index},
       {"/healthz", "200 while the agent reads its targets in time", &Api::healthz},
       {"/readyz", "200 once the first interval is over", &Api::readyz},
       {"/metrics", "Prometheus text, or OpenMetrics if the Accept header asks for it", &Api::metrics},
@@ -141,6 +159,11 @@ const std::vector<Api::Route>& Api::routes() {
       {"/api/v1/targets", "what is watched, and what could not be", &Api::targets},
       {"/api/v1/alerts", "what is pending and what fires, and what lately did; target=NAME", &Api::alerts},
       {"/api/v1/dashboard", "what the dashboard draws; target, window=1h", &Api::dashboard, true},
+      {"/api/v1/charts", "columns of figures and a heat map; target, type, since or from and to, step", &Api::charts,
+       true},
+      {"/api/v1/types", "each query type, and how it was before; target, since or from and to", &Api::types, true},
+      {"/api/v1/live", "what a page is told each interval, as JSON or as events (Accept: text/event-stream); target",
+       &Api::live},
       {"/api/v1/agent", "what the agent costs, what it lost, and how its exports do", &Api::agent},
   };
   return kRoutes;
@@ -172,7 +195,8 @@ HttpResponse Api::handle(const HttpRequest& request) {
   for (const Route& route : routes()) {
     if (request.path == route.path) return (this->*route.answer)(view);
   }
-  return refuse(404, request.path + " is not served; / lists what is");
+  if (const WebAsset* asset = find_web_asset(request.path)) return asset_response(*asset);
+  return refuse(404, request.path + " is not served; /api/v1/ lists what is");
 }
 
 bool Api::reads_store(const HttpRequest& request) {
@@ -184,6 +208,13 @@ HttpResponse Api::index(const View&) {
   std::string list = "Outrider\n\n";
   for (const Route& route : routes()) list += fmt::format("{:<20} {}\n", route.path, route.what);
   return HttpResponse::text(200, list);
+}
+
+HttpResponse Api::page(const View& view) {
+  if (view.request.accept.find("text/html") == std::string::npos) return index(view);
+  if (const WebAsset* asset = find_web_asset("/")) return asset_response(*asset);
+  const HttpResponse list = index(view);
+  return HttpResponse::text(200, "This agent was built without the dashboard. What it serves:\n\n" + *list.body);
 }
 
 HttpResponse Api::healthz(const View& view) {
@@ -291,6 +322,44 @@ HttpResponse Api::dashboard(const View& view) {
   const auto alerts = alerts_.status();
   const Result<Json> body = dashboard_json({name, current.get(), alerts.get(), window->count(), now}, source);
   return body ? json(*body) : refuse(body.error());
+}
+
+// As history, but in a target's first seconds, or without a store, the answer is an empty past.
+HttpResponse Api::of_past(const View& view, PastAnswer answer) {
+  const std::string wanted = wanted_target(view.request, view.report);
+  HistoryParameters parameters = view.request.query;
+  if (!wanted.empty()) parameters["target"] = wanted;
+  HistorySource source = store_ != nullptr ? source_of(*store_) : empty_source(wanted);
+  if (const Result<std::string> known = choose_target(wanted, source); !known) {
+    if (!view.report || !is_configured(*view.report, wanted)) return refuse(known.error());
+    source = empty_source(wanted);
+  }
+  const Result<Json> body = answer(parameters, source, unix_ms());
+  return body ? json(*body) : refuse(body.error());
+}
+
+HttpResponse Api::charts(const View& view) { return of_past(view, chart_data_json); }
+
+HttpResponse Api::types(const View& view) { return of_past(view, type_table_json); }
+
+HttpResponse Api::live(const View& view) {
+  if (!view.report) return nothing_yet();
+  const auto& targets = view.report->agent->targets;
+  const std::string first = targets.empty() ? std::string() : targets.front().name;
+  const std::string target = parameter(view.request, "target", first);
+  if (view.request.accept.find("text/event-stream") == std::string::npos) return json(live_json(*view.report, target));
+  HttpResponse response;
+  response.stream = live_stream(target);
+  return response;
+}
+
+std::string Api::event_for(const std::string& stream) {
+  std::unique_lock lock(mutex_);
+  const std::shared_ptr<const Report> report = report_;
+  lock.unlock();
+  const std::string prefix = live_stream("");
+  if (!report || !stream.starts_with(prefix)) return {};
+  return live_json(*report, stream.substr(prefix.size())).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 HttpResponse Api::agent(const View& view) {

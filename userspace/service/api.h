@@ -1,5 +1,5 @@
-// What the HTTP server answers: metrics, snapshots, history, health. Handlers read the last published report and the
-// store; they never touch the sampling. Thread-safe.
+// What the HTTP server answers: metrics, snapshots, history, health, the dashboard. Handlers read the last published
+// report and the store; they never touch the sampling. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -32,6 +32,8 @@ class Api {
   void publish(std::shared_ptr<const Report> report);
 
   HttpResponse handle(const HttpRequest& request);
+  /// The event for the pages that listen to `stream`; empty: it is none of ours, or there is nothing to tell yet.
+  std::string event_for(const std::string& stream);
   /// The answer takes the time of a disk.
   static bool reads_store(const HttpRequest& request);
 
@@ -56,6 +58,8 @@ class Api {
     Clock::time_point published;
   };
 
+  using PastAnswer = Result<Json> (*)(const HistoryParameters&, const HistorySource&, std::int64_t);
+
   struct Route {
     const char *path, *what;
     HttpResponse (Api::*answer)(const View& view);
@@ -64,6 +68,7 @@ class Api {
   static const std::vector<Route>& routes();
 
   HttpResponse index(const View& view);
+  HttpResponse page(const View& view);
   HttpResponse healthz(const View& view);
   HttpResponse readyz(const View& view);
   HttpResponse metrics(const View& view);
@@ -74,6 +79,10 @@ class Api {
   HttpResponse alerts(const View& view);
   HttpResponse dashboard(const View& view);
   HttpResponse agent(const View& view);
+  HttpResponse live(const View& view);
+  HttpResponse charts(const View& view);
+  HttpResponse types(const View& view);
+  HttpResponse of_past(const View& view, PastAnswer answer);
 
   Store* const store_;
   const AlertBoard& alerts_;

@@ -1,14 +1,13 @@
 #include "userspace/service/dashboard.h"
 
-#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "userspace/model/snapshot_json.h"
-#include "userspace/model/trend.h"
 #include "userspace/model/utf8.h"
 #include "userspace/service/alerts_json.h"
+#include "userspace/service/health_trend.h"
 
 namespace outrider {
 namespace {
@@ -64,19 +63,12 @@ Json charts_json(const History& history) {
 }
 
 Json health_trend(const History& history, const Snapshot* current) {
-  std::array<std::vector<double>, 2> halves;
-  const std::int64_t middle = history.from_ms + (history.to_ms - history.from_ms) / 2;
+  std::vector<HealthMark> marks;
   for (const Point& point : history.points) {
-    const auto value = metric_value(point, "health");
-    if (value) halves[point.begin_ms >= middle ? 1 : 0].push_back(*value);
+    if (const auto value = metric_value(point, "health")) marks.push_back({point.begin_ms, *value});
   }
-  const Trend trend = compare(halves[1], halves[0]);
-  const char* direction = "steady";
-  if (trend.significant) direction = trend.z > 0 ? "improving" : "worsening";
-  return {{"score", current != nullptr ? Json(current->health_score) : Json(nullptr)},
-          {"direction", direction},
-          {"change", nullable(trend.change)},
-          {"significant", trend.significant}};
+  return health_trend_json(marks, history.from_ms, history.to_ms,
+                           current != nullptr ? std::optional(current->health_score) : std::nullopt);
 }
 
 }  // namespace

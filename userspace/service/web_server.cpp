@@ -147,6 +147,12 @@ void WebServer::stop() {
 
 std::optional<std::uint16_t> WebServer::port() const { return server_ ? std::optional(server_->port()) : std::nullopt; }
 
+std::set<std::string> WebServer::streams() const { return server_ ? server_->streams() : std::set<std::string>(); }
+
+void WebServer::publish(const std::string& stream, const std::string& event) {
+  if (server_) server_->publish(stream, event);
+}
+
 std::map<std::string, std::uint64_t> WebServer::events() const {
   std::map<std::string, std::uint64_t> events = past_;
   if (!server_) return events;

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,11 @@ class WebServer {
   void retry();
   /// Waits for handlers that are just running.
   void stop();
+
+  /// The streams that somebody listens to.
+  [[nodiscard]] std::set<std::string> streams() const;
+  /// As HttpServer::publish; nothing happens while nothing is served.
+  void publish(const std::string& stream, const std::string& event);
 
   /// What happened since the agent's start, by name; empty if it never ran.
   [[nodiscard]] std::map<std::string, std::uint64_t> events() const;

@@ -1,0 +1,157 @@
+// The dashboard's columns, heat map and table of types; on a real store with hand-made points, whose figures are worked
+// out here by hand.
+#include "userspace/service/chart_data.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/store_points.h"
+#include "userspace/service/api.h"
+
+namespace outrider {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using testing::HasSubstr;
+
+class ChartData : public StoreTest {
+ protected:
+  Json charts(const HistoryParameters& parameters, std::int64_t now_ms) {
+    const auto answer = chart_data_json(parameters, source_of(*store_), now_ms);
+    EXPECT_TRUE(answer) << answer.error().message;
+    return answer ? *answer : Json();
+  }
+
+  Json types(const HistoryParameters& parameters, std::int64_t now_ms) {
+    const auto answer = type_table_json(parameters, source_of(*store_), now_ms);
+    EXPECT_TRUE(answer) << answer.error().message;
+    return answer ? *answer : Json();
+  }
+};
+
+TEST_F(ChartData, columns_have_a_value_or_null_for_each_step) {
+  open();
+  write(0, 30);
+  const Json answer = charts({{"since", "1m"}, {"step", "1s"}}, kStartMs + 60'000);
+  EXPECT_EQ(answer["from"], kStartMs);
+  EXPECT_EQ(answer["step_seconds"], 1);
+  for (const auto& [name, column] : answer["columns"].items()) EXPECT_EQ(column.size(), 60U) << name;
+  const Json& rate = answer["columns"]["qps"];
+  EXPECT_EQ(rate[0], 2);  // a fast one and a slow one
+  EXPECT_EQ(rate[1], 1);
+  EXPECT_TRUE(rate[30].is_null()) << "nobody read then: no figure, and not 0";
+  EXPECT_EQ(answer["columns"]["error_rate"][0], 0.5);
+  EXPECT_EQ(answer["columns"]["target_metrics.cpu_usage"][3], 3);
+  EXPECT_EQ(answer["columns"]["cache_hit_rate"][1], 0.75);
+  EXPECT_EQ(answer["columns"]["waits.lock_share"][1], 0.75);
+  EXPECT_EQ(answer["metrics"]["avg"]["unit"], "seconds");
+  // Six digits of 1,048,576 ns.
+  EXPECT_EQ(answer["columns"]["avg"][1], 0.00104858);
+}
+
+TEST_F(ChartData, amounts_are_told_as_rates) {
+  open();
+  for (std::int64_t index = 0; index < 10; ++index) {
+    Point point = make_second(index);
+    point.gauges["target_metrics.disk_read_mb"] = {3, 0.5, 6, 6};  // 3 MiB in half a second
+    store_->add("engine", point);
+  }
+  flush_at(12);
+  const Json answer = charts({{"since", "10s"}, {"step", "5s"}}, kStartMs + 10'000);
+  EXPECT_EQ(answer["columns"]["target_metrics.disk_read_mb_per_second"][0], 6);
+  EXPECT_EQ(answer["metrics"]["target_metrics.disk_read_mb_per_second"]["unit"], "MiB/s");
+}
+
+TEST_F(ChartData, the_heat_map_holds_each_query_once) {
+  open();
+  write(0, 20);
+  const Json answer = charts({{"since", "30s"}, {"step", "10s"}}, kStartMs + 30'000);
+  const Json& map = answer["heat_map"];
+  // 2^20 ns and 2^24 ns are 4 octaves apart, and a row is a quarter of one: 17 rows, 18 edges.
+  ASSERT_EQ(map["lower_seconds"].size(), 18U);
+  EXPECT_DOUBLE_EQ(map["lower_seconds"][0].get<double>(), static_cast<double>(kFastNs) / 1e9);
+  EXPECT_DOUBLE_EQ(map["lower_seconds"][16].get<double>(), static_cast<double>(kSlowNs) / 1e9);
+  ASSERT_EQ(map["columns"].size(), 3U);
+  EXPECT_EQ(map["columns"][0], Json::array({0, 10, 16, 1}));
+  EXPECT_EQ(map["columns"][1], Json::array({0, 10, 16, 1}));
+  EXPECT_TRUE(map["columns"][2].is_null()) << "nobody watched then";
+}
+
+TEST_F(ChartData, one_type_filters_what_there_is_of_it) {
+  open();
+  write(0, 20);
+  const Json answer = charts({{"since", "20s"}, {"step", "10s"}, {"type", "write"}}, kStartMs + 20'000);
+  EXPECT_EQ(answer["type"], "write");
+  EXPECT_EQ(answer["columns"]["queries"], Json::array({1, 1}));
+  EXPECT_EQ(answer["columns"]["error_rate"], Json::array({1, 1}));
+  EXPECT_EQ(answer["heat_map"]["columns"][0], Json::array({0, 1}));
+  EXPECT_TRUE(answer["metrics"]["avg"]["of_type"]);
+  // Of the whole target, and still there: the mean of 0 to 6, 0, 1, 2.
+  EXPECT_EQ(answer["columns"]["target_metrics.cpu_usage"][0], 2.4);
+  EXPECT_FALSE(answer["metrics"]["target_metrics.cpu_usage"]["of_type"]);
+}
+
+TEST_F(ChartData, what_cannot_be_answered_is_refused_in_words) {
+  open();
+  write(0, 20);
+  const HistorySource source = source_of(*store_);
+  const std::int64_t now = kStartMs + 20'000;
+  const auto unknown = chart_data_json({{"type", "<script>"}}, source, now);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ENOENT);
+  const auto many = chart_data_json({{"since", "1d"}, {"step", "1s"}}, source, now);
+  ASSERT_FALSE(many);
+  EXPECT_THAT(many.error().message, HasSubstr("give a step of"));
+}
+
+TEST_F(ChartData, a_window_longer_than_the_store_is_empty_where_there_is_nothing) {
+  open();
+  write(0, 60);
+  const Json answer = charts({{"since", "30d"}}, kStartMs + 60'000);
+  const Json& queries = answer["columns"]["queries"];
+  EXPECT_EQ(queries.size(), 360U);
+  EXPECT_EQ(queries.back(), 66);
+  EXPECT_TRUE(queries[queries.size() - 2].is_null());
+}
+
+TEST_F(ChartData, types_with_their_shares_and_what_they_were_an_hour_before) {
+  open();
+  write(0, 60);
+  write(3'600, 3'660);
+  const std::int64_t now = kStartMs + 3'660'000;
+  const Json answer = types({{"since", "60s"}}, now);
+  EXPECT_EQ(answer["from"], kStartMs + 3'600'000);
+  EXPECT_EQ(answer["before_from"], kStartMs);
+  ASSERT_EQ(answer["types"].size(), 2U);
+  // 6 x 2^24 ns of writes are more than 60 x 2^20 ns of reads: 96 to 60.
+  const Json& first = answer["types"][0];
+  EXPECT_EQ(first["name"], "write");
+  EXPECT_NEAR(first["share"].get<double>(), 96.0 / 156, 1e-9);
+  EXPECT_NEAR(first["queries_per_second"].get<double>(), 0.1, 1e-9);
+  EXPECT_EQ(first["error_rate"], 1);
+  EXPECT_NEAR(first["p99_response_time_seconds"].get<double>(), kSlowSeconds, 0.016 * kSlowSeconds);
+  EXPECT_EQ(first["waits"]["lock"], 0.75);
+  EXPECT_EQ(first["before"]["queries"], 6);
+  EXPECT_EQ(answer["types"][1]["name"], "read");
+}
+
+TEST_F(ChartData, a_type_that_is_new_has_no_before) {
+  open();
+  write(0, 60);
+  const Json answer = types({{"since", "60s"}}, kStartMs + 60'000);
+  EXPECT_TRUE(answer["types"][0]["before"].is_null());
+}
+
+TEST_F(ChartData, long_windows_of_types_are_whole_minutes) {
+  open();
+  write(0, 600);
+  const Json answer =
+      types({{"from", "@" + std::to_string(kStartMs / 1000 + 30)}, {"to", "@" + std::to_string(kStartMs / 1000 + 390)}},
+            kStartMs + 600'000);
+  EXPECT_EQ(answer["from"], kStartMs);
+  EXPECT_EQ(answer["to"], kStartMs + 420'000);
+  EXPECT_EQ(answer["queries"], 7 * 66);
+}
+
+}  // namespace
+}  // namespace outrider

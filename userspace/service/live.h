@@ -1,0 +1,24 @@
+// What an open page is told each interval. Pure, thread-safe.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "userspace/model/report.h"
+
+namespace outrider {
+
+/// Types that one event names at most, those that took most time: a page's queue is bounded, and so are its events.
+inline constexpr std::size_t kLiveTypes = 50;
+/// Alerts that one event names at most.
+inline constexpr std::size_t kLiveAlerts = 30;
+
+/// The stream on which the events of `target` are published.
+std::string live_stream(const std::string& target);
+
+/// {time, target, state: as in agent_json.h, or null (there is no such target), current: snapshot or null,
+/// types_left_out, targets: [{name, state, attached, health_score}], alerts: {firing, pending, active: [...]} or null
+/// (alerting is off), agent: {version, uptime_seconds, history}}. `report.agent` is there.
+nlohmann::ordered_json live_json(const Report& report, const std::string& target);
+
+}  // namespace outrider

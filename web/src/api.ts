@@ -1,0 +1,182 @@
+// What the agent answers, as far as the page reads it; names and units are the API's.
+import type { Maybe } from "./format";
+
+export interface Waits { [name: string]: number }
+
+export interface TypeFigures {
+  count: number;
+  queries_per_second: number;
+  avg_response_time_seconds: Maybe;
+  p95_response_time_seconds: Maybe;
+  p99_response_time_seconds: Maybe;
+  success_rate: Maybe;
+  cache_hit_rate: Maybe;
+  waits: Waits | null;
+}
+
+export interface Snapshot {
+  timestamp: string;
+  target: string;
+  interval_seconds: number;
+  query_metrics: Record<string, Maybe> & {
+    total_queries: number;
+    query_type_breakdown: Record<string, TypeFigures>;
+    waits: Waits | null;
+  };
+  system_metrics: Record<string, Maybe>;
+  target_metrics: Record<string, Maybe>;
+  cache_metrics: { hit_rate: Maybe };
+  health_score: number;
+  health_deductions: { rule: string; value: number; threshold: number; penalty: number }[];
+  overhead: { ns_per_query: Maybe; percent_of_target_cpu: Maybe; mode: string; sampled_share: number };
+  losses: Record<string, number | string[]>;
+}
+
+export interface Availability {
+  state: string;
+  ratio_1h: Maybe;
+  ratio_24h: Maybe;
+  ratio_30d: Maybe;
+  error_budget_left: Maybe;
+}
+
+export interface TargetState {
+  name: string;
+  attached: boolean;
+  error: string | null;
+  processes: number;
+  interval_seconds: number;
+  availability: Availability;
+  availability_objective: number;
+}
+
+export interface Notice {
+  at?: string;
+  event?: string;
+  state?: string;
+  held?: boolean;
+  id: string;
+  name: string;
+  severity: string;
+  target: string;
+  type: string;
+  metric: string;
+  value: Maybe;
+  threshold: Maybe;
+  expected: Maybe;
+  since: string;
+  cause: string;
+  text: string;
+  annotation: string;
+}
+
+export interface LiveEvent {
+  time: number;
+  target: string;
+  state: TargetState | null;
+  current: Snapshot | null;
+  types_left_out: number;
+  targets: { name: string; state: string; attached: boolean; health_score: Maybe }[];
+  alerts: { firing: number; pending: number; active: Notice[] } | null;
+  agent: { version: string; uptime_seconds: number; history: boolean };
+}
+
+export interface Charts {
+  target: string;
+  type: string | null;
+  from: number;
+  to: number;
+  step_seconds: number;
+  resolution_seconds: number;
+  metrics: Record<string, { unit: string; of_type: boolean }>;
+  columns: Record<string, Maybe[]>;
+  heat_map: { lower_seconds: number[]; columns: (number[] | null)[] };
+  health_trend: { direction: string; change: Maybe; significant: boolean };
+}
+
+export interface WindowFigures {
+  queries: Maybe;
+  queries_per_second: Maybe;
+  avg_response_time_seconds: Maybe;
+  p95_response_time_seconds: Maybe;
+  p99_response_time_seconds: Maybe;
+  error_rate: Maybe;
+}
+
+export interface TypeRow extends WindowFigures {
+  name: string;
+  share: Maybe;
+  cache_hit_rate: Maybe;
+  waits: Waits | null;
+  before: WindowFigures | null;
+}
+
+export interface TypeTable {
+  from: number;
+  to: number;
+  before_from: number;
+  before_to: number;
+  types: TypeRow[];
+}
+
+export interface Channel {
+  name: string;
+  sent: number;
+  failed: number;
+  dropped: number;
+  queued: number;
+  failing: boolean;
+  last_error: string | null;
+}
+
+export interface Alerts {
+  alerts: Notice[];
+  recent: Notice[];
+  channels: Channel[];
+}
+
+export interface FlameNode { name: string; value: number; children?: FlameNode[] }
+
+export interface Flame {
+  kind: string;
+  unit: string;
+  seconds: number;
+  total: number;
+  broken_share: Maybe;
+  flame: FlameNode;
+}
+
+/** An answer that is none: the status (0: nothing answered at all) and the reason in words. */
+export class Refusal extends Error {
+  constructor(readonly status: number, reason: string) {
+    super(reason);
+  }
+}
+
+export type Parameters = Record<string, string | number | undefined>;
+
+export function address(path: string, parameters: Parameters = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== "") query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export async function get<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refusal(0, "the agent does not answer");
+  }
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text) as T;
+  let reason = text.trim();
+  try {
+    reason = (JSON.parse(text) as { error: string }).error;
+  } catch { /* not every refusal is JSON */ }
+  throw new Refusal(response.status, reason);
+}

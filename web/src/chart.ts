@@ -1,0 +1,278 @@
+// One chart: uPlot with a legend of our own, which is text, can be reached by keyboard, and tells the values under the
+// cursor or the newest ones.
+import uPlot from "uplot";
+import { h, setText, themeColor } from "./dom";
+import { clock, moment, type Maybe } from "./format";
+
+export interface Line {
+  key: string;
+  label: string;
+  /** A custom property of the style sheet. */
+  color: string;
+  dash?: number[];
+  width?: number;
+  fill?: boolean;
+}
+
+export interface ChartSpec {
+  id: string;
+  title: string;
+  /** How a value reads. */
+  format: (value: Maybe) => string;
+  /** Of the axis, if it is never less than this: 0..1 and the like. */
+  least?: number;
+  most?: number;
+  stacked?: boolean;
+  log?: boolean;
+  note?: string;
+}
+
+/** A stretch that is marked in every chart. */
+export interface Mark { from: number; to: number; kind: "incident" | "down" | "stalled"; label: string }
+
+export interface ChartEvents {
+  zoom(fromMs: number, toMs: number): void;
+  reset(): void;
+}
+
+const HEIGHT = 190;
+const NARROW_HEIGHT = 160;
+
+const sync = uPlot.sync("outrider");
+
+export class TimeChart {
+  readonly root: HTMLElement;
+  private readonly place = h("div", { class: "plot" });
+  private readonly legend = h("ul", { class: "legend" });
+  private readonly when = h("span", { class: "when" });
+  private readonly empty = h("p", { class: "empty", hidden: true }, "Nothing to draw in this window");
+  private readonly heading: HTMLElement;
+  private plot: uPlot | null = null;
+  private lines: Line[] = [];
+  private values: HTMLElement[] = [];
+  private raw: Maybe[][] = [];
+  private data: uPlot.AlignedData = [[]];
+  private range: [number, number] = [0, 1];
+  private readonly hidden = new Set<string>();
+  private dirty = false;
+  private visible = true;
+
+  marks: Mark[] = [];
+  /** Draws before the lines. */
+  under: ((plot: uPlot) => void) | null = null;
+  yRange: ((min: number, max: number) => [number, number]) | null = null;
+  legendText: ((plot: uPlot, index: number | null) => string) | null = null;
+
+  constructor(readonly spec: ChartSpec, private readonly events: ChartEvents) {
+    this.heading = h("figcaption", {}, h("h3", {}, spec.title), this.when);
+    this.root = h("figure", { class: "chart", "data-chart": spec.id, tabindex: 0, "aria-label": spec.title },
+      this.heading, this.legend, this.place, this.empty);
+    new ResizeObserver(() => this.resize()).observe(this.place);
+    new IntersectionObserver((seen) => {
+      this.visible = seen.at(-1)?.isIntersecting ?? true;
+      if (this.visible && this.dirty) this.draw();
+    }, { rootMargin: "100px" }).observe(this.root);
+  }
+
+  /** New data. `columns` are as `lines`, in their unit; `range` is in Unix seconds. */
+  set(times: number[], lines: Line[], columns: Maybe[][], range: [number, number]): void {
+    const same = lines.length === this.lines.length && lines.every((line, i) => line.key === this.lines[i]!.key);
+    this.range = range;
+    this.raw = columns;
+    this.data = [times, ...this.shaped(lines, columns)] as uPlot.AlignedData;
+    if (!same) {
+      this.lines = lines;
+      this.rebuild();
+    }
+    this.dirty = true;
+    if (this.visible) this.draw();
+    else this.tellValues(null);
+  }
+
+  /** Stacked values lie upon those that come after them in the list. */
+  private shaped(lines: Line[], columns: Maybe[][]): Maybe[][] {
+    if (!this.spec.stacked) return columns;
+    const shaped: Maybe[][] = columns.map((column) => [...column]);
+    for (let i = lines.length - 2; i >= 0; --i) {
+      const below = shaped[i + 1]!;
+      const here = shaped[i]!;
+      const shown = !this.hidden.has(lines[i]!.key);
+      for (let k = 0; k < here.length; ++k) {
+        const value = shown ? here[k] : 0;
+        here[k] = value === null || value === undefined || below[k] === null ? null : value + (below[k] ?? 0);
+      }
+    }
+    const last = lines.length - 1;
+    if (last >= 0 && this.hidden.has(lines[last]!.key)) shaped[last] = shaped[last]!.map((v) => (v === null ? null : 0));
+    return shaped;
+  }
+
+  private draw(): void {
+    this.dirty = false;
+    const some = this.raw.some((column) => column.some((value) => value !== null && value !== undefined)) || !!this.under;
+    this.empty.hidden = some;
+    this.place.hidden = !some;
+    if (!some) {
+      this.tellValues(null);
+      return;
+    }
+    if (!this.plot) this.build();
+    this.plot!.setData(this.data, false);
+    this.plot!.batch(() => {
+      this.plot!.setScale("x", { min: this.range[0], max: this.range[1] });
+    });
+    this.tellValues(this.plot!.cursor.idx ?? null);
+  }
+
+  /** The theme, or what is drawn, has changed. */
+  rebuild(): void {
+    this.plot?.destroy();
+    this.plot = null;
+    this.buildLegend();
+    this.dirty = true;
+    if (this.visible && this.data[0]!.length) this.draw();
+  }
+
+  private resize(): void {
+    const width = this.place.clientWidth;
+    if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.height() });
+  }
+
+  private height(): number {
+    return window.innerWidth < 640 ? NARROW_HEIGHT : HEIGHT;
+  }
+
+  private buildLegend(): void {
+    this.values = this.lines.map((line) => h("span", { class: "value", "data-metric": line.key }));
+    this.legend.replaceChildren(...this.lines.map((line, i) => {
+      const swatch = h("span", { class: line.fill || this.spec.stacked ? "swatch area" : "swatch", "aria-hidden": "true" });
+      swatch.style.setProperty("--line", `var(${line.color})`);
+      if (line.dash) swatch.classList.add(line.dash[0]! < 4 ? "dotted" : "dashed");
+      const button = h("button", {
+        type: "button", "aria-pressed": String(!this.hidden.has(line.key)), title: "Show or hide",
+        click: () => this.toggle(line.key, button),
+      }, swatch, h("span", {}, line.label), this.values[i]!);
+      return h("li", {}, button);
+    }));
+  }
+
+  private toggle(key: string, button: HTMLElement): void {
+    if (!this.hidden.delete(key)) this.hidden.add(key);
+    button.setAttribute("aria-pressed", String(!this.hidden.has(key)));
+    const index = this.lines.findIndex((line) => line.key === key);
+    if (this.spec.stacked) this.data = [this.data[0]!, ...this.shaped(this.lines, this.raw)] as uPlot.AlignedData;
+    else this.plot?.setSeries(index + 1, { show: !this.hidden.has(key) });
+    this.dirty = true;
+    this.draw();
+  }
+
+  private tellValues(index: number | null): void {
+    const times = this.data[0]!;
+    const at = index ?? times.length - 1;
+    const time = times[at];
+    const label = time === undefined ? "" : index === null ? `at ${clock(time * 1000)}` : moment(time * 1000);
+    setText(this.when, this.legendText && this.plot ? this.legendText(this.plot, index) : label);
+    this.raw.forEach((column, i) => {
+      const value = this.values[i];
+      if (value) setText(value, this.spec.format(column[at] ?? null));
+    });
+  }
+
+  private build(): void {
+    const ink = themeColor("--ink-soft");
+    const grid = { stroke: themeColor("--grid"), width: 1 };
+    const spec = this.spec;
+    const font = "11px system-ui, sans-serif";
+    const options: uPlot.Options = {
+      width: Math.max(this.place.clientWidth, 200),
+      height: this.height(),
+      legend: { show: false },
+      cursor: {
+        sync: { key: sync.key, scales: ["x", null] },
+        drag: { x: true, y: false, setScale: false },
+        points: { show: !spec.stacked },
+        bind: { dblclick: () => () => { this.events.reset(); return null; } },
+      },
+      scales: {
+        x: { time: true, range: () => this.range },
+        y: { range: (_, min, max) => this.limits(min, max), distr: spec.log ? 3 : 1, log: 10 },
+      },
+      axes: [
+        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: 70 },
+        { stroke: ink, grid, ticks: grid, font, size: 62, values: (_, splits) => splits.map((s) => (s === null ? "" : spec.format(s))), space: 32 },
+      ],
+      series: [{}, ...this.lines.map((line) => this.seriesOf(line))],
+      hooks: {
+        drawClear: [(plot) => { this.drawMarks(plot); }],
+        drawAxes: [(plot) => { this.under?.(plot); }],
+        setCursor: [(plot) => this.tellValues(plot.cursor.idx ?? null)],
+        setSelect: [(plot) => this.select(plot)],
+      },
+    };
+    this.plot = new uPlot(options, this.data, this.place);
+  }
+
+  private seriesOf(line: Line): uPlot.Series {
+    const color = themeColor(line.color);
+    const filled = line.fill || this.spec.stacked;
+    return {
+      stroke: this.spec.stacked ? themeColor("--panel") : color,
+      width: this.spec.stacked ? 0.5 : line.width ?? 1.5,
+      dash: line.dash,
+      fill: filled ? (this.spec.stacked ? color : `${color}33`) : undefined,
+      show: this.spec.stacked || !this.hidden.has(line.key),
+      points: { size: 4, filter: (plot, index, show) => (show ? null : lonely(plot.data[index]!)) },
+    };
+  }
+
+  private limits(min: number | null, max: number | null): [number, number] {
+    if (this.yRange) return this.yRange(min ?? 0, max ?? 1);
+    const low = Math.min(this.spec.least ?? 0, min ?? 0);
+    let high = Math.max(max ?? 0, this.spec.most ?? 0);
+    if (high <= low) high = low + (this.spec.format(1).includes("%") ? 0.01 : 1);
+    return [low, this.spec.most !== undefined && high <= this.spec.most ? high : low + (high - low) * 1.08];
+  }
+
+  private select(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < 4) return;
+    const from = plot.posToVal(left, "x") * 1000;
+    const to = plot.posToVal(left + width, "x") * 1000;
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.events.zoom(from, to);
+  }
+
+  private drawMarks(plot: uPlot): void {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    for (const mark of this.marks) {
+      const from = Math.max(mark.from / 1000, this.range[0]);
+      const to = Math.min(mark.to / 1000, this.range[1]);
+      if (to < from) continue;
+      const left = plot.valToPos(from, "x", true);
+      const width = Math.max(plot.valToPos(to, "x", true) - left, 2 * devicePixelRatio);
+      ctx.fillStyle = themeColor(`--mark-${mark.kind}`);
+      ctx.fillRect(left, bbox.top, width, bbox.height);
+      ctx.fillStyle = themeColor(`--edge-${mark.kind}`);
+      ctx.fillRect(left, bbox.top, width, 3 * devicePixelRatio);
+    }
+    ctx.restore();
+  }
+}
+
+/** Points with a gap on either side: no line leads to them, and they shall be seen. */
+function lonely(values: ArrayLike<Maybe>): number[] | null {
+  const found: number[] = [];
+  const none = (i: number): boolean => values[i] === null || values[i] === undefined;
+  for (let i = 0; i < values.length; ++i) if (!none(i) && none(i - 1) && none(i + 1)) found.push(i);
+  return found.length ? found : null;
+}
+
+function axisTime(seconds: number, increment: number): string {
+  const date = new Date(seconds * 1000);
+  if (increment >= 86_400) return `${date.getMonth() + 1}/${date.getDate()}`;
+  const text = clock(seconds * 1000);
+  const midnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
+  if (midnight && increment >= 1800) return `${date.getMonth() + 1}/${date.getDate()}`;
+  return increment < 60 ? text : text.slice(0, 5);
+}

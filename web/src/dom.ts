@@ -1,0 +1,34 @@
+// Elements from data. Text only ever becomes text: names of types and targets are foreign, and nothing here parses HTML.
+
+type Attribute = string | number | boolean | null | undefined | ((event: Event) => void);
+export type Child = Node | string | null | undefined;
+
+/** An element. Attributes that are null, undefined or false are left out; functions listen to the event they name. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, Attribute> = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name, value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children) if (child !== null && child !== undefined) element.append(child);
+  return element;
+}
+
+/** Changes a text only if it differs, so that a screen reader hears of changes alone. */
+export function setText(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setHidden(element: HTMLElement, hidden: boolean): void {
+  if (element.hidden !== hidden) element.hidden = hidden;
+}
+
+/** What the style sheet says a custom property is just now. */
+export function themeColor(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}

@@ -1,0 +1,92 @@
+// The agent's events: one each interval. A connection that is lost is opened again, and while no stream is to be had
+// (all are taken) the same is asked for every few seconds.
+import { address, get, Refusal, type LiveEvent } from "./api";
+
+export type Status = "connecting" | "live" | "polling" | "lost";
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
+/** Without an event for so many intervals, and at least so long, the connection counts as lost: it may hang. */
+const SILENT_INTERVALS = 5;
+const LEAST_SILENCE_MS = 8_000;
+
+export class Live {
+  private source: EventSource | null = null;
+  private timer = 0;
+  private watchdog = 0;
+  private pause = FIRST_PAUSE_MS;
+  private target = "";
+  private intervalMs = 1_000;
+  private generation = 0;
+
+  constructor(
+    private readonly onEvent: (event: LiveEvent) => void,
+    private readonly onStatus: (status: Status, reason: string) => void,
+  ) {}
+
+  watch(target: string): void {
+    this.target = target;
+    this.pause = FIRST_PAUSE_MS;
+    this.onStatus("connecting", "");
+    void this.connect();
+  }
+
+  private close(): void {
+    this.source?.close();
+    this.source = null;
+    clearTimeout(this.timer);
+    clearTimeout(this.watchdog);
+  }
+
+  /** The present at once, then the stream. */
+  private async connect(): Promise<void> {
+    this.close();
+    const generation = ++this.generation;
+    try {
+      const event = await get<LiveEvent>("/api/v1/live", { target: this.target });
+      if (generation !== this.generation) return;
+      this.target = event.target;
+      this.intervalMs = (event.state?.interval_seconds ?? 1) * 1000;
+      this.onEvent(event);
+    } catch (error) {
+      if (generation === this.generation) this.retry(error instanceof Refusal ? error.message : "the agent does not answer");
+      return;
+    }
+    this.listen(generation);
+  }
+
+  private listen(generation: number): void {
+    const source = new EventSource(address("/api/v1/live", { target: this.target }));
+    this.source = source;
+    this.arm();
+    source.onopen = () => {
+      if (generation !== this.generation) return;
+      this.pause = FIRST_PAUSE_MS;
+      this.onStatus("live", "");
+    };
+    source.onmessage = (message: MessageEvent<string>) => {
+      if (generation !== this.generation) return;
+      this.arm();
+      this.onEvent(JSON.parse(message.data) as LiveEvent);
+    };
+    source.onerror = () => {
+      if (generation !== this.generation) return;
+      // Refused, as where all streams are taken: the plain question may still be answered.
+      const refused = source.readyState === EventSource.CLOSED;
+      this.retry(refused ? "" : "the connection is lost");
+    };
+  }
+
+  private arm(): void {
+    clearTimeout(this.watchdog);
+    const patience = Math.max(LEAST_SILENCE_MS, SILENT_INTERVALS * this.intervalMs);
+    this.watchdog = window.setTimeout(() => this.retry("nothing was heard from the agent"), patience);
+  }
+
+  private retry(reason: string): void {
+    this.close();
+    this.onStatus(reason ? "lost" : "polling", reason);
+    this.timer = window.setTimeout(() => void this.connect(), reason ? this.pause : Math.max(this.pause, 2_000));
+    this.pause = Math.min(this.pause * 2, LONGEST_PAUSE_MS);
+  }
+}

@@ -1,0 +1,226 @@
+// The dashboard: puts the parts together and lets what the agent says flow through them.
+import { get, Refusal, type Alerts, type Charts, type LiveEvent, type TypeTable } from "./api";
+import { AlertsPage } from "./alerts";
+import { ChartBoard } from "./charts";
+import { DataPage } from "./data_page";
+import { h, setHidden, setText } from "./dom";
+import { FlamePanel } from "./flame";
+import { moment } from "./format";
+import { Live, type Status } from "./live";
+import { incidents, outages } from "./marks";
+import { Series } from "./series";
+import { Summary } from "./summary";
+import { TypesTable } from "./table";
+import { themeSwitch } from "./theme";
+import { Toolbar } from "./toolbar";
+import { limits, link, onView, setView, spanParameters, view, type Page, type View } from "./view";
+
+const STATUS: Record<Status, string> = { connecting: "connecting", live: "live", polling: "live, by asking", lost: "connection lost" };
+const PAGES: [Page, string][] = [["overview", "Overview"], ["alerts", "Alerts"], ["data", "Raw data"]];
+const SOONEST_MS = 5_000;
+const LATEST_MS = 60_000;
+const ALERTS_EVERY_MS = 5_000;
+
+class App {
+  private readonly series = new Series();
+  private readonly summary = new Summary();
+  private readonly toolbar = new Toolbar(() => this.now());
+  private readonly board = new ChartBoard({ zoom: (from, to) => this.toolbar.zoomTo(from, to), reset: () => this.toolbar.toNow() });
+  private readonly table = new TypesTable((type) => setView({ type }));
+  private readonly flames = new FlamePanel();
+  private readonly alertsPage = new AlertsPage();
+  private readonly dataPage = new DataPage();
+  private readonly picker = h("select", { id: "target", "aria-label": "Target", change: () => setView({ target: this.picker.value, type: "" }) });
+  private readonly status = h("span", { id: "connection", role: "status" });
+  private readonly banner = h("p", { id: "banner", role: "alert", hidden: true });
+  private readonly tabs = PAGES.map(([page, name]) => h("a", { href: "#", "data-page": page }, name));
+  private readonly overview = h("main", { id: "overview" }, this.summary.root, this.toolbar.root, this.board.root, this.table.root, this.flames.root);
+  private readonly live = new Live((event) => this.onEvent(event), (status, reason) => this.onStatus(status, reason));
+  private last: LiveEvent | null = null;
+  private alerts: Alerts | null = null;
+  private asked = new AbortController();
+  private timer = 0;
+  private refusal = "";
+
+  start(): void {
+    const theme = themeSwitch(() => this.board.retheme());
+    document.body.append(
+      h("header", {}, h("h1", {}, "Outrider"), this.picker, h("nav", { "aria-label": "Pages" }, ...this.tabs), this.status, theme),
+      this.banner, this.overview, this.alertsPage.root, this.dataPage.root);
+    this.board.root.addEventListener("keydown", (event) => {
+      const other = event.ctrlKey || event.altKey || event.metaKey || !(event.target as Element).matches("figure");
+      if (!other && this.toolbar.key(event.key)) event.preventDefault();
+    });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.reload(); });
+    onView((next, before) => this.onView(next, before));
+    setInterval(() => void this.loadAlerts(), ALERTS_EVERY_MS);
+    this.showPage();
+    this.live.watch(view().target);
+  }
+
+  /** The agent's present: its clock, not the browser's, is what the history is kept by. */
+  private now(): number {
+    return this.last?.time ?? Date.now();
+  }
+
+  private range(): [number, number] {
+    const [from, to] = limits(view().span, this.now());
+    return [from / 1000, to / 1000];
+  }
+
+  private onEvent(event: LiveEvent): void {
+    const first = this.last === null || this.last.target !== event.target;
+    this.last = event;
+    if (view().target !== event.target) setView({ target: event.target });
+    this.updatePicker(event);
+    this.updateBanner(event);
+    this.summary.update(event);
+    this.series.append(event, view().type);
+    if (first) this.reload();
+    else if (view().span.live && view().page === "overview" && !document.hidden) this.draw();
+    document.documentElement.dataset["shown"] = String(event.time);
+  }
+
+  private onStatus(status: Status, reason: string): void {
+    setText(this.status, reason ? `${STATUS[status]}: ${reason}; trying again` : STATUS[status]);
+    this.status.dataset["status"] = status;
+    document.body.classList.toggle("lost", status === "lost");
+    if (!this.last && status === "lost") this.showBanner(reason);
+  }
+
+  private updatePicker(event: LiveEvent): void {
+    const named = event.targets.some((each) => each.name === event.target);
+    const targets = named || event.target === "" ? event.targets : [...event.targets, { name: event.target, state: "gone", attached: false, health_score: null }];
+    const labels = targets.map((each) => `${each.name} (${each.state})`);
+    const options = [...this.picker.options];
+    if (options.length !== targets.length || options.some((option, i) => option.value !== targets[i]!.name)) {
+      this.picker.replaceChildren(...targets.map((each, i) => h("option", { value: each.name }, labels[i]!)));
+    } else {
+      options.forEach((option, i) => setText(option, labels[i]!));
+    }
+    this.picker.value = event.target;
+    const firing = event.alerts?.firing ?? 0;
+    setText(this.tabs[1]!, firing ? `Alerts (${firing})` : "Alerts");
+    document.title = `${firing ? `(${firing}) ` : ""}${event.target || "Outrider"} – Outrider`;
+  }
+
+  private showBanner(text: string): void {
+    setText(this.banner, text);
+    setHidden(this.banner, text === "");
+  }
+
+  private updateBanner(event: LiveEvent): void {
+    if (!event.targets.length) this.showBanner("Nothing is watched: add a [[targets]] to the configuration and reload the agent.");
+    else if (!event.state) this.showBanner(`${event.target} is no longer watched: it is not in the agent's configuration. Choose another target above.`);
+    else if (event.state.error) this.showBanner(`${event.target} is not attached: ${event.state.error}`);
+    else if (!event.current) this.showBanner(`No figures of ${event.target} yet: the first interval is not over.`);
+    else this.showBanner("");
+  }
+
+  private onView(next: View, before: View): void {
+    this.showPage();
+    const elsewhere = next.target !== before.target && next.target !== this.last?.target;
+    if (elsewhere) {
+      this.last = null;
+      this.alerts = null;
+      this.table.set(null);
+      this.live.watch(next.target);
+    }
+    if (elsewhere || next.type !== before.type) this.series.clear();
+    if (!elsewhere && this.last) this.reload();
+  }
+
+  private showPage(): void {
+    const current = view();
+    setHidden(this.overview, current.page !== "overview");
+    setHidden(this.alertsPage.root, current.page !== "alerts");
+    setHidden(this.dataPage.root, current.page !== "data");
+    for (const tab of this.tabs) {
+      const page = tab.dataset["page"] as Page;
+      tab.setAttribute("href", link({ ...current, page }));
+      if (page === current.page) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    }
+    this.table.select(current.type);
+    this.flames.show(current.target, current.type);
+    this.toolbar.update(this.note());
+    if (current.page === "data") this.dataPage.show(current);
+  }
+
+  /** What of the window there is no history of. */
+  private note(): string {
+    if (this.refusal) return this.refusal;
+    if (this.last && !this.last.agent.history) return "no history is kept";
+    const first = this.series.firstMs();
+    const [from] = this.range();
+    const step = (this.series.charts?.step_seconds ?? 0) * 1000;
+    if (first === null || first - from * 1000 < Math.max(3 * step, 5_000)) return "";
+    return `there is nothing before ${moment(first)}`;
+  }
+
+  private draw(): void {
+    const { span, type } = view();
+    const range = this.range();
+    this.board.mark([...outages(this.series), ...incidents(this.alerts, this.now())]);
+    this.board.draw(this.series, range, span.live, type);
+    this.board.drawHeat(this.series.charts, range);
+  }
+
+  /** Asks for everything that the page shows, and again after a while where it is the present. */
+  private reload(): void {
+    this.asked.abort();
+    this.asked = new AbortController();
+    void this.loadAll(this.asked.signal);
+  }
+
+  private async loadAll(signal: AbortSignal): Promise<void> {
+    clearTimeout(this.timer);
+    const { page, span } = view();
+    if (page === "alerts" || !this.alerts) await this.loadAlerts();
+    if (page === "overview" && !document.hidden) {
+      await this.loadCharts(signal);
+      await this.loadTypes(signal);
+    }
+    if (signal.aborted || !span.live) return;
+    const step = (this.series.charts?.step_seconds ?? 1) * 1000;
+    this.timer = window.setTimeout(() => void this.loadAll(signal), Math.min(Math.max(step, SOONEST_MS), LATEST_MS));
+  }
+
+  private async loadCharts(signal: AbortSignal): Promise<void> {
+    const { target, type, span } = view();
+    try {
+      const charts = await get<Charts>("/api/v1/charts", { target, type, ...spanParameters(span) }, signal);
+      if (signal.aborted) return;
+      this.refusal = "";
+      this.series.take(charts, span.live ? this.now() : null);
+      this.summary.setTrend(charts.health_trend);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.refusal = error instanceof Refusal ? error.message : "the history could not be read";
+    }
+    this.toolbar.update(this.note());
+    this.draw();
+  }
+
+  private async loadTypes(signal: AbortSignal): Promise<void> {
+    const { target, span } = view();
+    try {
+      const table = await get<TypeTable>("/api/v1/types", { target, ...spanParameters(span) }, signal);
+      if (!signal.aborted) this.table.set(table);
+    } catch { /* the charts say what is wrong */ }
+  }
+
+  private async loadAlerts(): Promise<void> {
+    const target = view().target;
+    if (document.hidden || !this.last) return;
+    try {
+      this.alerts = await get<Alerts>("/api/v1/alerts", { target });
+      this.alertsPage.set(this.alerts);
+    } catch (error) {
+      this.alerts = null;
+      this.alertsPage.refuse(error instanceof Refusal ? error.message : "the alerts could not be read");
+    }
+  }
+}
+
+new App().start();
