@@ -2,21 +2,256 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
+import { assertShown, figure } from "./figures.mjs";
+
+const SIZES = { wide: { width: 1440, height: 1000 }, phone: { width: 390, height: 844 } };
+
+/** Something of the page, once a condition holds of it. */
+async function eventually(read, holds, what, seconds = 20) {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await read();
+    if (holds(value)) return value;
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}; it is ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const text = (page, selector) => page.locator(selector).first().innerText();
+const fixedPath = ({ from, to }) => `/#/overview?from=${from}&to=${to}`;
+
+async function api(page, path, parameters) {
+  const answer = await page.request.get(new URL(`${path}?${new URLSearchParams(parameters)}`, page.url()).href);
+  assert.equal(answer.status(), 200, path);
+  return answer.json();
+}
+
+/** How many pixels of a chart's canvas are painted, and a sum over them that differs with what is painted. */
+const drawn = (page, chart) =>
+  page.locator(`[data-chart="${chart}"] canvas`).evaluate((canvas) => {
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+    let count = 0;
+    let sum = 0;
+    for (let i = 0; i < pixels.length; i += 4) {
+      if (pixels[i + 3] === 0) continue;
+      ++count;
+      sum = (sum * 31 + pixels[i] + 7 * pixels[i + 1] + 13 * pixels[i + 2] + (i % 9973)) % 1_000_000_007;
+    }
+    return { count, sum };
+  });
+
+const row = (page, type) => page.locator("#types tbody tr").filter({ has: page.getByRole("button", { name: type, exact: true }) });
+
 export const scenarios = {
+  async values({ open, close, options }) {
+    const page = await open(fixedPath(options));
+    await page.waitForSelector("#types tbody tr");
+    const span = { target: "engine", from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() };
+
+    const live = await api(page, "/api/v1/live", { target: "engine" });
+    assert.equal(live.current.query_metrics.total_queries, 4000);
+    assert.match(await text(page, "#card-throughput .detail"), /4,000 in all/);
+    const errors = await text(page, "#card-errors .detail");
+    assert.equal(Number(/^([\d,]+) failed/.exec(errors)[1].replace(",", "")), live.current.query_metrics.failed_queries);
+    assert.equal(await text(page, "#card-state .big"), live.state.availability.state);
+
+    const table = await api(page, "/api/v1/types", span);
+    assert.equal(table.types.length, 5);
+    assert.equal(await page.locator("#types tbody tr").count(), 5);
+    for (const type of table.types) {
+      for (const column of ["queries_per_second", "share", "avg_response_time_seconds", "p95_response_time_seconds",
+        "p99_response_time_seconds", "error_rate", "cache_hit_rate"]) {
+        assertShown(await row(page, type.name).locator(`[data-column="${column}"]`).innerText(), type[column], `${type.name} ${column}`);
+      }
+    }
+
+    const charts = await api(page, "/api/v1/charts", span);
+    for (const [chart, metrics] of Object.entries({ response: ["avg", "p50", "p95", "p99"], throughput: ["qps"], errors: ["error_rate"], cache: ["cache_hit_rate"] })) {
+      await page.locator(`[data-chart="${chart}"]`).scrollIntoViewIfNeeded();
+      for (const metric of metrics) {
+        const shown = await text(page, `[data-chart="${chart}"] [data-metric="${metric}"]`);
+        assertShown(shown, charts.columns[metric].at(-1), `${chart} ${metric}`);
+      }
+    }
+    // Under the cursor it is another step's figure, and that step's is known too.
+    const over = page.locator('[data-chart="throughput"] .u-over');
+    await over.scrollIntoViewIfNeeded();
+    const box = await over.boundingBox();
+    await page.mouse.move(box.x + box.width * 0.31, box.y + box.height / 2);
+    const steps = charts.columns.qps.length;
+    const at = Math.round((steps * 0.31 * (charts.to - charts.from)) / (options.to - options.from));
+    const near = charts.columns.qps.slice(at - 1, at + 2);
+    const shown = figure(await eventually(() => text(page, '[data-chart="throughput"] [data-metric="qps"]'), (value) => value !== "–", "a value at the cursor"));
+    assert.ok(near.some((value) => Math.abs(shown - value) <= value * 0.006), `${shown} is none of ${near}`);
+    await close(page);
+  },
+
+  async moves({ open, close }) {
+    const page = await open();
+    await page.waitForSelector('[data-chart="response"] canvas');
+    const charts = await page.locator("figure.chart").evaluateAll((all) => all.map((each) => each.dataset.chart));
+    for (const name of ["response", "waits", "heat", "throughput", "errors", "concurrency", "cpu", "memory", "io", "cache", "health"]) {
+      assert.ok(charts.includes(name), `no chart ${name} among ${charts}`);
+    }
+    for (const name of ["response", "waits", "heat", "throughput", "cpu", "memory", "health"]) {
+      await page.locator(`[data-chart="${name}"]`).scrollIntoViewIfNeeded();
+      await eventually(() => drawn(page, name), ({ count }) => count > 500, `${name} draws`);
+    }
+    await page.locator('[data-chart="response"]').scrollIntoViewIfNeeded();
+    const before = await drawn(page, "response");
+    const shown = await page.evaluate(() => document.documentElement.dataset.shown);
+    await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => Number(now) >= Number(shown) + 2000, "two more intervals");
+    assert.notDeepEqual(await drawn(page, "response"), before, "the chart stands still");
+    assert.equal(await page.locator("#connection").getAttribute("data-status"), "live");
+    assert.match(await text(page, "#cost"), /costs this engine about|is not known yet/);
+    assert.equal(await text(page, "#losses"), "Nothing was lost");
+    await close(page);
+  },
+
+  async filter({ open, close, options }) {
+    const page = await open(fixedPath(options));
+    await page.waitForSelector("#types tbody tr");
+    const span = { target: "engine", type: "path", from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() };
+    await row(page, "path").getByRole("button").click();
+    const charts = await api(page, "/api/v1/charts", span);
+    assert.match(await text(page, ".filter"), /Type: path/);
+    await eventually(() => text(page, '[data-chart="throughput"] [data-metric="qps"]'), (shown) => shown !== "–" && Math.abs(figure(shown) - charts.columns.qps.at(-1)) < 0.6, "the type's rate");
+    assertShown(await text(page, '[data-chart="response"] [data-metric="p99"]'), charts.columns.p99.at(-1), "the type's p99");
+    assert.match(page.url(), /type=path/);
+    await page.locator(".flames").scrollIntoViewIfNeeded();
+    assert.match(await text(page, ".flames h2"), /path/);
+    await page.locator(".filter").click();
+    assert.equal(await page.locator(".flames").isVisible(), false);
+
+    // Sorted by keyboard, and said to screen readers.
+    await page.locator('[data-sort="avg_response_time_seconds"]').focus();
+    await page.keyboard.press("Enter");
+    const averages = async () => (await page.locator('#types [data-column="avg_response_time_seconds"]').allInnerTexts()).map(figure);
+    const falling = await averages();
+    assert.deepEqual(falling, [...falling].sort((a, b) => b - a));
+    assert.equal(await page.locator('th:has([data-sort="avg_response_time_seconds"])').getAttribute("aria-sort"), "descending");
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await averages(), [...falling].reverse());
+
+    // A stretch drawn with the mouse becomes the window of all charts.
+    const over = page.locator('[data-chart="response"] .u-over');
+    await over.scrollIntoViewIfNeeded();
+    const box = await over.boundingBox();
+    await page.mouse.move(box.x + box.width * 0.2, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.9, box.y + 60, { steps: 5 });
+    await page.mouse.up();
+    const limits = () => page.evaluate(() => ["from", "to"].map((name) => Number(new URLSearchParams(location.hash.split("?")[1]).get(name))));
+    const [from, to] = await eventually(limits, ([begin]) => begin > options.from, "the zoom");
+    assert.ok(Math.abs(from - (options.from + (options.to - options.from) * 0.2)) < 1500 && to <= options.to, `${from} to ${to}`);
+    await page.locator('[data-chart="response"]').focus();
+    await page.keyboard.press("ArrowLeft");
+    await eventually(limits, ([begin]) => begin < from, "a step back in time");
+    await page.locator('[data-action="out"]').click();
+    await eventually(limits, ([begin, end]) => end - begin > to - from, "a wider window");
+    await page.locator('[data-action="now"]').click();
+    assert.equal(await page.locator('[data-span="5m"]').getAttribute("aria-pressed"), "true");
+    await page.locator('[data-span="30d"]').click();
+    await eventually(() => text(page, ".shown"), (note) => /there is nothing before/.test(note), "how far back history goes");
+    await close(page);
+  },
+
+  async alerts({ open, close }) {
+    const page = await open();
+    await eventually(() => text(page, 'nav [data-page="alerts"]'), (label) => label === "Alerts (1)", "the count at the tab");
+    assert.match(await text(page, "#card-alerts"), /Too Many Failures/);
+    await page.locator('nav [data-page="alerts"]').click();
+    const now = page.getByRole("region", { name: "Now" });
+    await now.waitFor();
+    const words = await now.innerText();
+    for (const word of ["firing", "critical", "Too Many Failures", "engine", "look at the failing type"]) assert.ok(words.includes(word), `${word} in ${words}`);
+    const answer = await api(page, "/api/v1/alerts", { target: "engine" });
+    const told = answer.recent.find((notice) => notice.rule === "failures" && notice.event === "firing");
+    assert.ok(told.text && words.includes(told.text), `"${told.text}" in ${words}`);
+    assert.match(await page.getByRole("region", { name: "Lately" }).innerText(), /firing/);
+    assert.match(await page.getByRole("region", { name: "Channels" }).innerText(), /working/);
+
+    await page.locator('nav [data-page="data"]').click();
+    const links = await page.locator("#data a").evaluateAll((all) => all.map((each) => each.href));
+    assert.ok(links.length >= 12);
+    for (const link of links) assert.equal((await page.request.get(link)).status(), 200, link);
+    await page.reload();
+    await page.waitForSelector("#data a");
+    await close(page);
+  },
+
+  async hostile({ open, close, options }) {
+    const page = await open();
+    await page.waitForSelector("#types tbody tr");
+    const names = await page.locator("#types tbody button").allInnerTexts();
+    assert.deepEqual(names.sort(), [...options.types].sort());
+    for (const type of options.types) {
+      await row(page, type).getByRole("button").click();
+      await eventually(() => text(page, ".filter"), (words) => words.includes(type), `the filter for ${type}`);
+      assert.ok((await text(page, ".flames h2")).includes(type));
+    }
+    assert.equal(await page.locator("body script, body img").count(), 0);
+    await eventually(() => text(page, "#target"), (name) => name.includes("<script>"), "the target's name");
+    await close(page);
+  },
+
+  async many({ open, close }) {
+    const page = await open();
+    await eventually(() => page.locator("#types tbody tr").count(), (rows) => rows === 200, "as many rows as are drawn at a time");
+    assert.match(await text(page, ".types .note"), /200 of \d{3,4} types are shown/);
+    await page.locator("#type-filter").fill("type77");
+    const names = await page.locator("#types tbody button").allInnerTexts();
+    assert.ok(names.length > 0 && names.length < 200 && names.every((name) => name.includes("type77")), names.join());
+    await close(page);
+  },
+
+  async nothing({ open, close }) {
+    const page = await open();
+    assert.match(await text(page, "#banner"), /Nothing is watched/);
+    await page.locator('nav [data-page="alerts"]').click();
+    await page.locator('nav [data-page="overview"]').click();
+    page.wrong = page.wrong.filter((line) => !/status of (400|404|503)/.test(line));
+    await close(page);
+  },
+
+  async comes_back({ open, close, step }) {
+    const page = await open();
+    page.expected = [/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of (404|503)/];
+    await page.waitForSelector("#types tbody tr");
+    await step("end the engine");
+    await eventually(() => text(page, "#card-state .big"), (state) => state === "down", "that the engine is down");
+    await step("take the target away");
+    await eventually(() => text(page, "#banner"), (words) => /no longer watched/.test(words), "that the target is gone");
+    await page.locator("#target").selectOption("another");
+    await eventually(() => text(page, "#card-state .big"), (state) => state === "up", "the other target");
+    assert.equal(await page.locator("#banner").isVisible(), false);
+    await step("end the agent");
+    await eventually(() => text(page, "#connection"), (words) => /connection lost/.test(words), "that the connection is lost");
+    await step("start the agent");
+    await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "live", "that it is back", 40);
+    const shown = await page.evaluate(() => document.documentElement.dataset.shown);
+    await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => now > shown, "new figures");
+    await close(page);
+  },
+
   async screenshots({ open, close, options }) {
-    const sizes = { wide: { width: 1440, height: 1000 }, phone: { width: 390, height: 844 } };
-    for (const [size, viewport] of Object.entries(sizes)) {
+    for (const [size, viewport] of Object.entries(SIZES)) {
       for (const colorScheme of ["light", "dark"]) {
         for (const name of ["overview", "alerts", "data"]) {
           const page = await open(`/#/${name}`, { viewport, colorScheme });
           if (name === "overview") await page.waitForSelector("#types tbody tr");
-          if (name === "overview") await page.waitForSelector(".chart canvas");
-          await page.waitForTimeout(1500);
+          // Charts draw when they come into sight.
+          for (const chart of name === "overview" ? await page.locator("figure.chart").all() : []) await chart.scrollIntoViewIfNeeded();
+          await page.waitForTimeout(1200);
+          const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          assert.ok(sideways <= 0, `${name}, ${size}: ${sideways} pixels too wide`);
+          await page.evaluate(() => window.scrollTo(0, 0));
           await page.screenshot({ path: join(options.shots, `${name}-${size}-${colorScheme}.png`), fullPage: true });
           await close(page);
         }
       }
     }
-    assert.ok(true);
   },
 };

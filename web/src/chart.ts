@@ -24,7 +24,8 @@ export interface ChartSpec {
   most?: number;
   stacked?: boolean;
   log?: boolean;
-  note?: string;
+  /** Without a legend: there is one thing to see. */
+  plain?: boolean;
 }
 
 /** A stretch that is marked in every chart. */
@@ -65,6 +66,7 @@ export class TimeChart {
 
   constructor(readonly spec: ChartSpec, private readonly events: ChartEvents) {
     this.heading = h("figcaption", {}, h("h3", {}, spec.title), this.when);
+    this.legend.hidden = !!spec.plain;
     this.root = h("figure", { class: "chart", "data-chart": spec.id, tabindex: 0, "aria-label": spec.title },
       this.heading, this.legend, this.place, this.empty);
     new ResizeObserver(() => this.resize()).observe(this.place);
@@ -80,6 +82,9 @@ export class TimeChart {
     this.range = range;
     this.raw = columns;
     this.data = [times, ...this.shaped(lines, columns)] as uPlot.AlignedData;
+    const some = columns.some((column) => column.some((value) => value !== null && value !== undefined)) || !!this.under;
+    this.empty.hidden = some;
+    this.place.hidden = !some;
     if (!same) {
       this.lines = lines;
       this.rebuild();
@@ -109,10 +114,7 @@ export class TimeChart {
 
   private draw(): void {
     this.dirty = false;
-    const some = this.raw.some((column) => column.some((value) => value !== null && value !== undefined)) || !!this.under;
-    this.empty.hidden = some;
-    this.place.hidden = !some;
-    if (!some) {
+    if (this.place.hidden) {
       this.tellValues(null);
       return;
     }
@@ -186,6 +188,7 @@ export class TimeChart {
     const options: uPlot.Options = {
       width: Math.max(this.place.clientWidth, 200),
       height: this.height(),
+      padding: [10, 10, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: sync.key, scales: ["x", null] },
@@ -198,8 +201,12 @@ export class TimeChart {
         y: { range: (_, min, max) => this.limits(min, max), distr: spec.log ? 3 : 1, log: 10 },
       },
       axes: [
-        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: 70 },
-        { stroke: ink, grid, ticks: grid, font, size: 62, values: (_, splits) => splits.map((s) => (s === null ? "" : spec.format(s))), space: 32 },
+        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: 70, size: 30 },
+        {
+          stroke: ink, grid, ticks: grid, font, space: 32, size: (_, texts) => axisWidth(texts),
+          values: (_, splits) => splits.map((s) => (s === null ? "" : spec.format(s))),
+          ...(spec.log ? { splits: (_: uPlot, __: number, min: number, max: number) => decades(min, max) } : {}),
+        },
       ],
       series: [{}, ...this.lines.map((line) => this.seriesOf(line))],
       hooks: {
@@ -254,7 +261,7 @@ export class TimeChart {
       ctx.fillStyle = themeColor(`--mark-${mark.kind}`);
       ctx.fillRect(left, bbox.top, width, bbox.height);
       ctx.fillStyle = themeColor(`--edge-${mark.kind}`);
-      ctx.fillRect(left, bbox.top, width, 3 * devicePixelRatio);
+      ctx.fillRect(left, bbox.top - 4 * devicePixelRatio, width, 3 * devicePixelRatio);
     }
     ctx.restore();
   }
@@ -266,6 +273,18 @@ function lonely(values: ArrayLike<Maybe>): number[] | null {
   const none = (i: number): boolean => values[i] === null || values[i] === undefined;
   for (let i = 0; i < values.length; ++i) if (!none(i) && none(i - 1) && none(i + 1)) found.push(i);
   return found.length ? found : null;
+}
+
+/** For the longest text at an axis, at 11 px. */
+function axisWidth(texts: string[] | null): number {
+  return 18 + 6.3 * Math.max(3, ...(texts ?? []).map((text) => text?.length ?? 0));
+}
+
+/** The powers of ten in between. */
+function decades(min: number, max: number): number[] {
+  const found: number[] = [];
+  for (let power = Math.ceil(Math.log10(min)); 10 ** power <= max; ++power) found.push(10 ** power);
+  return found;
 }
 
 function axisTime(seconds: number, increment: number): string {

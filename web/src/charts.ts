@@ -71,10 +71,15 @@ const DEFINITIONS: Definition[] = [
     lines: [line("cache_hit_rate", "hit rate", "--green", { fill: true })],
   },
   { spec: { id: "health", title: "Health score", format: format.count, most: 100 }, lines: [line("health", "score", "--blue", { fill: true })], wholeTarget: true },
+  {
+    spec: { id: "cost", title: "What watching costs", format: format.percent },
+    lines: [line("overhead.percent_of_target_cpu", "of the target's CPU", "--purple", { fill: true })],
+    wholeTarget: true,
+  },
 ];
 
 const WAIT_SPEC: ChartSpec = { id: "waits", title: "Where the time goes, in an average query", format: format.seconds, stacked: true };
-const HEAT_SPEC: ChartSpec = { id: "heat", title: "Latency heat map", format: format.seconds, log: true };
+const HEAT_SPEC: ChartSpec = { id: "heat", title: "Latency heat map", format: format.seconds, log: true, plain: true };
 
 function multiply(share: Maybe, whole: Maybe): Maybe {
   return share === null || share === undefined || whole === null || whole === undefined ? null : share * whole;

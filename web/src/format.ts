@@ -1,4 +1,5 @@
-// Figures as people read them: three digits, with a unit, and a dash where there is none.
+// Figures as people read them: three digits, with a unit that no line break parts from them, and a dash where there is
+// none.
 
 export const NONE = "–";
 export type Maybe = number | null | undefined;
@@ -18,22 +19,22 @@ function known(value: Maybe): value is number {
 export function seconds(value: Maybe): string {
   if (!known(value)) return NONE;
   const size = Math.abs(value);
-  if (size === 0) return "0 s";
-  if (size < 1e-6) return `${digits(value * 1e9)} ns`;
-  if (size < 1e-3) return `${digits(value * 1e6)} µs`;
-  if (size < 1) return `${digits(value * 1e3)} ms`;
-  if (size < 120) return `${digits(value)} s`;
-  if (size < 7200) return `${digits(value / 60)} min`;
-  if (size < 172_800) return `${digits(value / 3600)} h`;
-  return `${digits(value / 86_400)} d`;
+  if (size === 0) return "0\u00a0s";
+  if (size < 1e-6) return `${digits(value * 1e9)}\u00a0ns`;
+  if (size < 1e-3) return `${digits(value * 1e6)}\u00a0µs`;
+  if (size < 1) return `${digits(value * 1e3)}\u00a0ms`;
+  if (size < 120) return `${digits(value)}\u00a0s`;
+  if (size < 7200) return `${digits(value / 60)}\u00a0min`;
+  if (size < 172_800) return `${digits(value / 3600)}\u00a0h`;
+  return `${digits(value / 86_400)}\u00a0d`;
 }
 
 export function count(value: Maybe): string {
   if (!known(value)) return NONE;
   const size = Math.abs(value);
-  if (size >= 1e9) return `${digits(value / 1e9)} G`;
-  if (size >= 1e6) return `${digits(value / 1e6)} M`;
-  if (size >= 1e5) return `${digits(value / 1e3)} k`;
+  if (size >= 1e9) return `${digits(value / 1e9)}\u00a0G`;
+  if (size >= 1e6) return `${digits(value / 1e6)}\u00a0M`;
+  if (size >= 1e5) return `${digits(value / 1e3)}\u00a0k`;
   return digits(value);
 }
 
@@ -45,8 +46,8 @@ export function rate(value: Maybe): string {
 export function percent(value: Maybe): string {
   if (!known(value)) return NONE;
   const size = Math.abs(value);
-  if (size > 0 && size < 0.01) return value > 0 ? "< 0.01 %" : "> -0.01 %";
-  return `${size >= 10 ? Number(value.toFixed(1)) : Number(value.toFixed(2))} %`;
+  if (size > 0 && size < 0.01) return value > 0 ? "<\u00a00.01\u00a0%" : ">\u00a0-0.01\u00a0%";
+  return `${size >= 10 ? Number(value.toFixed(1)) : Number(value.toFixed(2))}\u00a0%`;
 }
 
 /** `value` as 0..1. */
@@ -56,9 +57,9 @@ export function ratio(value: Maybe): string {
 
 export function mebibytes(value: Maybe): string {
   if (!known(value)) return NONE;
-  if (value >= 1024) return `${digits(value / 1024)} GiB`;
-  if (value > 0 && value < 1) return `${digits(value * 1024)} KiB`;
-  return `${digits(value)} MiB`;
+  if (value >= 1024) return `${digits(value / 1024)}\u00a0GiB`;
+  if (value > 0 && value < 1) return `${digits(value * 1024)}\u00a0KiB`;
+  return `${digits(value)}\u00a0MiB`;
 }
 
 /** A figure of the API by the unit that it names. */
@@ -78,9 +79,9 @@ export function withUnit(value: Maybe, unit: string): string {
 export function change(now: Maybe, before: Maybe): string {
   if (!known(now) || !known(before) || before === 0) return NONE;
   const difference = (now / before - 1) * 100;
-  if (Math.abs(difference) < 0.5) return "± 0 %";
-  if (difference > 900) return `× ${digits(now / before)}`;
-  return `${difference > 0 ? "+" : "−"}${digits(Math.round(Math.abs(difference)))} %`;
+  if (Math.abs(difference) < 0.5) return "±\u00a00\u00a0%";
+  if (difference > 900) return `×\u00a0${digits(now / before)}`;
+  return `${difference > 0 ? "+" : "−"}${digits(Math.round(Math.abs(difference)))}\u00a0%`;
 }
 
 const two = (value: number): string => String(value).padStart(2, "0");

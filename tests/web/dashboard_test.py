@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""The dashboard in Chromium, against the real agent: what it shows is what the API says, it draws, moves, filters,
+zooms and comes back, and no name of a query type is ever taken for code."""
+
+import time
+
+from web_harness import SCREENSHOTS, WebCase, harness, require_browser
+
+RULE = """name = "Too Many Failures"
+id = "failures"
+condition = "error_rate_high"
+threshold = "5%"
+for = "0s"
+severity = "critical"
+annotation = "look at the failing type"
+"""
+QUERIES = ("--queries", 4000)
+# As long as the names of types may be.
+HOSTILE = ("<script>alert(1)</script>", "<img src onerror=alert(1)>")
+
+
+class Dashboard(WebCase):
+    def window_behind(self, agent, total, seconds=10):
+        """A window with the load's last seconds, all of it written: its figures change no more."""
+        agent.await_total("engine", total)
+        end = int(time.time())
+        time.sleep(3)
+        return {"from": (end - seconds) * 1000, "to": end * 1000}
+
+    def test_the_page_shows_what_the_api_says(self):
+        engine, agent = self.watched("--fault", "errors:20@0", "--fault", "sleep:2/20@0",
+                                     load=QUERIES)
+        window = self.window_behind(agent, 4000)
+        browser = self.browse("values", agent, **window)
+        browser.finish()
+        self.assertTrue(engine.running)
+        agent.end()
+
+    def test_charts_draw_and_move(self):
+        _, agent = self.watched()
+        self.browse("moves", agent).finish()
+        agent.end()
+
+    def test_filter_zoom_and_sort(self):
+        _, agent = self.watched(load=QUERIES)
+        window = self.window_behind(agent, 4000)
+        self.browse("filter", agent, **window).finish()
+        agent.end()
+
+    def test_alerts_and_raw_data(self):
+        _, agent = self.watched("--fault", "errors:30@0", rules=[RULE])
+        harness.wait_until(lambda: self.told("failures", "firing"), harness.PATIENCE_SECONDS, "the alert")
+        self.browse("alerts", agent).finish()
+        agent.end()
+
+    def test_a_type_called_script_is_text(self):
+        engine = self.scripted("query", HOSTILE[0], "3", "query", HOSTILE[1], "2", "stop")
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "{HOSTILE[0]}"'], interval="1s")
+        agent = self.start()
+        harness.wait_until(lambda: agent.json("/api/v1/live")["current"], harness.PATIENCE_SECONDS, "a snapshot")
+        engine.release()
+        harness.wait_until(
+            lambda: agent.json("/api/v1/live")["current"]["query_metrics"]["total_queries"] == 5,
+            harness.PATIENCE_SECONDS, "the queries")
+        self.browse("hostile", agent, types=HOSTILE).finish()
+        agent.end()
+
+    def test_thousands_of_types(self):
+        engine = self.scripted("types", "2000", "stop")
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"'], interval="1s")
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "a snapshot")
+        engine.release()
+        agent.await_total("engine", 2000)
+        self.browse("many", agent).finish()
+        agent.end()
+
+    def test_nothing_watched(self):
+        self.configure([])
+        agent = self.start()
+        self.browse("nothing", agent).finish()
+        agent.end()
+
+    def test_a_target_that_goes_and_an_agent_that_comes_back(self):
+        engine, agent = self.watched()
+        browser = self.browse("comes_back", agent)
+        browser.await_step("end the engine")
+        engine.kill()
+        browser.go_on()
+        browser.await_step("take the target away")
+        other = self.engine("--rate", 10, "--duration", 100, record=False, hold=False)
+        self.configure_alerts([f'pid = {other.pid}\ndisplay_name = "another"'], [], interval="1s")
+        self.reload(agent)
+        browser.go_on()
+        browser.await_step("end the agent")
+        agent.end()
+        browser.go_on()
+        browser.await_step("start the agent")
+        agent = self.start()
+        browser.go_on()
+        browser.finish()
+        agent.end()
+
+    def test_screenshots(self):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        _, agent = self.watched("--fault", "errors:10@15", "--fault", "lock:20@25", "--fault", "disk:2/10@10",
+                                rules=[RULE])
+        time.sleep(40)
+        self.browse("screenshots", agent).finish()
+        for page in ("overview", "alerts", "data"):
+            for size in ("wide", "phone"):
+                for theme in ("light", "dark"):
+                    self.assertGreater((SCREENSHOTS / f"{page}-{size}-{theme}.png").stat().st_size, 10_000)
+        agent.end()
+
+
+if __name__ == "__main__":
+    require_browser()
+    harness.require_kernel()
+    harness.main()
