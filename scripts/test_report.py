@@ -87,6 +87,7 @@ FEATURES = {
     "promtool": (r"\bpromtool\b", lambda: shutil.which("promtool") is not None),
     "npm": (r"\bnpm\b", lambda: all(shutil.which(name) for name in ("node", "npm"))),
     "chromium": (r"\bchromium\b", lambda: shutil.which("chromium") is not None),
+    "tmux": (r"\btmux\b", lambda: shutil.which("tmux") is not None),
     "clang": (r"\bclang\b", lambda: shutil.which("clang") is not None),
 }
 

@@ -57,6 +57,7 @@ def check_control(package):
     # Debian 12's is too old and another version reads wrong arguments: it is linked statically.
     assert not any("bpf" in name for name in names), depends
     assert {"libc6", "libstdc++6"} <= set(names) and any(name.startswith("libelf1") for name in names), depends
+    assert any(name.startswith("libncursesw6") for name in names), depends
     needed = run(["readelf", "-dW", str(package.file("usr/bin/outrider"))])
     assert "libelf" in needed and "libbpf" not in needed, needed
     assert "<outrider@" in package.field("Maintainer") and package.field("Section") == "admin"

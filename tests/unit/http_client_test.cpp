@@ -153,6 +153,17 @@ TEST(HttpClient, ABodyOf64KibIsReadAndOneByteMoreIsAnError) {
   }
 }
 
+TEST(HttpClient, WhoExpectsMoreGetsMore) {
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x');
+  ScriptedPeer peer("\r\n\r\n", answer);
+  HttpCall call;
+  call.url = peer.url("/");
+  call.reply_limit = 1'000'000;
+  const auto reply = http_request(call);
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(reply->body.size(), 1'000'000U);
+}
+
 TEST(HttpClient, ABrokenReplyIsAnError) {
   EXPECT_THAT(size_or_error("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), HasSubstr("no complete reply"));
   EXPECT_THAT(size_or_error("this is no HTTP\r\n\r\n"), HasSubstr("no complete reply"));

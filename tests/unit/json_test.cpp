@@ -151,5 +151,62 @@ TEST(Utf8, MalformedSequencesAreReplacedByteByByte) {
   EXPECT_EQ(valid_utf8("\xE2\x82"), mark + mark);                        // cut off
 }
 
+TEST(Json, IsReadBackWhole) {
+  Snapshot snapshot = idle_snapshot();
+  snapshot.estimated = true;
+  TypeMetrics type;
+  type.count = 12;
+  type.failed = 6;
+  type.abandoned = 1;
+  type.queries_per_second = 8;
+  type.avg_response_time_seconds = 0.25;
+  type.p99_response_time_seconds = 1.5;
+  type.success_rate = 0.5;
+  type.waits = WaitSeconds{};
+  (*type.waits)[OUTRIDER_WAIT_LOCK] = 1.5;
+  snapshot.query_metrics.query_type_breakdown["<script>"] = type;
+  snapshot.query_metrics.waits = type.waits;
+  snapshot.query_metrics.current_concurrent = 3;
+  snapshot.query_metrics.phases["plan"] = {3, 0.25, 9, 1.0};
+  snapshot.query_metrics.phases["sort"].probed = false;
+  snapshot.target_metrics.thread_count = 7;
+  snapshot.target_metrics.throttled_seconds = 0.125;
+  snapshot.system_metrics.cpu_usage = 45;
+  snapshot.cache_metrics = {0.75, 3, 1, 0.5};
+  snapshot.health_score = 85;
+  snapshot.health_deductions = {{"cpu_usage", 91, 80, 15}};
+  snapshot.availability = Availability{"up", 1.0, 0.5, std::nullopt, 0.25};
+  snapshot.overhead = {210, std::nullopt, "light", 1};
+  snapshot.losses.counts["unmatched_end"] = 2;
+  const Json json = to_json(snapshot);
+  const auto read = snapshot_from_json(json);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(to_json(*read), json);
+  EXPECT_EQ(read->timestamp_ms, 1'700'000'000'042);
+  EXPECT_EQ(read->query_metrics.query_type_breakdown.at("<script>").interval_count, 8U);  // 8/s, in 1 s
+  EXPECT_EQ(read->query_metrics.avg_response_time_seconds, std::nullopt);
+  EXPECT_EQ(read->target_metrics.thread_count, 7U);
+}
+
+TEST(Json, SomethingElseIsNoSnapshot) {
+  EXPECT_FALSE(snapshot_from_json(Json::array()));
+  EXPECT_FALSE(snapshot_from_json(Json::object()));
+  const Json good = to_json(idle_snapshot());
+  ASSERT_TRUE(snapshot_from_json(good));
+  for (const auto& [path, value] : std::vector<std::pair<std::string, Json>>{{"/timestamp", "yesterday"},
+                                                                             {"/target", 7},
+                                                                             {"/query_metrics", nullptr},
+                                                                             {"/cache_metrics/hits", "many"},
+                                                                             {"/health_deductions", "none"},
+                                                                             {"/losses/unavailable", 3}}) {
+    Json broken = good;
+    broken[Json::json_pointer(path)] = value;
+    EXPECT_FALSE(snapshot_from_json(broken)) << path;
+  }
+  Json older = good;  // that had one figure less
+  older["query_metrics"].erase("peak_concurrent");
+  EXPECT_TRUE(snapshot_from_json(older));
+}
+
 }  // namespace
 }  // namespace outrider

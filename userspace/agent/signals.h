@@ -18,6 +18,9 @@ class Signals {
   /// The signal that came before the deadline, or came earlier and was not asked for yet; none: the deadline is over.
   [[nodiscard]] std::optional<int> wait_until(std::chrono::steady_clock::time_point deadline) const;
 
+  /// Readable once one has come, for who waits for other things too.
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
+
  private:
   Fd fd_;
 };

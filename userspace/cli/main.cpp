@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
     commands.emplace(app.get_subcommands({}).back(), std::move(command));
   };
   add(outrider::add_watch_command);
+  add(outrider::add_top_command);
   add(outrider::add_run_command);
   add(outrider::add_history_command);
   add(outrider::add_replay_command);

@@ -20,7 +20,7 @@ using beast::error_code;
 using std::chrono::steady_clock;
 
 constexpr uint32_t kHeaderLimit = 8192;
-constexpr uint64_t kBodyLimit = 64 * 1024;
+constexpr std::size_t kReadAtOnce = 64 * 1024;
 constexpr std::chrono::milliseconds kAskInterval{50};  // how often the caller may give up
 using Request = http::request<http::string_body>;
 using Parser = http::response_parser<http::string_body>;
@@ -142,10 +142,12 @@ class Exchange {
     if (error == beast::error::timeout) return failure("sending", error);
     Parser parser;
     parser.header_limit(kHeaderLimit);
-    parser.body_limit(kBodyLimit);
+    parser.body_limit(call_.reply_limit);
     parser.skip(call_.method == "HEAD");
     error = read(stream, parser);
-    if (error == http::error::body_limit) return failure("the reply is larger than 64 KiB", error);
+    if (error == http::error::body_limit) {
+      return failure("the reply is larger than " + std::to_string(call_.reply_limit / 1024) + " KiB", error);
+    }
     if (error) return write_error ? failure("sending", write_error) : failure("no complete reply", error);
     auto& message = parser.get();
     HttpReply reply{static_cast<int>(message.result_int()), std::move(message.body()), {}};
@@ -172,7 +174,7 @@ class Exchange {
   asio::io_context context_{1};
   asio::ssl::context tls_;
   beast::ssl_stream<beast::tcp_stream> stream_;
-  beast::flat_buffer buffer_{kHeaderLimit + kBodyLimit};
+  beast::flat_buffer buffer_{kHeaderLimit + kReadAtOnce};
 };
 
 }  // namespace

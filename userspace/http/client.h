@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@ struct HttpCall {
   std::string body;
   std::chrono::milliseconds connect_timeout{3000};  ///< name, TCP and TLS
   std::chrono::milliseconds total_timeout{10000};   ///< everything, connecting included
+  std::size_t reply_limit = 65536;                  ///< bytes of a reply's body; a larger one is an error
   std::string ca_file;                              ///< PEM; empty: the certificates that the system trusts
   /// Asked a few times a second once the name is resolved; true ends the call with ECANCELED. May be empty.
   std::function<bool()> give_up;
@@ -26,7 +28,7 @@ struct HttpCall {
 
 struct HttpReply {
   int status = 0;
-  std::string body;  ///< at most 64 KiB
+  std::string body;  ///< at most HttpCall::reply_limit
   std::vector<std::pair<std::string, std::string>> headers;
 
   [[nodiscard]] bool ok() const { return status >= 200 && status < 300; }
@@ -34,7 +36,7 @@ struct HttpReply {
 
 /// Any status is a reply; redirects are not followed, since they could carry a token elsewhere. Certificates and host
 /// names are always verified. Errors: a bad URL, method or header, no connection, a certificate that is not trusted, a
-/// deadline missed, a reply that is no HTTP or larger than 64 KiB. The message names scheme, host and port only.
+/// deadline missed, a reply that is no HTTP or larger than `reply_limit`. The message names scheme, host and port only.
 Result<HttpReply> http_request(const HttpCall& call);
 
 }  // namespace outrider

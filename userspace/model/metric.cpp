@@ -116,9 +116,10 @@ std::vector<MetricInfo> make_list() {
   };
   gauge("query_metrics.current_concurrent", "current_concurrent");
   gauge("query_metrics.oldest_in_flight_seconds", "oldest_in_flight_seconds");
+  const ResourceMetrics none;
   for (const bool of_target : {false, true}) {
     const std::string prefix = of_target ? "target_metrics." : "system_metrics.";
-    for_each_resource({}, of_target, [&](const std::string& name, const auto&) { gauge(prefix + name, ""); });
+    for_each_resource(none, of_target, [&](const std::string& name, const auto&) { gauge(prefix + name, ""); });
   }
   gauge("health_score", "health");
   for (const char* name : {"ns_per_query", "percent_of_target_cpu", "sampled_share"}) {

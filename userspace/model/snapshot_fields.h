@@ -11,9 +11,10 @@
 namespace outrider {
 
 /// Calls visit(name, optional) for each optional figure of the host or (with `of_target`) of a target, in the
-/// order in which they are printed; figures that only targets have are left out for the host.
-template <typename Visitor>
-void for_each_resource(const ResourceMetrics& metrics, bool of_target, Visitor&& visit) {
+/// order in which they are printed; figures that only targets have are left out for the host. `Metrics` is
+/// ResourceMetrics, const or (for a visitor that sets them) not.
+template <typename Metrics, typename Visitor>
+void for_each_resource(Metrics& metrics, bool of_target, Visitor&& visit) {
   visit("cpu_usage", metrics.cpu_usage);
   if (of_target) {
     visit("cpu_cores", metrics.cpu_cores);
@@ -37,8 +38,8 @@ void for_each_resource(const ResourceMetrics& metrics, bool of_target, Visitor&&
 }
 
 /// The same for the optional figures of query_metrics but the waits.
-template <typename Visitor>
-void for_each_query_figure(const QueryMetrics& metrics, Visitor&& visit) {
+template <typename Metrics, typename Visitor>
+void for_each_query_figure(Metrics& metrics, Visitor&& visit) {
   visit("queries_per_second_5m", metrics.queries_per_second_5m);
   visit("success_rate", metrics.success_rate);
   visit("error_rate", metrics.error_rate);
