@@ -136,9 +136,10 @@ class Http(ServiceCase):
 
     def test_slow_clients_hold_nobody_up(self):
         agent = self.serve()
+        harness.wait_until(lambda: self.status("/readyz") == 200, harness.PATIENCE_SECONDS, "the first interval")
         # More than there is room for: some drip in their header, some never read what they asked for.
         clients = [self.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + b"\r\n" * (number % 2))
-                   for number in range(100)]
+                   for number in range(200)]
         for _ in range(10):
             for client in clients:
                 with contextlib.suppress(OSError):
