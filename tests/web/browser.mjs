@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 const [scenario, url, text = "{}"] = process.argv.slice(2);
 const options = JSON.parse(text);
 const { chromium } = createRequire(options.modules)("playwright-core");
-const { scenarios } = await import(new URL("./scenarios.mjs", import.meta.url));
+const { scenarios } = await import("./scenarios.mjs");
+const { measurements } = await import("./measurements.mjs");
 
 const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
@@ -58,7 +59,7 @@ async function close(page) {
 }
 
 try {
-  await scenarios[scenario]({ open, close, step, options, url });
+  await { ...scenarios, ...measurements }[scenario]({ open, close, step, options, url });
   console.log("DONE");
 } finally {
   await browser.close();

@@ -53,6 +53,11 @@ class Dashboard(WebCase):
         self.browse("alerts", agent).finish()
         agent.end()
 
+    def test_flame_graphs(self):
+        _, agent = self.watched()
+        self.browse("flame", agent).finish()
+        agent.end()
+
     def test_a_type_called_script_is_text(self):
         engine = self.scripted("query", HOSTILE[0], "3", "query", HOSTILE[1], "2", "stop")
         self.configure([f'pid = {engine.pid}\ndisplay_name = "{HOSTILE[0]}"'], interval="1s")
@@ -102,7 +107,6 @@ class Dashboard(WebCase):
         agent.end()
 
     def test_screenshots(self):
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         _, agent = self.watched("--fault", "errors:10@15", "--fault", "lock:20@25", "--fault", "disk:2/10@10",
                                 rules=[RULE])
         time.sleep(40)

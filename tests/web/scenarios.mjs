@@ -158,6 +158,45 @@ export const scenarios = {
     await close(page);
   },
 
+  /** The panel with answers that are made here; what the agent itself records is other tests' business. */
+  async flame({ open, close, options }) {
+    const page = await open();
+    page.expected = [/status of 404/];
+    await row(page, "path").getByRole("button").click();
+    const asked = [];
+    const answer = (body, status = 200) => page.route("**/api/v1/flame?*", (route) => {
+      asked.push(new URL(route.request().url()).searchParams);
+      return route.fulfill({ status, json: body });
+    });
+    await answer({ error: "/api/v1/flame is not served; /api/v1/ lists what is" }, 404);
+    await page.getByRole("button", { name: "On CPU, 10 s" }).click();
+    await eventually(() => text(page, ".flames .note"), (words) => /offers no flame graphs/.test(words), "that there are none");
+    assert.deepEqual(Object.fromEntries(asked[0]), { target: "engine", type: "path", kind: "on_cpu", for: "10s" });
+
+    const flame = { name: "path", value: 100, children: [
+      { name: "walk", value: 70, children: [{ name: "<img src onerror=alert(1)>", value: 30, children: [] }] },
+      { name: "look up", value: 30, children: [] },
+    ] };
+    await page.unrouteAll();
+    await answer({ target: "engine", type: "path", kind: "off_cpu", unit: "seconds", seconds: 10, total: 4.2, broken_share: 0.07, losses: {}, flame });
+    await page.getByRole("button", { name: "Off CPU, 10 s" }).click();
+    await page.locator(".flame g.frame").first().waitFor();
+    assert.deepEqual((await page.locator(".flame g.frame title").allTextContents()).map((title) => title.split(" (")[0]).sort(),
+      ["<img src onerror=alert(1)>", "look up", "path", "walk"].map((name) => name.split(" (")[0]));
+    assert.match(await text(page, ".flames .note"), /4\.2.s in 10.s; 7.% of the stacks are incomplete/);
+    const width = async (name) => (await page.locator(".flame g.frame").filter({ hasText: name }).locator("rect").boundingBox()).width;
+    const [walk, lookUp] = [await width("walk"), await width("look up")];
+    assert.ok(Math.abs(walk / lookUp - 70 / 30) < 0.1, `${walk} and ${lookUp}`);
+    await page.locator(".flames").screenshot({ path: join(options.shots, "flame.png") });
+    await page.locator(".flame g.frame").filter({ hasText: "walk" }).first().click();
+    await eventually(() => width("walk"), (now) => now > 1.3 * walk, "that a click enlarges a frame");
+    await page.unrouteAll();
+    await answer({ target: "engine", type: "path", kind: "on_cpu", unit: "samples", seconds: 10, total: 0, broken_share: 0, losses: {}, flame: { name: "path", value: 0, children: [] } });
+    await page.getByRole("button", { name: "On CPU, 10 s" }).click();
+    await eventually(() => text(page, ".flames .note"), (words) => /No stack of this type/.test(words), "that nothing was seen");
+    await close(page);
+  },
+
   async alerts({ open, close }) {
     const page = await open();
     await eventually(() => text(page, 'nav [data-page="alerts"]'), (label) => label === "Alerts (1)", "the count at the tab");

@@ -33,6 +33,7 @@ class Browser(harness.Child):
     """One scenario in Chromium, as it runs."""
 
     def __init__(self, scenario, url, **options):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         known = {"modules": f"{WEB}/node_modules/", "chromium": shutil.which("chromium"), "shots": str(SCREENSHOTS)}
         super().__init__(["node", HERE / "browser.mjs", scenario, url, json.dumps({**known, **options})],
                          stdin=subprocess.PIPE)

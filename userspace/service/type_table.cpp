@@ -46,7 +46,7 @@ Json waits_json(const Point& point, const std::string& type) {
 Json type_json(const Point& now, const Point& before, const std::string& type, std::uint64_t all_ns) {
   Json json = {{"name", valid_utf8(type)}};
   json.update(figures_json(now, type));
-  const double ns = static_cast<double>(now.types.at(type).duration_ns);
+  const auto ns = static_cast<double>(now.types.at(type).duration_ns);
   json["share"] = all_ns > 0 ? Json(ns / static_cast<double>(all_ns)) : Json(nullptr);
   json["cache_hit_rate"] = value_of(now, "cache_hit_rate", type);
   json["waits"] = waits_json(now, type);

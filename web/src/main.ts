@@ -78,7 +78,8 @@ class App {
     this.series.append(event, view().type);
     if (first) this.reload();
     else if (view().span.live && view().page === "overview" && !document.hidden) this.draw();
-    document.documentElement.dataset["shown"] = String(event.time);
+    // How new what is on the screen is: until when queries are counted.
+    document.documentElement.dataset["shown"] = String(event.current ? Date.parse(event.current.timestamp) : event.time);
   }
 
   private onStatus(status: Status, reason: string): void {
