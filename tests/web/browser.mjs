@@ -28,7 +28,7 @@ const browser = await chromium.launch({
 async function open(path = "/", settings = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...settings });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(45_000);
   page.wrong = [];
   page.on("pageerror", (error) => page.wrong.push(`error: ${error.message}`));
   page.on("console", (message) => {

@@ -7,7 +7,7 @@ import { assertShown, figure } from "./figures.mjs";
 const SIZES = { wide: { width: 1440, height: 1000 }, phone: { width: 390, height: 844 } };
 
 /** Something of the page, once a condition holds of it. */
-async function eventually(read, holds, what, seconds = 20) {
+async function eventually(read, holds, what, seconds = 45) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const value = await read();
@@ -269,7 +269,7 @@ export const scenarios = {
     await step("end the agent");
     await eventually(() => text(page, "#connection"), (words) => /connection lost/.test(words), "that the connection is lost");
     await step("start the agent");
-    await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "live", "that it is back", 40);
+    await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "live", "that it is back");
     const shown = await page.evaluate(() => document.documentElement.dataset.shown);
     await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => now > shown, "new figures");
     await close(page);

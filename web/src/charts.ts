@@ -1,7 +1,7 @@
 // All charts: which there are, what each draws, and the one span of time that they share.
 import type { Charts } from "./api";
 import { TimeChart, type ChartEvents, type ChartSpec, type Line, type Mark } from "./chart";
-import { h } from "./dom";
+import { forgetThemeColors, h } from "./dom";
 import * as format from "./format";
 import type { Maybe } from "./format";
 import { HeatMap } from "./heat";
@@ -138,6 +138,7 @@ export class ChartBoard {
   }
 
   retheme(): void {
+    forgetThemeColors();
     for (const chart of this.everyChart()) chart.rebuild();
   }
 }

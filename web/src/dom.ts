@@ -28,7 +28,18 @@ export function setHidden(element: HTMLElement, hidden: boolean): void {
   if (element.hidden !== hidden) element.hidden = hidden;
 }
 
-/** What the style sheet says a custom property is just now. */
+const colors = new Map<string, string>();
+
+/** What the style sheet says a custom property is. Kept, for asking makes the browser work out its styles at once. */
 export function themeColor(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  let color = colors.get(name);
+  if (color === undefined) {
+    color = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    colors.set(name, color);
+  }
+  return color;
+}
+
+export function forgetThemeColors(): void {
+  colors.clear();
 }

@@ -164,7 +164,6 @@ class App {
     const range = this.range();
     this.board.mark([...outages(this.series), ...incidents(this.alerts, this.now())]);
     this.board.draw(this.series, range, span.live, type);
-    this.board.drawHeat(this.series.charts, range);
   }
 
   /** Asks for everything that the page shows, and again after a while where it is the present. */
@@ -201,6 +200,7 @@ class App {
     }
     this.toolbar.update(this.note());
     this.draw();
+    this.board.drawHeat(this.series.charts, this.range());
   }
 
   private async loadTypes(signal: AbortSignal): Promise<void> {
