@@ -7,12 +7,12 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 
 import harness
 
 SETTINGS = """set -g status off
 set -g default-terminal screen-256color
-set -g window-size manual
 set -g escape-time 0
 """
 
@@ -27,14 +27,16 @@ class TmuxScreen:
 
     def __init__(self, directory, columns, lines, **environment):
         self.directory = pathlib.Path(directory)
-        self.socket = self.directory / "tmux.sock"
+        # A server that has just been ended is in the way of one with its name.
+        self.socket = self.directory / f"tmux-{time.monotonic_ns()}"
         (self.directory / "tmux.conf").write_text(SETTINGS, encoding="ascii")
         self.program = None
         words = ["env", "-i", f"PATH={os.environ['PATH']}", f"HOME={directory}", "PS1=ready$ ", "TZ=UTC"]
         settings = {"LC_ALL": "C.UTF-8", "TERM": "screen-256color", **environment}
         words += [f"{name}={value}" for name, value in settings.items()]
-        self.tmux("-f", self.directory / "tmux.conf", "new-session", "-d", "-x", columns, "-y", lines,
-                  shlex.join([*words, "bash", "--norc", "--noprofile"]))
+        self.tmux("-f", self.directory / "tmux.conf", "new-session", "-d", "-c", self.directory, "-x", columns,
+                  "-y", lines, shlex.join([*words, "bash", "--norc", "--noprofile"]))
+        self.server = int(self.tmux("display-message", "-p", "#{pid}"))
         self.await_text("ready$")
 
     def tmux(self, *words):
@@ -47,6 +49,8 @@ class TmuxScreen:
         """Ends the server and what runs in it; nothing if it has ended."""
         subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, check=False,
                        timeout=harness.PATIENCE_SECONDS)
+        server = pathlib.Path(f"/proc/{self.server}")
+        harness.wait_until(lambda: not server.exists(), harness.PATIENCE_SECONDS, "the end of the tmux server")
         if self.program and pathlib.Path(f"/proc/{self.program}").exists():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.program, signal.SIGKILL)

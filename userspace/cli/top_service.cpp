@@ -43,12 +43,18 @@ class ServiceSource : public TopSource {
       Status status = look();
       if (stop_.is_set()) return;
       // An address that is wrong from the beginning is no service that comes back.
-      if (!status && first && status.error().code != kNotYet) return box_.end(std::move(status));
+      if (!status && first && status.error().code != kNotYet) return box_.end(explained(status.error()));
       note(status);
       box_.put(std::make_shared<const Board>(board_));
       deadline = std::max(deadline + options_.interval, Clock::now());
       if (stop_.wait_until(deadline)) return;
     }
+  }
+
+  [[nodiscard]] Error explained(const Error& error) const {
+    if (error.code != 0) return Error{options_.url + ": " + error.message};
+    return Error{options_.url + ": " + error.message +
+                 "; is `outrider run` there? --url names another, --pid needs none"};
   }
 
   void note(const Status& status) {
@@ -67,14 +73,16 @@ class ServiceSource : public TopSource {
     if (!options_.token.empty()) call.headers.emplace_back("Authorization", "Bearer " + options_.token);
     Result<HttpReply> reply = http_request(call);
     if (!reply) {
-      return Error{reply.error().message + "; is `outrider run` there? --url names another, --pid needs none"};
+      // Behind "GET http://HOST:PORT: ", which the title says.
+      const std::string& message = reply.error().message;
+      const std::size_t colon = message.find(": ");
+      return Error{colon == std::string::npos ? message : message.substr(colon + 2)};
     }
     if (reply->ok()) return std::move(reply->body);
     if (reply->status == 401) {
-      return Error{options_.url + " wants a token that is right; --token-file FILE names the file that holds it", 401};
+      return Error{"it wants a token that is right; --token-file FILE names the file that holds it", 401};
     }
-    return Error{fmt::format("{} answers {}: {}", options_.url, reply->status, error_from_json(reply->body)),
-                 reply->status};
+    return Error{fmt::format("it answers {}: {}", reply->status, error_from_json(reply->body)), reply->status};
   }
 
   /// Asks for everything; a board that could not be had leaves the one before.

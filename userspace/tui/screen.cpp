@@ -55,7 +55,7 @@ std::vector<Line> help(const View& view, const Board& board, std::size_t lines, 
 }
 
 Line keys(const View& view, std::size_t width) {
-  const char* text = "q quit  ? help  p pause  t target  1-8 < > sort  r reverse  Up Down Enter: a type";
+  const char* text = "q quit  ? help  p pause  t target  1-8 < > sort  r reverse  Enter one type";
   if (view.page == Page::kType) text = "q or Esc back  ? help  p pause  t target";
   if (view.page == Page::kHelp) text = "any key: back";
   return LineBuilder(width).add(text, Style::kDim).take();
