@@ -118,8 +118,10 @@ TEST_F(TuiParts, TheLegendNamesWhatIsThere) {
   WaitSeconds waits{};
   waits[OUTRIDER_WAIT_LOCK] = 1;
   waits[OUTRIDER_WAIT_CPU] = 0.1;
-  EXPECT_EQ(text_of(wait_legend(waits, 80)), "c cpu  l lock");
-  EXPECT_EQ(text_of(wait_legend(waits, 12)), "c cpu");
+  EXPECT_EQ(text_of(wait_legend(waits, 80).front()), "c cpu  l lock");
+  ASSERT_EQ(wait_legend(waits, 12).size(), 2U);
+  EXPECT_EQ(text_of(wait_legend(waits, 12)[1]), "l lock");
+  EXPECT_EQ(wait_legend(WaitSeconds{}, 80).size(), 1U);
 }
 
 TEST_F(TuiParts, SparklinesKnowZeroFromNothing) {

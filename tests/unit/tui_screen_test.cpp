@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/tui_board.h"
+#include "userspace/tui/last_probed.h"
 #include "userspace/tui/screen.h"
 
 namespace outrider {
@@ -167,6 +168,38 @@ TEST_F(TuiScreen, HelpNamesEveryWaitAndWhatCannotBeHad) {
   const auto screen = lines({24, 200});
   EXPECT_THAT(screen, Contains(HasSubstr("r run queue  d disk  f page fault  l lock  s sync  n network  p poll")));
   EXPECT_THAT(screen, Contains("- target_metrics.disk_usage: it writes to none"));
+}
+
+TEST_F(TuiScreen, NothingOfHelpIsCutAtEightyColumns) {
+  view_.page = Page::kHelp;
+  const auto screen = lines();
+  for (std::size_t i = 7; i < screen.size(); ++i) EXPECT_THAT(screen[i], testing::Not(testing::EndsWith("~")));
+  EXPECT_THAT(screen, Contains(HasSubstr("o other  ? unattributed")));
+}
+
+TEST_F(TuiScreen, WhatTheBudgetPausesIsShownAsItLastWas) {
+  LastProbed last;
+  last.fill(board_);
+  EXPECT_EQ(board_.targets[0].probed, nullptr);
+  Snapshot paused = two_types();
+  paused.timestamp_ms += 3000;
+  paused.overhead.mode = "paused";
+  paused.query_metrics.avg_response_time_seconds.reset();
+  for (auto& [name, type] : paused.query_metrics.query_type_breakdown) type.avg_response_time_seconds.reset();
+  board_ = board_of(paused);
+  last.fill(board_);
+  const auto screen = lines({24, 100});
+  EXPECT_THAT(screen[0], testing::EndsWith("22:13:23 "));
+  EXPECT_THAT(screen[2], testing::EndsWith("avg 2.67 ms  p95 12.5 ms  p99 20.0 ms  err 3.33 %"));
+  EXPECT_THAT(screen[5], HasSubstr("(paused: figures of 22:13:20)"));
+  EXPECT_THAT(screen[8], StartsWith(">path"));
+  EXPECT_THAT(screen[8], HasSubstr("75.0 6.00 ms 12.5 ms"));
+  EXPECT_THAT(screen[8], HasSubstr("dddd"));
+  // Of a target that never had probes on there is nothing older.
+  LastProbed none;
+  board_ = board_of(paused);
+  none.fill(board_);
+  EXPECT_THAT(lines()[2], HasSubstr("avg -"));
 }
 
 TEST_F(TuiScreen, TwoThousandTypesFitIntoTheirLines) {

@@ -7,7 +7,9 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <utility>
 
+#include "userspace/tui/last_probed.h"
 #include "userspace/tui/screen.h"
 #include "userspace/tui/series.h"
 #include "userspace/tui/terminal.h"
@@ -54,10 +56,14 @@ class Viewer {
   // While the view is paused the series go on: what was missed is in the charts afterwards.
   void take_figures() {
     box_.settle();
-    const SharedBoard newest = box_.newest();
-    if (newest != seen_) series_.add(*newest);
-    seen_ = newest;
-    if (!view_.paused || !board_) board_ = newest;
+    if (const SharedBoard newest = box_.newest(); newest != seen_) {
+      series_.add(*newest);
+      Board filled = *newest;
+      last_probed_.fill(filled);
+      filled_ = std::make_shared<const Board>(std::move(filled));
+      seen_ = newest;
+    }
+    if (!view_.paused || !board_) board_ = filled_;
   }
 
   BoardBox& box_;
@@ -65,7 +71,8 @@ class Viewer {
   Terminal& terminal_;
   View view_;
   Series series_;
-  SharedBoard seen_, board_;  // the newest, and the one on the screen
+  LastProbed last_probed_;
+  SharedBoard seen_, filled_, board_;  // the newest, as it came and as it is shown, and the one on the screen
 };
 
 /// Until there is something to show. False: the user wants to leave before.

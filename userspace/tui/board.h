@@ -17,6 +17,10 @@ struct BoardTarget {
   std::string name;
   std::string error;        ///< why it could not be attached to; empty: it was
   SharedSnapshot snapshot;  ///< null: there are no figures yet
+  SharedSnapshot probed{};  ///< see LastProbed; null: use `snapshot`
+
+  /// Whose figures of queries are to be shown; null: there are none.
+  [[nodiscard]] const Snapshot* queries() const { return probed ? probed.get() : snapshot.get(); }
 };
 
 struct BoardAlert {

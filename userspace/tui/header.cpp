@@ -137,21 +137,28 @@ std::string losses_of(const Snapshot& snapshot) {
   return sum == 0 ? "nothing" : fmt::format("{}:{}", sum, reasons);
 }
 
-Line cost(const Board& board, const Snapshot* snapshot, std::size_t width) {
-  LineBuilder line(width);
-  if (snapshot != nullptr) {
-    const Overhead& overhead = snapshot->overhead;
-    const auto share = overhead.percent_of_target_cpu;
-    line.add("costs ", Style::kDim)
-        .add(share ? percent_text(*share / 100) + " %" : "-")
-        .add(" of its cpu", Style::kDim);
-    if (overhead.ns_per_query) {
-      line.add(", ", Style::kDim).add(seconds_text(*overhead.ns_per_query / 1e9)).add("/query", Style::kDim);
-    }
-    line.add(" (").add(overhead.mode, overhead.mode == "full" ? Style::kPlain : Style::kWarn).add(")");
-    const std::string lost = losses_of(*snapshot);
-    line.add("  lost ", Style::kDim).add(lost, lost == "nothing" ? Style::kPlain : Style::kWarn).add("  ");
+// In which mode the probes are, and of when the figures of queries are if they are off in this interval.
+std::string mode_text(const BoardTarget& target) {
+  const std::string& mode = target.snapshot->overhead.mode;
+  if (target.queries() == target.snapshot.get()) return mode;
+  return mode + ": figures of " + clock_text(target.queries()->timestamp_ms);
+}
+
+void add_cost(LineBuilder& line, const BoardTarget& target) {
+  const Overhead& overhead = target.snapshot->overhead;
+  const auto share = overhead.percent_of_target_cpu;
+  line.add("costs ", Style::kDim).add(share ? percent_text(*share / 100) + " %" : "-").add(" of its cpu", Style::kDim);
+  if (overhead.ns_per_query) {
+    line.add(", ", Style::kDim).add(seconds_text(*overhead.ns_per_query / 1e9)).add("/query", Style::kDim);
   }
+  line.add(" (").add(mode_text(target), overhead.mode == "full" ? Style::kPlain : Style::kWarn).add(")");
+  const std::string lost = losses_of(*target.snapshot);
+  line.add("  lost ", Style::kDim).add(lost, lost == "nothing" ? Style::kPlain : Style::kWarn).add("  ");
+}
+
+Line cost(const Board& board, const BoardTarget* target, std::size_t width) {
+  LineBuilder line(width);
+  if (target != nullptr && target->snapshot) add_cost(line, *target);
   const auto cpu = board.agent.cpu_percent;
   line.add("agent ", Style::kDim).add(cpu ? percent_text(*cpu / 100) + " %" : "- %");
   if (board.agent.resident_bytes) line.add(fmt::format(" {:.0f} MiB", *board.agent.resident_bytes / 1048576));
@@ -173,10 +180,10 @@ std::vector<Line> header(const View& view, const Board& board, std::size_t width
   std::vector<Line> lines = {title(view, board, target, width)};
   lines.push_back(target != nullptr ? health(*target, width)
                                     : LineBuilder(width).add("nothing is watched", Style::kWarn).take());
-  lines.push_back(snapshot != nullptr ? load(*snapshot, width) : Line{});
+  lines.push_back(snapshot != nullptr ? load(*target->queries(), width) : Line{});
   lines.push_back(snapshot != nullptr ? resources(*snapshot, width) : Line{});
   lines.push_back(alerts(board, target, width));
-  lines.push_back(cost(board, snapshot, width));
+  lines.push_back(cost(board, target, width));
   lines.push_back(message(board, width));
   return lines;
 }

@@ -20,19 +20,19 @@ constexpr const char* kHelp[] = {
     "Up Down PgUp PgDn Home End   choose a type          Enter   its own page",
     "1 .. 8   sort by that column (again: reverse)       < >     sort by the next one",
     "r        reverse the order                          p       pause, and go on",
-    "t        next target                                q Esc   back; q in the table: quit",
+    "t        next target                                q Esc   back; q: quit",
     "",
     "COUNT/S  queries that ended, each second",
     "AVG P95 P99  response times; percentiles are within 1.6 %",
     "TIME%    share of the time of all types (a query inside another counts in both)",
-    "ERR%     failed of those that ended           HIT%         cache hits of accesses",
+    "ERR%     failed of those that ended          HIT%   hits of looks into the cache",
     "WAITS    where the time went, each class with the letter below:",
 };
 
 std::optional<WaitSeconds> waits_of(const View& view, const Board& board) {
   const BoardTarget* target = shown_target(view, board);
   if (target == nullptr || !target->snapshot) return std::nullopt;
-  const QueryMetrics& queries = target->snapshot->query_metrics;
+  const QueryMetrics& queries = target->queries()->query_metrics;
   if (view.page != Page::kType) return queries.waits;
   const auto found = queries.query_type_breakdown.find(view.type);
   return found == queries.query_type_breakdown.end() ? std::nullopt : found->second.waits;
@@ -42,7 +42,7 @@ std::vector<Line> help(const View& view, const Board& board, std::size_t lines, 
   std::vector<Line> page;
   page.reserve(lines);
   for (const char* text : kHelp) page.push_back(LineBuilder(width).add(text).take());
-  page.push_back(wait_legend(std::nullopt, width));
+  for (Line& line : wait_legend(std::nullopt, width)) page.push_back(std::move(line));
   page.emplace_back();
   const BoardTarget* target = shown_target(view, board);
   if (target == nullptr || !target->snapshot) return page;
@@ -85,7 +85,7 @@ Screen draw(View& view, const Board& board, const Series& series, ScreenSize siz
   std::move(body.begin(), body.end(), std::back_inserter(screen));
   screen.resize(size.lines - kFooterLines);
   const auto waits = waits_of(view, board);
-  screen.push_back(waits && view.page != Page::kHelp ? wait_legend(waits, size.columns) : Line{});
+  screen.push_back(waits && view.page != Page::kHelp ? wait_legend(waits, size.columns).front() : Line{});
   screen.push_back(keys(view, size.columns));
   return screen;
 }

@@ -120,7 +120,7 @@ std::vector<Line> type_page(const View& view, const Board& board, const Series& 
     page.push_back(LineBuilder(width).add("  There are no figures of this type now.", Style::kDim).take());
     return page;
   }
-  const Snapshot& snapshot = *shown_target(view, board)->snapshot;
+  const Snapshot& snapshot = *shown_target(view, board)->queries();
   page.push_back(rates(*found, width));
   page.push_back(percentiles(*found, width));
   // Two charts with a title each; what they leave is for the waits, their heading and the line of the rest.

@@ -98,7 +98,7 @@ std::vector<Line> type_table(View& view, const Board& board, std::size_t lines, 
     table.push_back(LineBuilder(width).add(" " + why_empty(shown_target(view, board)), Style::kDim).take());
     return table;
   }
-  const std::string& mode = shown_target(view, board)->snapshot->overhead.mode;
+  const std::string& mode = shown_target(view, board)->queries()->overhead.mode;
   const std::size_t end = std::min(rows.size(), view.first_row + view.visible_rows);
   table.reserve(end - view.first_row + 1);
   for (std::size_t i = view.first_row; i < end; ++i) table.push_back(table_row(rows[i], i == view.row, mode, width));

@@ -84,8 +84,8 @@ const BoardTarget* shown_target(const View& view, const Board& board) {
 
 std::vector<TypeRow> shown_rows(const View& view, const Board& board) {
   const BoardTarget* target = shown_target(view, board);
-  if (target == nullptr || !target->snapshot) return {};
-  std::vector<TypeRow> rows = type_rows(*target->snapshot);
+  if (target == nullptr || target->queries() == nullptr) return {};
+  std::vector<TypeRow> rows = type_rows(*target->queries());
   sort_rows(rows, view.sort, view.reversed);
   return rows;
 }

@@ -59,17 +59,21 @@ void add_wait_bar(LineBuilder& line, const std::optional<WaitSeconds>& waits, st
   }
 }
 
-Line wait_legend(const std::optional<WaitSeconds>& waits, std::size_t width) {
+std::vector<Line> wait_legend(const std::optional<WaitSeconds>& waits, std::size_t width) {
+  std::vector<Line> lines;
   LineBuilder line(width);
   for (std::size_t i = 0; i < kWaitClasses.size(); ++i) {
     if (waits && (*waits)[i] <= 0) continue;
     const std::string name = kWaitClasses[i].name;
-    // A name that is cut would say less than none.
-    if (line.room() < name.size() + 4) break;
+    if (line.column() > 0 && line.room() < name.size() + 4) {
+      lines.push_back(line.take());
+      line = LineBuilder(width);
+    }
     if (line.column() > 0) line.add("  ");
     line.add(std::string(1, kWaitClasses[i].letter), wait_style(i)).add(" " + name, Style::kDim);
   }
-  return line.take();
+  lines.push_back(line.take());
+  return lines;
 }
 
 }  // namespace outrider

@@ -30,7 +30,7 @@ void add_wait_bar(LineBuilder& line, const std::optional<WaitSeconds>& waits, st
 /// Classes from the largest share to the smallest, without those that have none.
 std::vector<std::size_t> waits_by_share(const WaitSeconds& waits);
 
-/// The letters of the classes that are in `waits`, or of all: "c cpu  l lock".
-Line wait_legend(const std::optional<WaitSeconds>& waits, std::size_t width);
+/// The letters of the classes that are in `waits`, or of all: "c cpu  l lock". As many lines as it takes, one at least.
+std::vector<Line> wait_legend(const std::optional<WaitSeconds>& waits, std::size_t width);
 
 }  // namespace outrider
