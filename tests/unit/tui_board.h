@@ -26,6 +26,39 @@ class TuiTest : public testing::Test {
   void TearDown() override { std::setlocale(LC_CTYPE, "C"); }
 };
 
+inline TypeMetrics type_of(double per_second, double average, double p95, double p99, double success) {
+  TypeMetrics type;
+  type.interval_count = static_cast<std::uint64_t>(per_second);
+  type.count = 10 * type.interval_count;
+  type.queries_per_second = per_second;
+  type.avg_response_time_seconds = average;
+  type.p95_response_time_seconds = p95;
+  type.p99_response_time_seconds = p99;
+  type.success_rate = success;
+  type.waits = WaitSeconds{};
+  return type;
+}
+
+inline void add_queries(QueryMetrics& q) {
+  q.queries_per_second = 150;
+  q.queries_per_second_5m = 148;
+  q.avg_response_time_seconds = 0.0026667;
+  q.p95_response_time_seconds = 0.0125;
+  q.p99_response_time_seconds = 0.02;
+  q.error_rate = 0.0333;
+  q.current_concurrent = 3;
+  q.waits = WaitSeconds{};
+  TypeMetrics factual = type_of(100, 0.001, 0.002, 0.003, 1);
+  factual.cache_hit_rate = 0.98;
+  (*factual.waits)[OUTRIDER_WAIT_CPU] = (*q.waits)[OUTRIDER_WAIT_CPU] = 0.075;
+  (*factual.waits)[OUTRIDER_WAIT_LOCK] = (*q.waits)[OUTRIDER_WAIT_LOCK] = 0.025;
+  TypeMetrics path = type_of(50, 0.006, 0.0125, 0.02, 0.9);
+  path.failed = 50;
+  path.abandoned = 1;
+  (*path.waits)[OUTRIDER_WAIT_DISK] = (*q.waits)[OUTRIDER_WAIT_DISK] = 0.3;
+  q.query_type_breakdown = {{"factual", factual}, {"other", {}}, {"path", path}};
+}
+
 /// Two types: `factual` takes a quarter of the time, `path` three and fails in a tenth of the queries.
 inline Snapshot two_types() {
   Snapshot s;
@@ -33,42 +66,7 @@ inline Snapshot two_types() {
   s.target = "engine";
   s.interval_seconds = 1;
   s.overhead = {210, 0.3, "full", 1};
-  s.query_metrics.queries_per_second = 150;
-  s.query_metrics.queries_per_second_5m = 148;
-  s.query_metrics.avg_response_time_seconds = 0.0026667;
-  s.query_metrics.p95_response_time_seconds = 0.0125;
-  s.query_metrics.p99_response_time_seconds = 0.02;
-  s.query_metrics.error_rate = 0.0333;
-  s.query_metrics.current_concurrent = 3;
-  TypeMetrics factual;
-  factual.count = 1000;
-  factual.interval_count = 100;
-  factual.queries_per_second = 100;
-  factual.avg_response_time_seconds = 0.001;
-  factual.p95_response_time_seconds = 0.002;
-  factual.p99_response_time_seconds = 0.003;
-  factual.success_rate = 1;
-  factual.cache_hit_rate = 0.98;
-  factual.waits = WaitSeconds{};
-  (*factual.waits)[OUTRIDER_WAIT_CPU] = 0.075;
-  (*factual.waits)[OUTRIDER_WAIT_LOCK] = 0.025;
-  TypeMetrics path;
-  path.count = 500;
-  path.failed = 50;
-  path.abandoned = 1;
-  path.interval_count = 50;
-  path.queries_per_second = 50;
-  path.avg_response_time_seconds = 0.006;
-  path.p95_response_time_seconds = 0.0125;
-  path.p99_response_time_seconds = 0.02;
-  path.success_rate = 0.9;
-  path.waits = WaitSeconds{};
-  (*path.waits)[OUTRIDER_WAIT_DISK] = 0.3;
-  s.query_metrics.waits = WaitSeconds{};
-  (*s.query_metrics.waits)[OUTRIDER_WAIT_CPU] = 0.075;
-  (*s.query_metrics.waits)[OUTRIDER_WAIT_LOCK] = 0.025;
-  (*s.query_metrics.waits)[OUTRIDER_WAIT_DISK] = 0.3;
-  s.query_metrics.query_type_breakdown = {{"factual", factual}, {"other", {}}, {"path", path}};
+  add_queries(s.query_metrics);
   s.target_metrics.thread_count = 5;
   s.target_metrics.uptime_seconds = 11'520;  // 3 h 12 min
   s.target_metrics.cpu_usage = 92.1;
