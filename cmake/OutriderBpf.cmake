@@ -1,5 +1,5 @@
 # outrider_bpf(NAME SOURCES a.bpf.c ...): compiles each source with clang, links them with bpftool and generates
-# <binary dir>/NAME.skel.h, behind the interface library outrider_bpf. Every header that clang read is a dependency.
+# <binary dir>/NAME.skel.h, behind the interface library outrider_bpf, which is one for all calls. Every header that clang read is a dependency.
 find_program(BPF_CLANG NAMES clang clang-19 clang-18 clang-16 clang-14 REQUIRED)
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 
@@ -39,7 +39,9 @@ function(outrider_bpf name)
     COMMENT "BPF skeleton ${name}.skel.h"
     VERBATIM)
   add_custom_target(${name}_skeleton DEPENDS ${skeleton})
-  add_library(outrider_bpf INTERFACE)
+  if(NOT TARGET outrider_bpf)
+    add_library(outrider_bpf INTERFACE)
+  endif()
   target_include_directories(outrider_bpf SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR})
   add_dependencies(outrider_bpf ${name}_skeleton)
 endfunction()

@@ -221,6 +221,60 @@ struct outrider_site {
 	__u64 twins;  /* bits of the files that may be the same one; 0: none */
 };
 
+/* ---- stacks (sample.bpf.c) ---- */
+
+#define OUTRIDER_USER_FRAMES 127   /* as many as the kernel itself collects */
+#define OUTRIDER_KERNEL_FRAMES 32  /* the innermost ones */
+#define OUTRIDER_MAX_STACKS 8192   /* different ones between two readings */
+#define OUTRIDER_MAX_BLOCKED 4096  /* threads that wait at the same time */
+
+/* Why a sample or a wait is in no stack, or in one with less detail. */
+enum outrider_stack_loss {
+	OUTRIDER_STACK_LOSS_FULL = 0,     /* no room for another stack until the next reading */
+	OUTRIDER_STACK_LOSS_BUSY,         /* the table could not be changed at this moment */
+	OUTRIDER_STACK_LOSS_BLOCKED_FULL, /* too many threads wait: this wait has no stack */
+	OUTRIDER_STACK_LOSS_NO_USER,      /* counted, but with no frame of the engine itself */
+	OUTRIDER_STACK_LOSSES
+};
+
+#define OUTRIDER_STACK_LOSS_NAMES {"stacks_full", "stacks_busy", "blocked_full", "no_user_stack"}
+
+#define OUTRIDER_STACK_CUT 1u   /* deeper than user[] */
+#define OUTRIDER_STACK_WHOLE 2u /* its outermost frame was reached */
+
+/* A stack as the key of its own counter: two different ones can never be taken for each other. Every byte counts;
+ * unused ones are zero. */
+struct outrider_stack_key {
+	__u16 path[OUTRIDER_MAX_DEPTH]; /* 1 + slot of each open query, the outermost first; 0: none */
+	__u32 tgid;                     /* whose addresses user[] has */
+	__u8 wait_class;                /* OUTRIDER_WAIT_CPU: it ran */
+	__u8 flags;
+	__u8 round;                     /* of reading: nobody adds to those of an earlier one */
+	__u8 target;
+	__u64 kernel[OUTRIDER_KERNEL_FRAMES]; /* return addresses, innermost first, zeros behind the outermost */
+	__u64 user[OUTRIDER_USER_FRAMES];
+};
+
+struct outrider_stack_value {
+	__u64 count;
+	__u64 ns; /* waited */
+};
+
+/* A thread that waits now. */
+struct outrider_blocked {
+	__u64 since_ns;
+	struct outrider_stack_key key;
+};
+
+/* Of one target, since the sampler was attached. */
+struct outrider_stack_counts {
+	__u64 samples;     /* of threads in a query */
+	__u64 waits;
+	__u64 short_waits; /* of `waits`, those below the threshold: in no stack */
+	__u64 short_ns;
+	__u64 losses[OUTRIDER_STACK_LOSSES];
+};
+
 #ifdef __cplusplus
 #define OUTRIDER_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), "layout is part of the ABI")
 #else
@@ -235,5 +289,7 @@ OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16 + 8 + 2 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_process, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_exe, 16);
+OUTRIDER_ASSERT_SIZE(struct outrider_stack_key, 8 * 2 + 8 + 32 * 8 + 127 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_stack_counts, 8 * 8);
 
 #endif

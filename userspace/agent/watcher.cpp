@@ -8,6 +8,7 @@
 #include <set>
 
 #include "userspace/base/moment.h"
+#include "userspace/kernel/stack_sampler.h"
 #include "userspace/kernel/trap_cost.h"
 
 namespace outrider {
@@ -236,6 +237,7 @@ WatchedState Watcher::state(std::uint32_t index) const {
   WatchedState state;
   for (const Watched& target : targets_) {
     if (target.watch.index() != index) continue;
+    state.label = target.watch.label();
     state.profile = target.watch.profile();
     state.build_id = target.watch.build_id();
     state.handle_limit = target.resources.handle_limit();
@@ -243,6 +245,19 @@ WatchedState Watcher::state(std::uint32_t index) const {
     if (target.watch.over(target.processes)) state.over = target.watch.why_over();
   }
   return state;
+}
+
+Result<StackSampler> Watcher::sample_stacks(std::uint32_t index, const SamplerOptions& options) const {
+  for (const Watched& target : targets_) {
+    if (target.watch.index() != index) continue;
+    if (target.shedder.plan().mode == ProbeMode::kFull) return StackSampler::make(*session_, index, options);
+    return Error{
+        fmt::format("{}: the starts of its queries are not probed now (light mode, or its probes are paused to "
+                    "keep inside the budget), so nobody can tell which stack is of which query",
+                    target.watch.label()),
+        EAGAIN};
+  }
+  return Error{"no such target", ENOENT};
 }
 
 bool Watcher::all_over() const {

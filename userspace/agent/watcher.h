@@ -30,6 +30,9 @@
 
 namespace outrider {
 
+class StackSampler;
+struct SamplerOptions;
+
 /// auto: everything inside the budget; the other two are the user's choice and nothing is shed.
 enum class WatchMode { kAuto, kFull, kLight };
 
@@ -54,6 +57,7 @@ struct Reading {
 
 /// What a target has come to.
 struct WatchedState {
+  std::string label;     ///< what every output calls it
   std::string profile;   ///< empty: no engine was found yet
   std::string build_id;  ///< see TargetWatch::build_id
   std::size_t processes = 0;
@@ -94,6 +98,16 @@ class Watcher {
 
   /// Of a target that add() returned and nobody removed.
   [[nodiscard]] WatchedState state(std::uint32_t target) const;
+
+  /// Samples the stacks of a target's threads that are in a query, until the sampler is gone. Errors: the starts of its
+  /// queries are not seen now; the kernel refuses.
+  Result<StackSampler> sample_stacks(std::uint32_t target, const SamplerOptions& options) const;
+  [[nodiscard]] std::vector<pid_t> processes(std::uint32_t target) const { return session_->processes(target); }
+  /// The query types of a target, by slot.
+  [[nodiscard]] std::map<std::uint32_t, std::string> type_names(std::uint32_t target) const {
+    return session_->type_names(target);
+  }
+
   [[nodiscard]] std::size_t map_bytes() const { return session_->map_bytes(); }
   [[nodiscard]] double trap_ns() const { return prices_.trap_ns; }
 

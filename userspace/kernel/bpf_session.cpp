@@ -10,6 +10,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -430,6 +431,24 @@ Status BpfSession::take_stock() {
 }
 
 TargetCounters BpfSession::read(std::uint32_t target) { return state_->counters.read(target, state_->closed_epoch); }
+
+std::map<std::uint32_t, std::string> BpfSession::type_names(std::uint32_t target) const {
+  std::map<std::uint32_t, std::string> names;
+  for_each_entry<outrider_type_key, std::uint32_t>(
+      bpf_map__fd(state_->skeleton->maps.types), [&](const outrider_type_key& key, std::uint32_t slot) {
+        if (key.target == target) names[slot] = std::string(&key.name[0], strnlen(&key.name[0], sizeof(key.name)));
+      });
+  return names;
+}
+
+std::map<std::string, int> BpfSession::maps() const {
+  std::map<std::string, int> all;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, state_->skeleton->obj) {
+    if (!bpf_map__is_internal(map)) all.emplace(bpf_map__name(map), bpf_map__fd(map));
+  }
+  return all;
+}
 
 std::uint64_t BpfSession::map_bytes() const {
   std::uint64_t total = 0;

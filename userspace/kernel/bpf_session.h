@@ -96,6 +96,12 @@ class BpfSession {
   /// The counters of `target`; interval figures are those of the interval last closed.
   [[nodiscard]] TargetCounters read(std::uint32_t target);
 
+  /// The query types of `target` by slot, nested ones too.
+  [[nodiscard]] std::map<std::uint32_t, std::string> type_names(std::uint32_t target) const;
+
+  /// Descriptors of the maps by name, for programs of another object. They stay the session's.
+  [[nodiscard]] std::map<std::string, int> maps() const;
+
   /// Bytes of all maps, as the kernel accounts them.
   [[nodiscard]] std::uint64_t map_bytes() const;
 

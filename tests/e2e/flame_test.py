@@ -1,0 +1,189 @@
+"""Flame graphs of the example engine: what queries run and where they wait, each under its own type.
+
+Which type a sample belongs to is checked against the engine itself: four of its functions answer queries of one type
+only (usdt/example/engine.cpp), so whoever runs in one of them is in a query of that type, and the engine's record says
+that all types ran."""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import subprocess
+import xml.etree.ElementTree
+
+import harness
+
+# The function that only queries of this type run.
+ANSWERS = {"path": "shortest_path", "relational": "count_related", "hierarchical": "class_depth",
+           "aggregate": "summarize_predicate"}
+# What a thread that cannot have its mutex is in: the C library's function, by name where its debug file is installed.
+LOCK = re.compile(r"lll_lock_wait|pthread_mutex_lock|libc\.so")
+
+
+def parse_folded(text):
+    """[(frames, value)], the outermost frame first."""
+    stacks = []
+    for line in text.splitlines():
+        frames, _, value = line.rpartition(" ")
+        stacks.append((frames.split(";"), int(value)))
+    return stacks
+
+
+def share_of(stacks, condition):
+    total = sum(value for _, value in stacks)
+    return sum(value for frames, value in stacks if condition(frames)) / total
+
+
+def has(frames, name):
+    return any(name in frame for frame in frames)
+
+
+class Flame(harness.Case):
+    def flame(self, *arguments, code=0, seconds=harness.PATIENCE_SECONDS):
+        """Runs `outrider flame`; returns (stdout, stderr)."""
+        child = harness.Child([harness.OUTRIDER, "flame", *arguments])
+        self.addCleanup(child.kill)
+        links = set()
+        while child.running and not links:
+            links = harness.bpf_links_of(child.pid)
+        got = child.wait(seconds)
+        harness.assert_links_gone(links)
+        self.assertEqual(got, code, child.describe())
+        return "\n".join(child.out), "\n".join(child.err)
+
+    def of_load(self, load, *arguments, code=0):
+        """A flame graph of an engine that is under load all the time. Returns (stacks, what was said)."""
+        engine = self.engine(*load, "--duration", 60, record=False, hold=False, delay=0)
+        out, err = self.flame("--pid", engine.pid, "--for", "4s", *arguments, code=code)
+        self.assertTrue(engine.running, engine.describe())
+        return parse_folded(out), err
+
+    def test_slow_cpu(self):
+        """The slow function is what runs."""
+        stacks, said = self.of_load(("--threads", 2, "--rate", 100, "--fault", "spin:10/100@0"))
+        self.assertGreater(share_of(stacks, lambda frames: has(frames, "WaitPlanter::plant")), 0.9, said)
+        self.assertRegex(said, r"\d+ samples over")
+        self.assertIn("truncated: ", said)
+        self.assertIn("losses: none", said)
+        broken = share_of(stacks, lambda frames: "[truncated]" in frames)
+        self.assertAlmostEqual(100 * broken, float(re.search(r"truncated: ([\d.]+) %", said)[1]), delta=0.1)
+        for frames, _ in stacks:  # a stack is whole, or says that it is not
+            self.assertTrue(frames[1] == "[truncated]" or re.search("_M_run|start_thread|clone", frames[1]), frames)
+
+    def test_lock_convoy(self):
+        """The lock is on top of what queries wait for, and the wait is as long as the engine's own record has it."""
+        engine = self.engine("--threads", 4, "--rate", 200, "--fault", "lock:5/100@0", "--duration", 5)
+        child = harness.Child([harness.OUTRIDER, "flame", "--pid", engine.pid, "--off-cpu", "--no-kernel", "--for",
+                               "60s", "--threshold", "1ms", "--type", "path"])
+        self.addCleanup(child.kill)
+        harness.wait_until(lambda: harness.bpf_links_of(child.pid) or not child.running, 30, "the attach")
+        child.await_line(child.err, "recording", harness.ATTACH_SECONDS)
+        engine.release()
+        rows = engine.finish()
+        self.assertEqual(child.wait(), 0, child.describe())  # ends with the engine
+        stacks, said = parse_folded("\n".join(child.out)), "\n".join(child.err)
+        self.assertGreater(share_of(stacks, lambda frames: LOCK.search(frames[-1])), 0.9, stacks)
+        self.assertRegex(said, r"waited for: lock 9\d\.|waited for: lock 100\.0")
+        planted = sum(row.wait_ns for row in rows if row.wait_class == "lock" and row.type == "path")
+        found = sum(value for _, value in stacks)
+        self.assertLess(found, 1.05 * planted, said)
+        self.assertGreater(found, 0.6 * planted, said)  # the rest is run queue, and waits below the threshold
+
+    def check_types(self, stacks, said):
+        """Every sample in a function of one type is that type's, and no sample of the type is in another's function."""
+        by_type = collections.Counter()
+        wrong = collections.Counter()
+        for frames, value in stacks:
+            for query_type, function in ANSWERS.items():
+                if not has(frames, f"::{function}("):
+                    continue
+                by_type[query_type] += value
+                if frames[0] != query_type:
+                    wrong[query_type, frames[0]] += value
+        self.assertGreater(sum(by_type.values()), 100, said)
+        self.assertGreater(by_type["path"], 0, by_type)
+        self.assertGreater(by_type["aggregate"], 0, by_type)
+        self.assertLessEqual(sum(wrong.values()), 0.01 * sum(by_type.values()), wrong)
+
+    def test_types(self):
+        # More samples than usual, for a machine that does other things too.
+        load = ("--threads", 2, "--rate", 0, "--fault", "cold:100@0")
+        stacks, said = self.of_load(load, "--frequency", 999)
+        self.assertEqual({frames[0] for frames, _ in stacks} - set(harness.INTENTS), set())
+        self.check_types(stacks, said)
+
+    def test_types_of_nested_queries(self):
+        """An inner query's samples are its own type's and those of the query around it."""
+        load = ("--threads", 2, "--rate", 0, "--mode", "nested", "--fault", "cold:100@0")
+        stacks, said = self.of_load(load, "--frequency", 999)
+        self.assertEqual({frames[0] for frames, _ in stacks} - set(harness.INTENTS), set())
+        self.check_types(stacks, said)
+        inner, _ = self.of_load(load, "--frequency", 999, "--type", "lookup")
+        self.assertTrue(any(has(frames, "::shortest_path(") for frames, _ in inner), inner)
+
+    def test_one_type_only(self):
+        load = ("--threads", 2, "--rate", 0, "--fault", "cold:100@0")
+        stacks, said = self.of_load(load, "--frequency", 999, "--type", "aggregate")
+        others = [name for query_type, name in ANSWERS.items() if query_type != "aggregate"]
+        self.assertGreater(sum(value for frames, value in stacks if has(frames, "::summarize_predicate(")), 10, said)
+        self.assertLess(share_of(stacks, lambda frames: any(has(frames, f"::{name}(") for name in others)), 0.01)
+
+    def test_queries_that_change_threads(self):
+        stacks, said = self.of_load(("--mode", "hop", "--threads", 2, "--rate", 100, "--fault", "spin:10/100@0"))
+        self.assertGreater(share_of(stacks, lambda frames: has(frames, "WaitPlanter::plant")), 0.8, said)
+
+    def test_formats(self):
+        engine = self.engine("--threads", 2, "--rate", 0, "--duration", 60, record=False, hold=False, delay=0)
+        for ending in ("svg", "json", "pb.gz", "folded"):
+            path = self.directory / f"out.{ending}"
+            self.flame("--pid", engine.pid, "--for", "1s", "-o", path)
+            self.assertGreater(path.stat().st_size, 100)
+        svg = xml.etree.ElementTree.parse(self.directory / "out.svg").getroot()
+        self.assertTrue(svg.tag.endswith("svg"))
+        tree = json.loads((self.directory / "out.json").read_text())
+        self.assertEqual(tree["value"], sum(child["value"] for child in tree["children"]))
+        self.assertTrue(parse_folded((self.directory / "out.folded").read_text()))
+        self.assertEqual([name.name for name in self.directory.glob("*.tmp")], [])
+        self.read_with_pprof(self.directory / "out.pb.gz")
+
+    def read_with_pprof(self, path):
+        """By pprof itself, where it is installed."""
+        go = pathlib.Path("/usr/bin/go")
+        if not go.exists():
+            print("skipped: pprof's own reading of the file: go is not installed")
+            return
+        done = subprocess.run([go, "tool", "pprof", "-top", path], capture_output=True, text=True, check=False,
+                              timeout=harness.PATIENCE_SECONDS, env={**os.environ, "HOME": str(self.directory)})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("cpu", done.stdout)
+
+    def test_nothing_to_see(self):
+        engine = self.engine("--duration", 60, record=False)
+        engine.release()
+        _, said = self.flame("--pid", engine.pid, "--for", "1s", "--type", "no-such-type", code=1)
+        self.assertIn("no-such-type", said)
+        self.assertIn("types that were seen: ", said)
+        path = self.directory / "out.svg"
+        self.flame("--pid", engine.pid, "--for", "1s", "--type", "no-such-type", "-o", path, code=1)
+        self.assertFalse(path.exists())
+
+    def test_bad_arguments(self):
+        for arguments, code, sentence in (((), 2, ""),
+                                          (("--pid", "1", "-o", "x.png"), 2, "the ending says the format"),
+                                          (("--pid", "1", "--for", "never"), 2, "duration"),
+                                          (("--pid", "4194304"), 1, "no process"),
+                                          (("--pid", "1", "--name", "x"), 2, "")):
+            with self.subTest(arguments):
+                _, said = self.flame(*arguments, code=code)
+                self.assertIn(sentence, said)
+
+    def test_an_output_that_cannot_be_written(self):
+        engine = self.engine("--threads", 2, "--rate", 0, "--duration", 60, record=False, hold=False, delay=0)
+        _, said = self.flame("--pid", engine.pid, "--for", "1s", "-o", self.directory / "absent" / "out.svg", code=1)
+        self.assertIn("No such file or directory", said)
+
+
+if __name__ == "__main__":
+    harness.require_kernel()
+    harness.main()

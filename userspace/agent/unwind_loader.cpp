@@ -1,0 +1,46 @@
+#include "userspace/agent/unwind_loader.h"
+
+#include <algorithm>
+
+#include "userspace/symbols/unwind_table.h"
+
+namespace outrider {
+
+const UnwindLoader::Image& UnwindLoader::image_of(StackSampler& sampler, pid_t pid, const ExecutableMapping& mapping) {
+  const Key key{mapping.device, mapping.inode, mapping.path, mapping.offset};
+  const auto found = images_.find(key);
+  if (found != images_.end()) return found->second;
+  Image image;
+  const Fd fd = open_mapping(procfs_, pid, mapping);
+  if (fd.valid()) {
+    const UnwindTable table = read_unwind_table(fd.get(), mapping.offset, OUTRIDER_UNWIND_ROWS / 2);
+    const auto first = sampler.add_unwind_rows(table.rows);
+    if (first) image = {table.linked, *first, static_cast<std::uint32_t>(table.rows.size())};
+    if (!first || table.too_large) ++left_out_;
+  }
+  return images_.emplace(key, image).first->second;
+}
+
+void UnwindLoader::update(StackSampler& sampler, const std::vector<pid_t>& processes) {
+  for (const pid_t pid : processes) {
+    if (known_.contains(pid)) continue;
+    const auto mappings = read_maps(procfs_, pid);
+    if (!mappings) continue;
+    known_.insert(pid);
+    outrider_unwind_process process{};
+    for (const ExecutableMapping& mapping : *mappings) {
+      if (process.count == OUTRIDER_UNWIND_MAPPINGS - 1) break;
+      const Image& image = image_of(sampler, pid, mapping);
+      process.mappings[process.count++] = {.begin = mapping.begin,
+                                           .end = mapping.end,
+                                           .bias = mapping.begin - image.linked,
+                                           .first_row = image.first_row,
+                                           .rows = image.rows};
+    }
+    sampler.set_process(pid, process);
+  }
+  std::erase_if(known_,
+                [&](pid_t pid) { return std::find(processes.begin(), processes.end(), pid) == processes.end(); });
+}
+
+}  // namespace outrider

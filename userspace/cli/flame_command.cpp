@@ -1,0 +1,219 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "userspace/agent/flame.h"
+#include "userspace/agent/signals.h"
+#include "userspace/base/moment.h"
+#include "userspace/base/units.h"
+#include "userspace/cli/commands.h"
+#include "userspace/export/flame_pprof.h"
+#include "userspace/export/flame_svg.h"
+#include "userspace/export/flame_text.h"
+
+namespace outrider {
+namespace {
+
+struct FlameArguments {
+  std::string pid, exe, name, type, profile, duration = "10s", threshold = "1ms", output;
+  unsigned frequency = 99;
+  bool off_cpu = false, no_kernel = false;
+};
+
+enum class Format { kFolded, kSvg, kPprof, kJson };
+
+Result<Format> format_of(const std::string& path) {
+  if (path.empty() || path.ends_with(".folded") || path.ends_with(".txt")) return Format::kFolded;
+  if (path.ends_with(".svg")) return Format::kSvg;
+  if (path.ends_with(".pb.gz")) return Format::kPprof;
+  if (path.ends_with(".json")) return Format::kJson;
+  return Error{fmt::format("-o {}: the ending says the format; give .svg, .folded, .pb.gz or .json", path), EINVAL};
+}
+
+Result<std::string> render(const FlameGraph& graph, Format format) {
+  switch (format) {
+    case Format::kSvg:
+      return flame_svg(graph);
+    case Format::kPprof:
+      return flame_pprof(graph, unix_ms() * 1'000'000);
+    case Format::kJson:
+      return flame_tree_json(graph);
+    case Format::kFolded:
+      break;
+  }
+  return flame_folded(graph);
+}
+
+// Whole or not at all.
+Status write_file(const std::string& path, const std::string& content) {
+  const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
+  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+  if (!file) return Error::from_errno(errno, "write " + path);
+  file << content;
+  file.close();
+  std::error_code error;
+  if (file) std::filesystem::rename(temporary, path, error);
+  if (file && !error) return Ok{};
+  std::error_code ignored;
+  std::filesystem::remove(temporary, ignored);
+  return Error{fmt::format("write {}: {}", path, error ? error.message() : "it cannot be written whole"), EIO};
+}
+
+Result<FlameOptions> make_options(const FlameArguments& arguments) {
+  FlameOptions options;
+  if (!arguments.pid.empty()) options.target = {TargetSpec::Kind::kPid, arguments.pid};
+  if (!arguments.exe.empty()) options.target = {TargetSpec::Kind::kExe, arguments.exe};
+  if (!arguments.name.empty()) options.target = {TargetSpec::Kind::kName, arguments.name};
+  Result<std::chrono::milliseconds> duration = parse_duration(arguments.duration);
+  if (!duration) return duration.error();
+  options.duration = *duration;
+  Result<std::chrono::milliseconds> threshold = parse_duration(arguments.threshold);
+  if (!threshold) return threshold.error();
+  options.request.type = arguments.type;
+  options.request.sampler = {.frequency = arguments.frequency,
+                             .off_cpu = arguments.off_cpu,
+                             .shortest_wait = *threshold,
+                             .kernel_frames = !arguments.no_kernel};
+  Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
+  if (!profiles) return profiles.error();
+  options.attach.profiles = std::move(*profiles);
+  options.attach.generation = uprobe_generation();
+  return options;
+}
+
+std::string amount(const FlameGraph& graph) {
+  if (graph.kind == FlameKind::kOnCpu) return fmt::format("{} samples", graph.tree.total());
+  return fmt::format("{} in {} waits", format_seconds(graph.in_unit(graph.tree.total())), graph.stacks);
+}
+
+// The largest first, with the share of the whole.
+std::string describe_waits(const std::map<std::string, std::uint64_t>& classes, std::uint64_t total) {
+  std::vector<std::pair<std::uint64_t, std::string>> sorted;
+  sorted.reserve(classes.size());
+  for (const auto& [name, ns] : classes) sorted.emplace_back(ns, name);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::string text;
+  for (const auto& [ns, name] : sorted) {
+    text += fmt::format("{}{} {:.1f} %", text.empty() ? "" : ", ", name,
+                        100 * static_cast<double>(ns) / static_cast<double>(total));
+  }
+  return text;
+}
+
+// What somebody who reads the graph must know of it.
+void describe(const FlameReport& report) {
+  const FlameGraph& graph = report.graph;
+  fmt::print(stderr, "{}: {} over {:.1f} s\n", graph.target, amount(graph), graph.seconds);
+  if (!report.wait_classes.empty())
+    fmt::print(stderr, "waited for: {}\n", describe_waits(report.wait_classes, graph.tree.total()));
+  if (graph.short_waits > 0) {
+    fmt::print(stderr, "left out: {} shorter waits of all types, {} together\n", graph.short_waits,
+               format_seconds(static_cast<double>(graph.short_wait_ns) / 1e9));
+  }
+  fmt::print(stderr, "truncated: {:.1f} % is in stacks whose outermost frames could not be found, under {}\n",
+             100 * graph.broken_share(), kTruncatedFrame);
+  if (graph.losses.empty()) fmt::print(stderr, "losses: none\n");
+  for (const auto& [reason, count] : graph.losses) fmt::print(stderr, "lost: {} {}\n", count, reason);
+}
+
+std::string why_empty(const FlameReport& report) {
+  const char* what = report.graph.kind == FlameKind::kOnCpu ? "no thread was in a query when a sample was taken"
+                                                            : "no query waited for as long as the threshold";
+  if (report.graph.type.empty()) return fmt::format("{}: {}", report.graph.target, what);
+  std::string types;
+  for (const std::string& type : report.types_seen) types += (types.empty() ? "" : ", ") + type;
+  return fmt::format("{}: of type '{}' {}; {}{}", report.graph.target, report.graph.type, what,
+                     types.empty() ? "nor of any other type" : "types that were seen: ", types);
+}
+
+void show_progress(const FlameGraph& graph, std::chrono::milliseconds elapsed, std::chrono::milliseconds all) {
+  fmt::print(stderr, "\r{:.0f} of {:.0f} s, {} ", std::chrono::duration<double>(elapsed).count(),
+             std::chrono::duration<double>(all).count(), amount(graph));
+  std::fflush(stderr);
+}
+
+int fail(const Error& error, int code) {
+  spdlog::error("{}", error.message);
+  return code;
+}
+
+int deliver(const FlameReport& report, Format format, const std::string& path) {
+  if (report.graph.tree.total() == 0) return fail(Error{why_empty(report)}, kExitFailure);
+  const Result<std::string> text = render(report.graph, format);
+  if (!text) return fail(text.error(), kExitFailure);
+  if (!path.empty()) {
+    if (Status status = write_file(path, *text); !status) return fail(status.error(), kExitFailure);
+  } else if (std::fwrite(text->data(), 1, text->size(), stdout) != text->size() || std::fflush(stdout) != 0) {
+    return fail(Error::from_errno(errno, "stdout cannot be written"), kExitFailure);
+  }
+  describe(report);
+  return EXIT_SUCCESS;
+}
+
+int flame(const FlameArguments& arguments) {
+  const Result<Format> format = format_of(arguments.output);
+  if (!format) return fail(format.error(), kExitUsage);
+  Result<FlameOptions> options = make_options(arguments);
+  if (!options) return fail(options.error(), kExitUsage);
+  const Signals stop({SIGINT, SIGTERM, SIGHUP});
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const auto progress = [&](const FlameGraph& graph, std::chrono::milliseconds elapsed) {
+    if (terminal) show_progress(graph, elapsed, options->duration);
+  };
+  const auto wait = [&](std::chrono::steady_clock::time_point until) { return stop.wait_until(until).has_value(); };
+  const Result<FlameReport> report = record_flame(*options, progress, wait);
+  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (!report) return fail(report.error(), kExitFailure);
+  return deliver(*report, *format, arguments.output);
+}
+
+void add_target_options(CLI::App& command, FlameArguments& arguments) {
+  constexpr int kLargestPid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
+  auto* which = command.add_option_group("target", "What to look at, one of these");
+  which->add_option("--pid", arguments.pid, "A running process, and what it forks")->check(CLI::Range(1, kLargestPid));
+  which->add_option("--exe", arguments.exe, "Every process that runs this file");
+  which->add_option("--name", arguments.name, "Every process of this name");
+  which->require_option(1);
+}
+
+}  // namespace
+
+Command add_flame_command(CLI::App& app) {
+  auto arguments = std::make_shared<FlameArguments>();
+  CLI::App* command = app.add_subcommand("flame", "Record a flame graph of what queries run, or of where they wait");
+  add_target_options(*command, *arguments);
+  command->add_option("--type", arguments->type, "Queries of this type only (default: all, by type)");
+  command->add_flag("--off-cpu", arguments->off_cpu, "Where queries wait, by time, instead of what runs, by samples");
+  command->add_option("--for", arguments->duration, "How long")->capture_default_str();
+  command->add_option("-o,--output", arguments->output,
+                      "A .svg to look at, .folded for flamegraph.pl and speedscope, .pb.gz for pprof, .json for "
+                      "d3-flame-graph (default: folded, on stdout)");
+  command->add_option("--frequency", arguments->frequency, "Samples a second on each CPU")
+      ->check(CLI::Range(1, 999))
+      ->capture_default_str();
+  command->add_option("--threshold", arguments->threshold, "Waits shorter than this are only counted")
+      ->capture_default_str();
+  command->add_flag("--no-kernel", arguments->no_kernel, "Leave the kernel's functions out");
+  command->add_option(
+      "--profile", arguments->profile,
+      "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)");
+  command->footer(
+      "Only threads that are in a query count, each under the query's type. A stack whose outermost frames cannot be\n"
+      "found is under [truncated]: an engine built with -fno-omit-frame-pointer has few of them. Folded values are\n"
+      "samples, with --off-cpu nanoseconds.\n"
+      "Examples:\n"
+      "  outrider flame --pid 4711 -o cpu.svg\n"
+      "  outrider flame --name graph-engine --type path --for 30s -o path.pb.gz && pprof -http=: path.pb.gz\n"
+      "  outrider flame --pid 4711 --off-cpu --type aggregate -o waits.svg\n"
+      "  outrider flame --pid 4711 | flamegraph.pl > cpu.svg");
+  return [arguments] { return flame(*arguments); };
+}
+
+}  // namespace outrider

@@ -1,0 +1,74 @@
+#include "userspace/export/flame_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "userspace/model/utf8.h"
+
+namespace outrider {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void fold(const FlameNode& node, const std::string& path, std::string& out) {
+  if (node.self > 0 && !path.empty()) out += fmt::format("{} {}\n", path, node.self);
+  for (const auto& [name, child] : node.children) {
+    std::string frame = printable_frame(name);
+    std::replace(frame.begin(), frame.end(), ';', ':');
+    fold(*child, path.empty() ? frame : path + ';' + frame, out);
+  }
+}
+
+Json value_json(const FlameGraph& graph, std::uint64_t value) {
+  return graph.kind == FlameKind::kOnCpu ? Json(value) : Json(graph.in_unit(value));
+}
+
+Json node_json(const FlameGraph& graph, const std::string& name, const FlameNode& node) {
+  Json json = {{"name", valid_utf8(name)}, {"value", value_json(graph, node.total)}};
+  Json children = Json::array();
+  for (const auto& [child_name, child] : node.children) children.push_back(node_json(graph, child_name, *child));
+  if (!children.empty()) json["children"] = std::move(children);
+  return json;
+}
+
+Json tree_json(const FlameGraph& graph) {
+  return node_json(graph, graph.type.empty() ? "all" : graph.type, graph.tree.root());
+}
+
+}  // namespace
+
+const char* flame_kind_name(FlameKind kind) { return kind == FlameKind::kOnCpu ? "on_cpu" : "off_cpu"; }
+
+std::string printable_frame(const std::string& name) {
+  std::string text = valid_utf8(name);
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text.empty() ? "?" : text;
+}
+
+std::string flame_folded(const FlameGraph& graph) {
+  std::string out;
+  fold(graph.tree.root(), "", out);
+  return out;
+}
+
+std::string flame_tree_json(const FlameGraph& graph) { return tree_json(graph).dump() + '\n'; }
+
+std::string flame_json(const FlameGraph& graph) {
+  Json losses = Json::object();
+  for (const auto& [reason, count] : graph.losses) losses[reason] = count;
+  const Json json = {{"target", valid_utf8(graph.target)},
+                     {"type", graph.type.empty() ? Json(nullptr) : Json(valid_utf8(graph.type))},
+                     {"kind", flame_kind_name(graph.kind)},
+                     {"unit", graph.unit()},
+                     {"seconds", graph.seconds},
+                     {"total", value_json(graph, graph.tree.total())},
+                     {"broken_share", graph.broken_share()},
+                     {"losses", std::move(losses)},
+                     {"flame", tree_json(graph)}};
+  return json.dump();
+}
+
+}  // namespace outrider

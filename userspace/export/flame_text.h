@@ -1,0 +1,27 @@
+// Flame graphs as text for other programs. Pure: thread-safe.
+#pragma once
+
+#include <string>
+
+#include "userspace/model/flame.h"
+
+namespace outrider {
+
+/// "outermost;...;innermost VALUE" a line, which flamegraph.pl and speedscope read: samples, or nanoseconds waited. A
+/// frame's own ';' becomes ':', its line ends and other control characters '?'.
+std::string flame_folded(const FlameGraph& graph);
+
+/// What d3-flame-graph reads: {"name", "value", "children"}, values in the graph's unit.
+std::string flame_tree_json(const FlameGraph& graph);
+
+/// The tree with what is to be known about it: {"target", "type", "kind", "unit", "seconds", "total", "broken_share",
+/// "losses", "flame"}. `type` is null for all types.
+std::string flame_json(const FlameGraph& graph);
+
+/// "on_cpu", "off_cpu".
+const char* flame_kind_name(FlameKind kind);
+
+/// A frame's name without what would break a line or an XML file.
+std::string printable_frame(const std::string& name);
+
+}  // namespace outrider
