@@ -91,6 +91,19 @@ TEST_F(LiveApi, events_for_those_who_ask_for_events) {
   EXPECT_EQ(api_.event_for("another stream"), "");
 }
 
+TEST_F(LiveApi, without_real_time_pages_ask) {
+  api_.publish(std::make_shared<Report>(report_of(1)));
+  Config config;
+  config.enable_real_time = false;
+  config.dashboard_update_interval = std::chrono::seconds(2);
+  api_.configure(config);
+  EXPECT_EQ(get("/api/v1/live", "text/event-stream").status, 404);
+  const Json page = Json::parse(*get("/api/v1/live").body)["page"];
+  EXPECT_EQ(page["real_time"], false);
+  EXPECT_EQ(page["update_seconds"], 2);
+  EXPECT_EQ(page["window_seconds"], 3600);
+}
+
 TEST_F(LiveApi, a_browser_gets_the_page_and_a_script_the_list) {
   EXPECT_THAT(*get("/").body, HasSubstr("/api/v1/snapshot"));
   EXPECT_EQ(*get("/api/v1/").body, *get("/").body);

@@ -80,6 +80,18 @@ class Dashboard(WebCase):
         self.browse("many", agent).finish()
         agent.end()
 
+    def test_without_real_time_and_with_a_window_of_ones_own(self):
+        engine = self.engine("--rate", 100, "--duration", 100, record=False, hold=False)
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"'], """[dashboard]
+enable_real_time = false
+dashboard_update_interval = "1s"
+chart_time_window = "15m"
+""", interval="1s")
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "a snapshot")
+        self.browse("asks", agent).finish()
+        agent.end()
+
     def test_nothing_watched(self):
         self.configure([])
         agent = self.start()

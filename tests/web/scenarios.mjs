@@ -152,7 +152,7 @@ export const scenarios = {
     await page.locator('[data-action="out"]').click();
     await eventually(limits, ([begin, end]) => end - begin > to - from, "a wider window");
     await page.locator('[data-action="now"]').click();
-    assert.equal(await page.locator('[data-span="5m"]').getAttribute("aria-pressed"), "true");
+    assert.equal(await page.locator('[data-span="1h"]').getAttribute("aria-pressed"), "true");
     await page.locator('[data-span="30d"]').click();
     await eventually(() => text(page, ".shown"), (note) => /there is nothing before/.test(note), "how far back history goes");
     await close(page);
@@ -246,6 +246,15 @@ export const scenarios = {
     await close(page);
   },
 
+  async asks({ open, close }) {
+    const page = await open();
+    await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "polling", "that the page asks");
+    const shown = await page.evaluate(() => document.documentElement.dataset.shown);
+    await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => Number(now) > Number(shown), "newer figures");
+    assert.equal(await page.locator('[data-span="15m"]').getAttribute("aria-pressed"), "true");
+    await close(page);
+  },
+
   async nothing({ open, close }) {
     const page = await open();
     assert.match(await text(page, "#banner"), /Nothing is watched/);
@@ -279,7 +288,7 @@ export const scenarios = {
     for (const [size, viewport] of Object.entries(SIZES)) {
       for (const colorScheme of ["light", "dark"]) {
         for (const name of ["overview", "alerts", "data"]) {
-          const page = await open(`/#/${name}`, { viewport, colorScheme });
+          const page = await open(`/#/${name}?last=5m`, { viewport, colorScheme });
           if (name === "overview") await page.waitForSelector("#types tbody tr");
           // Charts draw when they come into sight.
           for (const chart of name === "overview" ? await page.locator("figure.chart").all() : []) await chart.scrollIntoViewIfNeeded();

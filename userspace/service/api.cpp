@@ -16,7 +16,6 @@
 #include "userspace/service/alerts_json.h"
 #include "userspace/service/chart_data.h"
 #include "userspace/service/dashboard.h"
-#include "userspace/service/live.h"
 #include "userspace/service/outputs.h"
 #include "userspace/web/assets.h"
 
@@ -176,6 +175,9 @@ void Api::configure(const Config& config) {
   settings->metrics = prometheus_options(config);
   settings->lines = influx_options(config);
   settings->chart_window = config.chart_time_window;
+  const auto seconds = [](std::chrono::duration<double> time) { return time.count(); };
+  settings->page = {config.enable_real_time, seconds(config.dashboard_update_interval),
+                    seconds(config.chart_time_window)};
   settings->longest_silence =
       std::max<std::chrono::milliseconds>(kLeastSilence, kSilentIntervals * config.collection_interval);
   const std::lock_guard lock(mutex_);
@@ -347,7 +349,10 @@ HttpResponse Api::live(const View& view) {
   const auto& targets = view.report->agent->targets;
   const std::string first = targets.empty() ? std::string() : targets.front().name;
   const std::string target = parameter(view.request, "target", first);
-  if (view.request.accept.find("text/event-stream") == std::string::npos) return json(live_json(*view.report, target));
+  if (view.request.accept.find("text/event-stream") == std::string::npos) {
+    return json(live_json(*view.report, target, view.settings->page));
+  }
+  if (!view.settings->page.real_time) return refuse(404, "there are no events: enable_real_time is false");
   HttpResponse response;
   response.stream = live_stream(target);
   return response;
@@ -356,10 +361,12 @@ HttpResponse Api::live(const View& view) {
 std::string Api::event_for(const std::string& stream) {
   std::unique_lock lock(mutex_);
   const std::shared_ptr<const Report> report = report_;
+  const std::shared_ptr<const Settings> settings = settings_;
   lock.unlock();
   const std::string prefix = live_stream("");
   if (!report || !stream.starts_with(prefix)) return {};
-  return live_json(*report, stream.substr(prefix.size())).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const Json event = live_json(*report, stream.substr(prefix.size()), settings->page);
+  return event.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 HttpResponse Api::agent(const View& view) {

@@ -16,6 +16,7 @@
 #include "userspace/http/message.h"
 #include "userspace/model/report.h"
 #include "userspace/service/alerting.h"
+#include "userspace/service/live.h"
 #include "userspace/store/store.h"
 
 namespace outrider {
@@ -47,6 +48,7 @@ class Api {
     PrometheusOptions metrics;
     InfluxOptions lines;
     std::chrono::milliseconds chart_window{};
+    PageSettings page;
     std::chrono::milliseconds longest_silence{};  ///< an older report means that sampling hangs
   };
 

@@ -51,7 +51,7 @@ Json state_json(const Report& report, const std::string& target) {
 
 std::string live_stream(const std::string& target) { return "live " + target; }
 
-Json live_json(const Report& report, const std::string& target) {
+Json live_json(const Report& report, const std::string& target, const PageSettings& page) {
   const AgentFigures& agent = *report.agent;
   const Snapshot* current = find_snapshot(report, target);
   const std::size_t types = current != nullptr ? current->query_metrics.query_type_breakdown.size() : 0;
@@ -64,7 +64,11 @@ Json live_json(const Report& report, const std::string& target) {
       {"targets", targets_json(report)},
       {"alerts", alerts_json(agent.alerts.get(), target)},
       {"agent",
-       {{"version", agent.version}, {"uptime_seconds", agent.uptime_seconds}, {"history", agent.store.has_value()}}}};
+       {{"version", agent.version}, {"uptime_seconds", agent.uptime_seconds}, {"history", agent.store.has_value()}}},
+      {"page",
+       {{"real_time", page.real_time},
+        {"update_seconds", page.update_seconds},
+        {"window_seconds", page.window_seconds}}}};
 }
 
 }  // namespace outrider

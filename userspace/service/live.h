@@ -13,12 +13,19 @@ inline constexpr std::size_t kLiveTypes = 50;
 /// Alerts that one event names at most.
 inline constexpr std::size_t kLiveAlerts = 30;
 
+/// [dashboard] of the configuration.
+struct PageSettings {
+  bool real_time = true;  ///< false: there are no events, pages ask
+  double update_seconds = 5;
+  double window_seconds = 3600;  ///< what the charts show at first
+};
+
 /// The stream on which the events of `target` are published.
 std::string live_stream(const std::string& target);
 
 /// {time, target, state: as in agent_json.h, or null (there is no such target), current: snapshot or null,
 /// types_left_out, targets: [{name, state, attached, health_score}], alerts: {firing, pending, active: [...]} or null
-/// (alerting is off), agent: {version, uptime_seconds, history}}. `report.agent` is there.
-nlohmann::ordered_json live_json(const Report& report, const std::string& target);
+/// (alerting is off), agent: {version, uptime_seconds, history}, page: the settings}. `report.agent` is there.
+nlohmann::ordered_json live_json(const Report& report, const std::string& target, const PageSettings& page = {});
 
 }  // namespace outrider

@@ -79,6 +79,7 @@ export interface LiveEvent {
   targets: { name: string; state: string; attached: boolean; health_score: Maybe }[];
   alerts: { firing: number; pending: number; active: Notice[] } | null;
   agent: { version: string; uptime_seconds: number; history: boolean };
+  page: { real_time: boolean; update_seconds: number; window_seconds: number };
 }
 
 export interface Charts {

@@ -17,7 +17,9 @@ export class Live {
   private pause = FIRST_PAUSE_MS;
   private target = "";
   private intervalMs = 1_000;
+  private askMs = 5_000;
   private generation = 0;
+  private streams = true;
 
   constructor(
     private readonly onEvent: (event: LiveEvent) => void,
@@ -47,12 +49,15 @@ export class Live {
       if (generation !== this.generation) return;
       this.target = event.target;
       this.intervalMs = (event.state?.interval_seconds ?? 1) * 1000;
+      this.askMs = event.page.update_seconds * 1000;
+      this.streams = event.page.real_time;
       this.onEvent(event);
     } catch (error) {
       if (generation === this.generation) this.retry(error instanceof Refusal ? error.message : "the agent does not answer");
       return;
     }
-    this.listen(generation);
+    if (this.streams) this.listen(generation);
+    else this.askAgain();
   }
 
   private listen(generation: number): void {
@@ -71,9 +76,8 @@ export class Live {
     };
     source.onerror = () => {
       if (generation !== this.generation) return;
-      // Refused, as where all streams are taken: the plain question may still be answered.
-      const refused = source.readyState === EventSource.CLOSED;
-      this.retry(refused ? "" : "the connection is lost");
+      if (source.readyState === EventSource.CLOSED) this.askAgain();
+      else this.retry("the connection is lost");
     };
   }
 
@@ -83,10 +87,17 @@ export class Live {
     this.watchdog = window.setTimeout(() => this.retry("nothing was heard from the agent"), patience);
   }
 
+  /** Without a stream (switched off, or all are taken) the plain question is still answered. */
+  private askAgain(): void {
+    this.close();
+    this.onStatus("polling", "");
+    this.timer = window.setTimeout(() => void this.connect(), this.askMs);
+  }
+
   private retry(reason: string): void {
     this.close();
-    this.onStatus(reason ? "lost" : "polling", reason);
-    this.timer = window.setTimeout(() => void this.connect(), reason ? this.pause : Math.max(this.pause, 2_000));
+    this.onStatus("lost", reason);
+    this.timer = window.setTimeout(() => void this.connect(), this.pause);
     this.pause = Math.min(this.pause * 2, LONGEST_PAUSE_MS);
   }
 }

@@ -13,7 +13,7 @@ import { Summary } from "./summary";
 import { TypesTable } from "./table";
 import { themeSwitch } from "./theme";
 import { Toolbar } from "./toolbar";
-import { limits, link, onView, setView, spanParameters, view, type Page, type View } from "./view";
+import { limits, link, onView, setView, spanIsChosen, spanParameters, view, type Page, type View } from "./view";
 
 const STATUS: Record<Status, string> = { connecting: "connecting", live: "live", polling: "live, by asking", lost: "connection lost" };
 const PAGES: [Page, string][] = [["overview", "Overview"], ["alerts", "Alerts"], ["data", "Raw data"]];
@@ -71,7 +71,8 @@ class App {
   private onEvent(event: LiveEvent): void {
     const first = this.last === null || this.last.target !== event.target;
     this.last = event;
-    if (view().target !== event.target) setView({ target: event.target });
+    if (!spanIsChosen()) setView({ target: event.target, span: { live: true, seconds: event.page.window_seconds } });
+    else if (view().target !== event.target) setView({ target: event.target });
     this.updatePicker(event);
     this.updateBanner(event);
     this.summary.update(event);

@@ -19,8 +19,8 @@ export class Toolbar {
     h("button", { type: "button", "data-span": name, click: () => setView({ span: { live: true, seconds: length } }) }, name));
   private readonly shown = h("span", { class: "shown", "aria-live": "polite" });
   private readonly filter = h("button", { type: "button", class: "filter", hidden: true, title: "Show all types again", click: () => setView({ type: "" }) });
-  private readonly nowButton = this.action("now", "Back to now", () => setView({ span: { live: true, seconds: 300 } }));
-  private lastSeconds = 300;
+  private readonly nowButton = this.action("now", "Back to now", () => this.toNow());
+  private lastSeconds = 3600;
 
   readonly root = h("div", { class: "toolbar", role: "toolbar", "aria-label": "Time and filter" },
     h("div", { class: "segments", role: "group", "aria-label": "Window" }, ...this.spans),

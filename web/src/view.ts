@@ -15,7 +15,7 @@ export const SPANS: readonly (readonly [string, number])[] = [
 ];
 export const SHORTEST_MS = 5_000;
 export const LONGEST_MS = 31 * 86_400_000;
-const DEFAULT_SECONDS = 300;
+const DEFAULT_SECONDS = 3600;
 
 type Listener = (view: View, before: View) => void;
 const listeners: Listener[] = [];
@@ -25,8 +25,15 @@ function readSpan(query: URLSearchParams): Span {
   const from = Number(query.get("from"));
   const to = Number(query.get("to"));
   if (from > 0 && to - from >= SHORTEST_MS) return { live: false, from, to };
-  const named = SPANS.find(([name]) => name === query.get("last"));
-  return { live: true, seconds: named ? named[1] : DEFAULT_SECONDS };
+  const last = query.get("last") ?? "";
+  const named = SPANS.find(([name]) => name === last);
+  const seconds = named ? named[1] : Number(/^(\d+)s$/.exec(last)?.[1] ?? 0);
+  return { live: true, seconds: seconds > 0 && seconds * 1000 <= LONGEST_MS ? seconds : DEFAULT_SECONDS };
+}
+
+/** The address says which span; else it is the agent's to say. */
+export function spanIsChosen(): boolean {
+  return /[?&](last|from)=/.test(location.hash);
 }
 
 function read(): View {
@@ -43,7 +50,7 @@ export function link(view: View): string {
   const span = view.span;
   if (span.live) {
     const named = SPANS.find(([, seconds]) => seconds === span.seconds);
-    if (named && span.seconds !== DEFAULT_SECONDS) query.set("last", named[0]);
+    query.set("last", named ? named[0] : `${Math.round(span.seconds)}s`);
   } else {
     query.set("from", String(Math.round(span.from)));
     query.set("to", String(Math.round(span.to)));
