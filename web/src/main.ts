@@ -176,7 +176,8 @@ class App {
 
   private async loadAll(signal: AbortSignal): Promise<void> {
     clearTimeout(this.timer);
-    const { page, span } = view();
+    const { page, span, target } = view();
+    if (target === "") return; // nothing is watched, so there is nothing to ask for
     if (page === "alerts" || !this.alerts) await this.loadAlerts();
     if (page === "overview" && !document.hidden) {
       await this.loadCharts(signal);
