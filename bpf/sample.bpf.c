@@ -10,7 +10,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u64 shortest_wait_ns = 1000000;
-const volatile bool kernel_frames = true;
+const volatile __u32 kernel_frames = 1; /* a _Bool would be no type of the C++ that reads the skeleton */
 /* The targets that are asked for, a bit each. */
 volatile __u64 sampled_targets = 0;
 

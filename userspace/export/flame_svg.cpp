@@ -129,7 +129,7 @@ class Drawing {
     if (width >= kNarrowestText) {
       const auto room = static_cast<std::size_t>((width - 4) / kCharacter);
       if (room > 2)
-        out_ += fmt::format("<text x=\"{:.2f}\" y=\"{:.0f}\">{}</text>", x + 3, y + 12, escape(shorten(name, room)));
+        out_ += fmt::format(R"(<text x="{:.2f}" y="{:.0f}">{}</text>)", x + 3, y + 12, escape(shorten(name, room)));
     }
     out_ += "</g>\n";
     for (const auto& [child_name, child] : node.children) {

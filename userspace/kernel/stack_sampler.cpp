@@ -104,7 +104,7 @@ Status StackSampler::State::load(const BpfSession& session) {
   skeleton.reset(sampler_bpf::open());
   if (!skeleton) return Error::from_errno(errno, "open the sampler's BPF object");
   skeleton->rodata->shortest_wait_ns = static_cast<__u64>(options.shortest_wait.count());
-  skeleton->rodata->kernel_frames = options.kernel_frames;
+  skeleton->rodata->kernel_frames = options.kernel_frames ? 1 : 0;
   const std::map<std::string, int> shared = session.maps();
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, skeleton->obj) {

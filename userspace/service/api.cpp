@@ -9,6 +9,7 @@
 
 #include "userspace/base/moment.h"
 #include "userspace/base/units.h"
+#include "userspace/export/flame_text.h"
 #include "userspace/export/openmetrics.h"
 #include "userspace/history/trends.h"
 #include "userspace/model/snapshot_json.h"
@@ -163,6 +164,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"/api/v1/types", "each query type, and how it was before; target, since or from and to", &Api::types, true},
       {"/api/v1/live", "what a page is told each interval, as JSON or as events (Accept: text/event-stream); target",
        &Api::live},
+      {"/api/v1/flame", "a flame graph; target, type, kind=on_cpu|off_cpu, for=10s; 202 while it is recorded",
+       &Api::flame},
       {"/api/v1/agent", "what the agent costs, what it lost, and how its exports do", &Api::agent},
   };
   return kRoutes;
@@ -367,6 +370,32 @@ std::string Api::event_for(const std::string& stream) {
   if (!report || !stream.starts_with(prefix)) return {};
   const Json event = live_json(*report, stream.substr(prefix.size()), settings->page);
   return event.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// The first request begins a recording; whoever asks again gets 202 until it is done, and then the graph.
+HttpResponse Api::flame(const View& view) {
+  if (!view.report) return nothing_yet();
+  const std::string kind = parameter(view.request, "kind", "on_cpu");
+  if (kind != "on_cpu" && kind != "off_cpu") return refuse(400, "kind: '" + kind + "' is neither on_cpu nor off_cpu");
+  const Result<std::chrono::milliseconds> length = parse_duration(parameter(view.request, "for", "10s"));
+  if (!length) return refuse(400, "for: " + length.error().message);
+  if (*length > Flames::kLongest) return refuse(400, "for: 30s is the longest");
+  const FlameAnswer answer = flames_.ask({.target = wanted_target(view.request, view.report),
+                                          .type = parameter(view.request, "type"),
+                                          .kind = kind == "on_cpu" ? FlameKind::kOnCpu : FlameKind::kOffCpu,
+                                          .duration = *length});
+  switch (answer.state) {
+    case FlameAnswer::State::kDone:
+      return text(flame_json(*answer.graph), kJsonType);
+    case FlameAnswer::State::kUnknownTarget:
+      return refuse(404, "there is no target of that name; /api/v1/targets lists them");
+    case FlameAnswer::State::kRefused:
+      return refuse(409, answer.reason);
+    case FlameAnswer::State::kRecording:
+      break;
+  }
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(answer.left).count();
+  return json({{"state", "recording"}, {"seconds_left", seconds}}, 202);
 }
 
 HttpResponse Api::agent(const View& view) {

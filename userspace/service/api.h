@@ -16,6 +16,7 @@
 #include "userspace/http/message.h"
 #include "userspace/model/report.h"
 #include "userspace/service/alerting.h"
+#include "userspace/service/flames.h"
 #include "userspace/service/live.h"
 #include "userspace/store/store.h"
 
@@ -25,8 +26,8 @@ HistorySource source_of(Store& store);
 
 class Api {
  public:
-  /// Both are borrowed. `store` may be null: history is then answered with the reason.
-  Api(Store* store, const AlertBoard& alerts) : store_(store), alerts_(alerts) {}
+  /// All are borrowed. `store` may be null: history is then answered with the reason.
+  Api(Store* store, const AlertBoard& alerts, Flames& flames) : store_(store), alerts_(alerts), flames_(flames) {}
 
   /// From the next request on.
   void configure(const Config& config);
@@ -85,9 +86,11 @@ class Api {
   HttpResponse charts(const View& view);
   HttpResponse types(const View& view);
   HttpResponse of_past(const View& view, PastAnswer answer);
+  HttpResponse flame(const View& view);
 
   Store* const store_;
   const AlertBoard& alerts_;
+  Flames& flames_;
   std::mutex mutex_;
   std::shared_ptr<const Settings> settings_ = std::make_shared<Settings>();
   std::shared_ptr<const Report> report_;

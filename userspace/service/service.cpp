@@ -22,6 +22,7 @@
 #include "userspace/service/alerting.h"
 #include "userspace/service/api.h"
 #include "userspace/service/aside.h"
+#include "userspace/service/flames.h"
 #include "userspace/service/outputs.h"
 #include "userspace/service/schedule.h"
 #include "userspace/service/self_meter.h"
@@ -79,7 +80,7 @@ class Service {
         store_(std::move(store)),
         targets_(*watcher_, schedule_, store_.get()),
         alerting_(store_),
-        api_(store_.get(), alerting_.board()),
+        api_(store_.get(), alerting_.board(), flames_),
         web_([this](const HttpRequest& request) { return api_.handle(request); }, Api::reads_store) {}
 
   void apply(const Config& config);
@@ -102,6 +103,7 @@ class Service {
   Targets targets_;
   Outputs outputs_;
   Alerting alerting_;
+  Flames flames_;
   Api api_;
   WebServer web_;
   SelfMeter meter_;
@@ -119,6 +121,7 @@ void Service::apply(const Config& config) {
   }
   config_ = config;
   api_.configure(config);
+  flames_.configure(config);
   web_.configure(config.http);
   outputs_.configure(config);
   alerting_.configure(config);
@@ -235,8 +238,10 @@ void Service::stop() {
   targets_.persist();
   const auto deadline = Clock::now() + kExportsStop;
   const auto alerts_end = do_aside([this, deadline] { alerting_.stop(deadline); });
+  const auto flames_end = do_aside([this] { flames_.stop(); });
   outputs_.stop(deadline);
   alerts_end.wait();
+  flames_end.wait();
   web_.stop();
   store_.reset();
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "userspace/base/moment.h"
+#include "userspace/service/target_spec.h"
 #include "userspace/target/profile.h"
 
 namespace outrider {
@@ -19,22 +20,6 @@ constexpr std::chrono::seconds kLongestPause{60};
 constexpr int kGapIntervals = 3;
 
 std::string state_key(const std::string& target) { return "availability." + target; }
-
-TargetSpec::Kind kind_of(TargetConfig::By by) {
-  switch (by) {
-    case TargetConfig::By::kPid:
-      return TargetSpec::Kind::kPid;
-    case TargetConfig::By::kExe:
-      return TargetSpec::Kind::kExe;
-    case TargetConfig::By::kName:
-      return TargetSpec::Kind::kName;
-    case TargetConfig::By::kUnit:
-      return TargetSpec::Kind::kUnit;
-    case TargetConfig::By::kCgroup:
-      break;
-  }
-  return TargetSpec::Kind::kCgroup;
-}
 
 WatchMode mode_of(const std::string& mode) {
   if (mode == "full") return WatchMode::kFull;
@@ -150,7 +135,7 @@ void Targets::attach(Target& target) {
   };
   if (!profiles) return refuse(profiles.error());
   WatchTarget wanted;
-  wanted.spec = {kind_of(target.config.by), target.config.value};
+  wanted.spec = target_spec(target.config);
   wanted.name = target.config.name;
   wanted.attach.profiles = std::move(*profiles);
   wanted.attach.generation = uprobe_generation();
