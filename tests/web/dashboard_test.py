@@ -58,6 +58,11 @@ class Dashboard(WebCase):
         self.browse("flame", agent).finish()
         agent.end()
 
+    def test_a_flame_graph_that_the_agent_recorded(self):
+        _, agent = self.watched("--fault", "spin:5/100@0")
+        self.browse("recorded", agent, leaf="WaitPlanter::plant").finish()
+        agent.end()
+
     def test_a_type_called_script_is_text(self):
         engine = self.scripted("query", HOSTILE[0], "3", "query", HOSTILE[1], "2", "stop")
         self.configure([f'pid = {engine.pid}\ndisplay_name = "{HOSTILE[0]}"'], interval="1s")

@@ -197,6 +197,20 @@ export const scenarios = {
     await close(page);
   },
 
+  /** What the agent recorded itself: the function in which the engine was told to be slow is the widest of the leaves. */
+  async recorded({ open, close, options }) {
+    const page = await open();
+    await row(page, "path").getByRole("button").click();
+    await page.getByRole("button", { name: "On CPU, 10 s" }).click();
+    await eventually(() => text(page, ".flames .note"), (words) => /Recording, \d+.s left/.test(words), "that it is being recorded");
+    await page.locator(".flame g.frame").first().waitFor({ timeout: 60_000 });
+    const titles = await page.locator(".flame g.frame title").allTextContents();
+    assert.ok(titles.some((title) => title.includes(options.leaf)), titles.join("; "));
+    assert.match(await text(page, ".flames .note"), /^[\d,]+ samples in 1\d/);
+    await page.locator(".flames").screenshot({ path: join(options.shots, "flame-recorded.png") });
+    await close(page);
+  },
+
   async alerts({ open, close }) {
     const page = await open();
     await eventually(() => text(page, 'nav [data-page="alerts"]'), (label) => label === "Alerts (1)", "the count at the tab");

@@ -147,6 +147,12 @@ export interface Flame {
   flame: FlameNode;
 }
 
+/** The first answer of a question that takes time: ask again. */
+export interface Recording {
+  state: "recording";
+  seconds_left: number;
+}
+
 /** An answer that is none: the status (0: nothing answered at all) and the reason in words. */
 export class Refusal extends Error {
   constructor(readonly status: number, reason: string) {

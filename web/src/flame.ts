@@ -1,10 +1,11 @@
 // The flame graphs of one query type. What draws them is loaded when the first one is asked for.
-import { get, Refusal, type Flame } from "./api";
+import { get, Refusal, type Flame, type Recording } from "./api";
 import { h, setText } from "./dom";
 import * as format from "./format";
 
 const KINDS = [["on_cpu", "On CPU"], ["off_cpu", "Off CPU"]] as const;
 const SECONDS = 10;
+const ASK_AGAIN_MS = 1000;
 
 export class FlamePanel {
   private readonly status = h("p", { class: "note", role: "status" });
@@ -38,12 +39,24 @@ export class FlamePanel {
     for (const button of this.buttons) button.disabled = true;
     setText(this.status, `Recording for ${SECONDS} s ...`);
     try {
-      const flame = await get<Flame>("/api/v1/flame", { target: this.target, type: this.type, kind, for: `${SECONDS}s` }, asked.signal);
-      if (this.asked === asked) await this.draw(flame);
+      const flame = await this.recorded(kind, asked);
+      if (flame && this.asked === asked) await this.draw(flame);
     } catch (error) {
       if (this.asked === asked) setText(this.status, this.reason(error));
     }
     if (this.asked === asked) for (const button of this.buttons) button.disabled = false;
+  }
+
+  /** The agent records on after its first answer, and has the graph for whoever asks again; null: nobody wants it any more. */
+  private async recorded(kind: string, asked: AbortController): Promise<Flame | null> {
+    const question = { target: this.target, type: this.type, kind, for: `${SECONDS}s` };
+    while (this.asked === asked) {
+      const answer = await get<Flame | Recording>("/api/v1/flame", question, asked.signal);
+      if (!("state" in answer)) return answer;
+      if (this.asked === asked) setText(this.status, `Recording, ${format.seconds(answer.seconds_left)} left ...`);
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+    return null;
   }
 
   private reason(error: unknown): string {
