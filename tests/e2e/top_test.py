@@ -109,8 +109,11 @@ class Service(Screens, ServiceCase):
         for columns, height in SIZES:
             with self.subTest(columns=columns):
                 screen = self.screen(columns, height)
+                begin = time.monotonic()
                 self.top(screen, "--interval", "500ms")
                 screen.await_screen(lambda lines: len(rows_of_screen(lines)) == 5, "five types")
+                if columns == 200:
+                    self.the_past_is_there(screen, begin)
                 said, shown = {}, []
                 deadline = time.monotonic() + 9
                 while time.monotonic() < deadline:
@@ -144,7 +147,18 @@ class Service(Screens, ServiceCase):
                 screen.keys("q")
                 self.assert_left_clean(screen)
                 screen.kill()
-        agent.end()
+
+    def the_past_is_there(self, screen, begin):
+        """The chart reaches back to before the view was started; a column is 2 s here."""
+        screen.keys("Enter")
+
+        def reaches_back(lines):
+            title = next((number for number, line in enumerate(lines) if line.startswith("  COUNT/S over")), None)
+            rows = [re.sub("[^▁-█]", "", line) for line in lines[title:]] if title else [""]
+            return max(map(len, rows)) >= (time.monotonic() - begin) / 2 + 3
+        screen.await_screen(reaches_back, "figures of before")
+        screen.keys("q")
+        screen.await_text("WAITS")
 
     def test_keys(self):
         agent = self.serve(interval="500ms")
@@ -179,7 +193,6 @@ class Service(Screens, ServiceCase):
         self.pause(agent, screen)
         screen.keys("q")
         self.assert_left_clean(screen)
-        agent.end()
 
     def drill_down(self, screen):
         name = selected(screen.lines)
@@ -207,7 +220,7 @@ class Service(Screens, ServiceCase):
         screen.await_screen(lambda lines: "PAUSED" not in lines[0] and lines[8:] != before[8:], "newer figures")
 
     def test_resizes(self):
-        agent = self.serve(interval="500ms")
+        self.serve(interval="500ms")
         screen = self.screen()
         self.top(screen)
         screen.await_screen(lambda lines: len(rows_of_screen(lines)) == 5, "five types")
@@ -221,7 +234,6 @@ class Service(Screens, ServiceCase):
         screen.await_screen(lambda lines: len(rows_of_screen(lines)) == 5 and "q quit" in lines[23], "the table again")
         screen.keys("q")
         self.assert_left_clean(screen)
-        agent.end()
 
     def test_a_service_that_goes_and_comes_back(self):
         agent = self.serve(interval="500ms")
@@ -279,7 +291,6 @@ class Service(Screens, ServiceCase):
         screen.await_text("one (1 of 3)")
         screen.keys("q")
         screen.await_text("exit=0")
-        agent.end()
 
 
 class Direct(Screens, harness.Case):

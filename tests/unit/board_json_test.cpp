@@ -53,6 +53,20 @@ TEST(BoardJson, Agent) {
   EXPECT_FALSE(agent->resident_bytes);
 }
 
+TEST(BoardJson, Past) {
+  const auto past = past_from_json(
+      R"({"metrics":[{"name":"rate","unit":"1/s"},{"name":"p99","unit":"s"}],"points":[
+         {"timestamp":"2023-11-14T22:13:20.000Z","rate":12.5,"p99":0.25},
+         {"timestamp":"2023-11-14T22:13:21.000Z","rate":0,"p99":null},
+         {"timestamp":"2023-11-14T22:13:22.000Z","rate":null,"p99":null}]})");
+  ASSERT_TRUE(past) << past.error().message;
+  ASSERT_EQ(past->size(), 2U);
+  EXPECT_EQ((*past)[0].second, 1'700'000'000);
+  EXPECT_EQ((*past)[0].queries_per_second, 12.5);
+  EXPECT_EQ((*past)[0].p99_seconds, 0.25);
+  EXPECT_EQ((*past)[1].p99_seconds, std::nullopt);
+}
+
 TEST(BoardJson, SomethingElseIsAnError) {
   for (const char* text : {"", "<html>", "[]", "{}", "null", R"({"targets":7,"snapshots":7,"alerts":7})",
                            R"({"targets":[{}],"snapshots":[{}],"alerts":[{}],"uptime_seconds":"a"})"}) {
@@ -60,6 +74,7 @@ TEST(BoardJson, SomethingElseIsAnError) {
     EXPECT_FALSE(snapshots_from_json(text)) << text;
     EXPECT_FALSE(alerts_from_json(text)) << text;
     EXPECT_FALSE(agent_from_json(text)) << text;
+    EXPECT_FALSE(past_from_json(text)) << text;
   }
   EXPECT_THAT(targets_from_json("<html>").error().message, HasSubstr("no list of targets"));
 }

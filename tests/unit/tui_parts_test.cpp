@@ -167,6 +167,21 @@ TEST_F(TuiParts, SeriesForgetWhatIsOldAndWhatWasBeforeTheClockWasSetBack) {
   EXPECT_THAT(series.columns("engine", "path", 300).queries_per_second.back(), Optional(30.0));
 }
 
+TEST_F(TuiParts, ThePastGoesBeforeWhatWasSeen) {
+  Series series;
+  series.add(at_second(6000, 10, 0.001));
+  const TypePast past{"engine", "path", {{5000, 1, 0.5}, {5990, 2, 0.002}, {5991, 3, std::nullopt}, {6000, 9, 0.9}}};
+  series.add_past(past);
+  series.add_past(past);  // again: nothing new
+  series.add_past({"engine", "nobody", {{5990, 2, 0.002}}});
+  const SeriesColumns columns = series.columns("engine", "path", 300);
+  EXPECT_THAT(columns.queries_per_second[299], Optional(10.0));
+  EXPECT_THAT(columns.queries_per_second[290], Optional(3.0));
+  EXPECT_THAT(columns.p99_seconds[289], Optional(0.002));
+  const auto& all = columns.queries_per_second;
+  EXPECT_EQ(std::count_if(all.begin(), all.end(), [](auto v) { return v.has_value(); }), 3);
+}
+
 TEST_F(TuiParts, SeriesAreBounded) {
   Snapshot s = two_types();
   for (std::size_t i = 0; i < 5000; ++i) s.query_metrics.query_type_breakdown["t" + std::to_string(i)].count = 1;

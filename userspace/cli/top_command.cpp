@@ -86,7 +86,7 @@ Status view(Start&& start) {
   const LogNews news;
   const Result<std::unique_ptr<TopSource>> source = start(*box, news);
   if (!source) return source.error();
-  return view_boards(*box, signals);
+  return view_boards(*box, **source, signals);
 }
 
 int top(const TopArguments& arguments) {

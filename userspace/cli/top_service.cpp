@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "userspace/cli/stop_flag.h"
 #include "userspace/cli/top_source.h"
 #include "userspace/http/client.h"
+#include "userspace/http/url.h"
 #include "userspace/tui/board_json.h"
 
 namespace outrider {
@@ -25,6 +27,11 @@ class ServiceSource : public TopSource {
   ~ServiceSource() override {
     stop_.set();
     if (thread_.joinable()) thread_.join();
+  }
+
+  void want_past(const std::string& target, const std::string& type) override {
+    const std::lock_guard lock(mutex_);
+    wanted_ = {target, type, {}};
   }
 
   Status start() {
@@ -91,6 +98,7 @@ class ServiceSource : public TopSource {
     if (Status status = look_at_targets(next); !status) return status;
     if (Status status = look_at_alerts(next); !status) return status;
     if (Status status = look_at_agent(next); !status) return status;
+    look_at_past(next);
     next.trouble = board_.trouble;
     board_ = std::move(next);
     return Ok{};
@@ -144,10 +152,29 @@ class ServiceSource : public TopSource {
     return Ok{};
   }
 
+  // Once for each type that is wanted. A service that keeps no history has none: the charts begin now.
+  void look_at_past(Board& board) {
+    TypePast wanted;
+    {
+      const std::lock_guard lock(mutex_);
+      wanted = wanted_;
+    }
+    board.past = board_.past;
+    if (wanted.type.empty() || (wanted.target == board.past.target && wanted.type == board.past.type)) return;
+    const Result<std::string> text =
+        ask("/api/v1/history?metric=qps,p99&since=5m&step=1s&target=" + percent_encode(wanted.target) +
+            "&type=" + percent_encode(wanted.type));
+    auto points = text ? past_from_json(*text) : Result<std::vector<SeriesPoint>>(text.error());
+    if (points) wanted.points = *std::move(points);
+    board.past = std::move(wanted);
+  }
+
   const ServiceOptions options_;
   BoardBox& box_;
   Board board_;      // the last good one, and the trouble since
   AgentUse before_;  // at the last look
+  std::mutex mutex_;
+  TypePast wanted_;  // guarded by it
   StopFlag stop_;
   std::thread thread_;
 };

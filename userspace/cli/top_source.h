@@ -17,6 +17,13 @@ class TopSource {
  public:
   TopSource() = default;
   virtual ~TopSource() = default;  ///< ends the thread
+
+  /// The boards shall have the recorded past of this type, if there is any. Returns at once.
+  virtual void want_past(const std::string& target, const std::string& type) {
+    (void)target;
+    (void)type;
+  }
+
   TopSource(const TopSource&) = delete;
   TopSource& operator=(const TopSource&) = delete;
 };

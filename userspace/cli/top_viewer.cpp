@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "userspace/tui/last_probed.h"
@@ -19,8 +20,8 @@ namespace {
 
 class Viewer {
  public:
-  Viewer(BoardBox& box, const Signals& signals, Terminal& terminal)
-      : box_(box), signals_(signals), terminal_(terminal) {}
+  Viewer(BoardBox& box, TopSource& source, const Signals& signals, Terminal& terminal)
+      : box_(box), source_(source), signals_(signals), terminal_(terminal) {}
 
   Status run() {
     for (;;) {
@@ -48,7 +49,12 @@ class Viewer {
 
   bool quit() {
     for (KeyPress key = terminal_.key(); key.key != Key::kNone; key = terminal_.key()) {
+      const std::string before = view_.type;
       if (press(view_, key, *board_)) return true;
+      const BoardTarget* target = shown_target(view_, *board_);
+      if (target != nullptr && !view_.type.empty() && view_.type != before) {
+        source_.want_past(target->name, view_.type);
+      }
     }
     return false;
   }
@@ -58,6 +64,7 @@ class Viewer {
     box_.settle();
     if (const SharedBoard newest = box_.newest(); newest != seen_) {
       series_.add(*newest);
+      series_.add_past(newest->past);
       Board filled = *newest;
       last_probed_.fill(filled);
       filled_ = std::make_shared<const Board>(std::move(filled));
@@ -67,6 +74,7 @@ class Viewer {
   }
 
   BoardBox& box_;
+  TopSource& source_;
   const Signals& signals_;
   Terminal& terminal_;
   View view_;
@@ -91,13 +99,13 @@ Result<bool> await_first(BoardBox& box, const Signals& signals) {
 
 }  // namespace
 
-Status view_boards(BoardBox& box, const Signals& signals) {
+Status view_boards(BoardBox& box, TopSource& source, const Signals& signals) {
   const Result<bool> first = await_first(box, signals);
   if (!first) return first.error();
   if (!*first) return Ok{};
   const Result<std::unique_ptr<Terminal>> terminal = Terminal::make();
   if (!terminal) return terminal.error();
-  return Viewer(box, signals, **terminal).run();
+  return Viewer(box, source, signals, **terminal).run();
 }
 
 }  // namespace outrider

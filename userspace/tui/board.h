@@ -37,6 +37,18 @@ struct AgentCost {
   std::optional<double> resident_bytes;
 };
 
+struct SeriesPoint {
+  std::int64_t second = 0;            ///< Unix time
+  double queries_per_second = 0;      ///< the last of the second
+  std::optional<double> p99_seconds;  ///< the highest of the second; none: no query ended
+};
+
+/// Recorded figures of one type, oldest first.
+struct TypePast {
+  std::string target, type;
+  std::vector<SeriesPoint> points;
+};
+
 struct Board {
   std::string source;        ///< where the figures come from: an address, or how they are taken
   std::int64_t time_ms = 0;  ///< Unix time of the look
@@ -44,6 +56,7 @@ struct Board {
   std::vector<BoardAlert> alerts;
   std::string no_alerts;  ///< not empty: why there is no saying whether there are any
   AgentCost agent;
+  TypePast past;                      ///< of the type that was asked for; empty: of none
   std::string trouble;                ///< not empty: why there are no newer figures; the others are the last ones
   std::int64_t trouble_since_ms = 0;  ///< Unix time, with `trouble`
   std::string news;                   ///< the last thing that the source had to say; may be empty

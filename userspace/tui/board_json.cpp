@@ -93,6 +93,23 @@ Result<AgentUse> agent_from_json(const std::string& text) {
   });
 }
 
+Result<std::vector<SeriesPoint>> past_from_json(const std::string& text) {
+  return parsed(text, "history", [](const Json& json) -> Result<std::vector<SeriesPoint>> {
+    const auto rate = json.at("metrics").at(0).at("name").get<std::string>();
+    const auto p99 = json.at("metrics").at(1).at("name").get<std::string>();
+    std::vector<SeriesPoint> points;
+    points.reserve(json.at("points").size());
+    for (const Json& row : json.at("points")) {
+      const auto time = parse_moment(row.at("timestamp").get<std::string>(), 0);
+      if (!time) return time.error();
+      if (row.at(rate).is_null()) continue;
+      points.push_back({*time / 1000, row.at(rate).get<double>(), std::nullopt});
+      if (!row.at(p99).is_null()) points.back().p99_seconds = row.at(p99).get<double>();
+    }
+    return points;
+  });
+}
+
 std::string error_from_json(const std::string& text) {
   constexpr std::size_t kShown = 200;
   try {

@@ -26,6 +26,9 @@ struct AgentUse {
 };
 Result<AgentUse> agent_from_json(const std::string& text);
 
+/// /api/v1/history of two metrics, queries per second and p99 in that order. Errors: it is something else.
+Result<std::vector<SeriesPoint>> past_from_json(const std::string& text);
+
 /// What an error reply says, {"error": "..."}, or the beginning of its text.
 std::string error_from_json(const std::string& text);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 namespace outrider {
@@ -33,6 +34,18 @@ void Series::add(const Snapshot& snapshot) {
     points.back().p99_seconds = std::max(points.back().p99_seconds, type.p99_response_time_seconds);
     while (points.front().second <= second - kKeptSeconds) points.pop_front();
   }
+}
+
+void Series::add_past(const TypePast& past) {
+  const auto found = all_.find({past.target, past.type});
+  if (found == all_.end()) return;
+  auto& points = found->second;
+  const std::int64_t end = points.empty() ? 0 : points.front().second;
+  const std::int64_t begin = newest_[past.target].time_ms / 1000 - kKeptSeconds;
+  std::deque<SeriesPoint> before;
+  std::copy_if(past.points.begin(), past.points.end(), std::back_inserter(before),
+               [&](const SeriesPoint& point) { return point.second > begin && point.second < end; });
+  points.insert(points.begin(), before.begin(), before.end());
 }
 
 SeriesColumns Series::columns(const std::string& target, const std::string& type, std::size_t columns) const {

@@ -15,12 +15,6 @@
 
 namespace outrider {
 
-struct SeriesPoint {
-  std::int64_t second = 0;            ///< Unix time
-  double queries_per_second = 0;      ///< the last of the second
-  std::optional<double> p99_seconds;  ///< the highest of the second; none: no query ended
-};
-
 /// Values of equal steps, old to new; a step in which nobody looked has none.
 struct SeriesColumns {
   std::int64_t step_seconds = 1;
@@ -35,6 +29,9 @@ class Series {
 
   /// Figures that were there before add nothing; older ones begin anew, for the clock was set back.
   void add(const Board& board);
+
+  /// What was before the first figures that were seen here, oldest first.
+  void add_past(const TypePast& past);
 
   /// The last kKeptSeconds up to the newest figure of that target, in at most `columns` steps of whole seconds, none
   /// shorter than an interval. Steps begin at multiples of their length, so that a chart moves on and does not change
