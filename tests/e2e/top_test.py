@@ -283,7 +283,8 @@ class Service(Screens, ServiceCase):
         def others():
             with urllib.request.urlopen(request, timeout=10) as answer:
                 alerts = json.load(answer)["alerts"]
-            return sum(alert["target"] != "two" and alert["state"] == "firing" and not alert["held"] for alert in alerts)
+            firing = [alert for alert in alerts if alert["state"] == "firing" and not alert["held"]]
+            return sum(alert["target"] != "two" for alert in firing)
         screen.await_screen(lambda lines: lines[4] == f"alerts none  ({others()} of other targets)", "their number")
         screen.keys("t")
         screen.await_screen(lambda lines: "three (3 of 3)" in lines[0], "the third")
@@ -367,7 +368,8 @@ class Direct(Screens, harness.Case):
         self.attach(screen, engine.pid, "--interval", "500ms")
         engine.release()
         screen.keys("1")
-        screen.await_screen(lambda lines: lines[8].startswith(">other") and lines[21].startswith(" type"), "a full table")
+        screen.await_screen(lambda lines: lines[8].startswith(">other") and lines[21].startswith(" type"),
+                            "a full table")
         screen.keys("End")
         screen.await_screen(lambda lines: lines[21].startswith(">type"), "its end")
         screen.keys("PPage")
