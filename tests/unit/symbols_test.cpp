@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/elf_builder.h"
@@ -40,9 +41,8 @@ struct Named {
   std::uint16_t section = 1;
 };
 
-/// An ELF file whose text begins at kTextOffset = kTextAddress and is all nops, with a build id and these symbols.
-std::string elf_with_symbols(const std::vector<Named>& symbols, std::uint32_t table = SHT_SYMTAB,
-                             const std::string& id = "\xde\xad\xbe\xef") {
+/// Names and entries of a symbol table.
+std::pair<std::string, std::string> symbol_table(const std::vector<Named>& symbols) {
   std::string names(1, '\0');
   std::string entries(sizeof(Elf64_Sym), '\0');
   for (const Named& symbol : symbols) {
@@ -55,17 +55,10 @@ std::string elf_with_symbols(const std::vector<Named>& symbols, std::uint32_t ta
     put(entries, entry);
     names += symbol.name + '\0';
   }
-  const std::string note =
-      raw_note(4, static_cast<std::uint32_t>(id.size()), NT_GNU_BUILD_ID, std::string("GNU\0", 4) + id);
-  const std::uint64_t names_at = kTextOffset + 0x1000;
-  const std::uint64_t entries_at = names_at + 0x1000;
-  const std::uint64_t sections_at = entries_at + 0x1000;
-  std::vector<Elf64_Shdr> sections = {
-      section(0, SHT_NULL, 0, 0, 0), section(0, SHT_PROGBITS, kTextAddress, kTextOffset, 0x1000),
-      section(0, SHT_STRTAB, 0, names_at, names.size()), section(0, table, 0, entries_at, entries.size()),
-      section(0, SHT_NOTE, 0, 0x200, note.size())};
-  sections[3].sh_link = 2;
-  sections[3].sh_entsize = sizeof(Elf64_Sym);
+  return {names, entries};
+}
+
+Elf64_Ehdr file_header(std::uint64_t sections_at, std::size_t sections) {
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);
   header.e_ident[EI_CLASS] = ELFCLASS64;
@@ -80,9 +73,27 @@ std::string elf_with_symbols(const std::vector<Named>& symbols, std::uint32_t ta
   header.e_phentsize = sizeof(Elf64_Phdr);
   header.e_phnum = 1;
   header.e_shentsize = sizeof(Elf64_Shdr);
-  header.e_shnum = static_cast<std::uint16_t>(sections.size());
+  header.e_shnum = static_cast<std::uint16_t>(sections);
+  return header;
+}
+
+/// An ELF file whose text begins at kTextOffset = kTextAddress and is all nops, with a build id and these symbols.
+std::string elf_with_symbols(const std::vector<Named>& symbols, std::uint32_t table = SHT_SYMTAB,
+                             const std::string& id = "\xde\xad\xbe\xef") {
+  const auto [names, entries] = symbol_table(symbols);
+  const std::string note =
+      raw_note(4, static_cast<std::uint32_t>(id.size()), NT_GNU_BUILD_ID, std::string("GNU\0", 4) + id);
+  const std::uint64_t names_at = kTextOffset + 0x1000;
+  const std::uint64_t entries_at = names_at + 0x1000;
+  const std::uint64_t sections_at = entries_at + 0x1000;
+  std::vector<Elf64_Shdr> sections = {
+      section(0, SHT_NULL, 0, 0, 0), section(0, SHT_PROGBITS, kTextAddress, kTextOffset, 0x1000),
+      section(0, SHT_STRTAB, 0, names_at, names.size()), section(0, table, 0, entries_at, entries.size()),
+      section(0, SHT_NOTE, 0, 0x200, note.size())};
+  sections[3].sh_link = 2;
+  sections[3].sh_entsize = sizeof(Elf64_Sym);
   std::string file;
-  put(file, header);
+  put(file, file_header(sections_at, sections.size()));
   put(file, segment(PT_LOAD, PF_R | PF_X, kTextOffset, kTextAddress, 0x1000));
   file.resize(0x200);
   file += note;
@@ -284,7 +295,7 @@ TEST_F(SymbolizerTest, WhatIsNoCodeHasNoName) {
 
 TEST_F(SymbolizerTest, BehindNoCallNothingReturns) {
   Symbolizer symbolizer;
-  const std::uint64_t begin = reinterpret_cast<std::uint64_t>(&caller_with_a_name);
+  const auto begin = reinterpret_cast<std::uint64_t>(&caller_with_a_name);
   EXPECT_EQ(name(symbolizer, begin, true), "none");
   EXPECT_EQ(name(symbolizer, begin + 1, true), "none");
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "userspace/agent/flame.h"
 #include "userspace/config/config.h"
@@ -21,7 +22,10 @@ struct FlameQuestion {
   std::string target, type;
   FlameKind kind = FlameKind::kOnCpu;
   std::chrono::milliseconds duration{10'000};
-  friend auto operator<=>(const FlameQuestion&, const FlameQuestion&) = default;
+  friend bool operator==(const FlameQuestion&, const FlameQuestion&) = default;
+  friend bool operator<(const FlameQuestion& a, const FlameQuestion& b) {
+    return std::tie(a.target, a.type, a.kind, a.duration) < std::tie(b.target, b.type, b.kind, b.duration);
+  }
 };
 
 struct FlameAnswer {
