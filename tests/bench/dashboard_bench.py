@@ -124,8 +124,8 @@ def cost_of_streams(service, number, seconds=20):
     return used / seconds
 
 
-def with_a_day_of_history(directory):
-    write_history(f"{directory}/history.db", 24)
+def with_history(directory, hours=24):
+    write_history(f"{directory}/history.db", hours)
     with contextlib.ExitStack() as stack:
         targets = {}
         for target in range(TARGETS):
@@ -139,7 +139,7 @@ def with_a_day_of_history(directory):
             if figures is None:
                 continue
             median = {name: statistics.median(each[name] for each in figures["rounds"]) for name in figures["rounds"][0]}
-            print(f"a day of history of {TARGETS} targets, window {window}: first paint {median['paint']:.0f} ms, first figures "
+            print(f"{hours} h of history of {TARGETS} targets, window {window}: first paint {median['paint']:.0f} ms, first figures "
                   f"{median['figures']:.0f} ms, charts and table {median['all']:.0f} ms after the navigation (bar: first paint 1 s)")
         idle, ten = cost_of_streams(service, 0), cost_of_streams(service, 10)
         print(f"a live update costs the agent {1000 * (ten - idle) / 10:.2f} ms of CPU for each of 10 open pages (bar: 2 ms)")
@@ -156,4 +156,4 @@ def dashboard():
     print(f"size: {sum(sizes.values()):,} bytes compressed, {first:,} of them for the first page (bar: 150,000)")
     lag()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
-        with_a_day_of_history(directory)
+        with_history(directory)
