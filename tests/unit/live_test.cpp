@@ -76,7 +76,8 @@ class LiveApi : public testing::Test {
   }
 
   AlertBoard board_;
-  Api api_{nullptr, board_};
+  Flames flames_;
+  Api api_{nullptr, board_, flames_};
 };
 
 TEST_F(LiveApi, events_for_those_who_ask_for_events) {
