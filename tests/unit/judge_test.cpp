@@ -55,10 +55,21 @@ class JudgeTest : public testing::Test {
     begin();
   }
 
-  /// One second later: the target is in `state`, and there is a snapshot of it or none.
-  void pass(const std::string& state, std::optional<double> response_seconds, int seconds = 1) {
-    for (int i = 0; i < seconds; ++i) {
-      now_ += 1000;
+  /// A snapshot of so much of a second, with 1,000 queries a second.
+  [[nodiscard]] SharedSnapshot snapshot(double response_seconds, double seconds) const {
+    auto made = std::make_shared<Snapshot>();
+    made->target = "db";
+    made->timestamp_ms = now_;
+    made->interval_seconds = seconds;
+    made->query_metrics.interval_queries = static_cast<std::uint64_t>(1000 * seconds);
+    made->query_metrics.avg_response_time_seconds = response_seconds;
+    return made;
+  }
+
+  /// One interval later: the target is in `state`, and there is a snapshot of it or none.
+  void pass(const std::string& state, std::optional<double> response_seconds, int intervals = 1, double seconds = 1) {
+    for (int i = 0; i < intervals; ++i) {
+      now_ += static_cast<std::int64_t>(1000 * seconds);
       Report report;
       report.time_ms = now_;
       TargetState target;
@@ -66,15 +77,7 @@ class JudgeTest : public testing::Test {
       target.interval_seconds = 1;
       target.availability.state = state;
       report.agent.emplace().targets.push_back(target);
-      if (response_seconds) {
-        auto snapshot = std::make_shared<Snapshot>();
-        snapshot->target = "db";
-        snapshot->timestamp_ms = now_;
-        snapshot->interval_seconds = 1;
-        snapshot->query_metrics.interval_queries = 100;
-        snapshot->query_metrics.avg_response_time_seconds = response_seconds;
-        report.snapshots.push_back(std::move(snapshot));
-      }
+      if (response_seconds) report.snapshots.push_back(snapshot(*response_seconds, seconds));
       ASSERT_TRUE(judge_->write(report));
     }
   }
@@ -115,6 +118,18 @@ TEST_F(JudgeTest, a_clock_runs_on_over_a_restart_that_sees_the_target_a_moment_l
   restart();
   pass("up", std::nullopt, 2);
   pass("up", 0.15, 3);
+  EXPECT_THAT(told(), IsEmpty());
+  pass("up", 0.15);
+  EXPECT_THAT(told(), ElementsAre("Slow firing @11"));
+}
+
+// The last 5 ms of an agent hold 5 queries, which happen to be quick.
+TEST_F(JudgeTest, a_piece_of_an_interval_begins_no_clock_anew) {
+  keep_state();
+  pass("up", 0.15, 5);
+  pass("up", 0.05, 1, 0.005);
+  restart();
+  pass("up", 0.15, 5);
   EXPECT_THAT(told(), IsEmpty());
   pass("up", 0.15);
   EXPECT_THAT(told(), ElementsAre("Slow firing @11"));

@@ -17,6 +17,9 @@ constexpr std::size_t kRecent = 200;
 // A store that cannot be read yet may be a moment later; alerting cannot wait for ever.
 constexpr int kAttempts = 5;
 
+// A shorter piece of an interval is not judged by rules.
+constexpr double kLeastOfInterval = 0.5;
+
 constexpr const char* kDown = "down";
 constexpr std::int64_t kLeastSilenceMs = 60'000;
 constexpr const char* kRulesKey = "alerts.rules";
@@ -185,8 +188,10 @@ void Judge::observe(const Report& report) {
   }
 }
 
+// What is left of an interval when the agent ends, or what of one it has when it begins, may hold too few queries to
+// say anything, and that would begin every clock anew.
 void Judge::observe(const Snapshot& snapshot, const TargetState& target, bool host) {
-  book_.observe(snapshot, found_, host);
+  if (snapshot.interval_seconds >= kLeastOfInterval * target.interval_seconds) book_.observe(snapshot, found_, host);
   TargetMonitor* const monitor = monitor_of(snapshot.target);
   if (monitor == nullptr) return;
   monitor->watch_host(host);
