@@ -29,10 +29,11 @@ class OverheadBudget(harness.Case):
         return 100 * cost / cpu
 
     def test_it_sheds_in_order_stays_inside_and_comes_back(self):
-        # Microseconds a query at first; after 7 s few, of milliseconds each: cheap to watch again. Where a probe hit is dear
-        # the engine is looked at every three seconds only, so that it takes a while to see that.
+        # Microseconds a query at first; after 35 s few, of milliseconds each: cheap to watch again. Where a probe hit is
+        # dear the engine is looked at every ten seconds only: there are three looks at least, and it takes a while to see
+        # that the load fell.
         engine = self.engine("--rate", 20_000, "--arrivals", "fixed", "--threads", 2, "--workload", "tiny",
-                             "--duration", 40, "--fault", "drop:99.5@7", "--fault", "spin:4@7", record=False,
+                             "--duration", 68, "--fault", "drop:99.5@35", "--fault", "spin:4@35", record=False,
                              preexec_fn=harness.real_time)
         watch = self.watch("--pid", engine.pid, "--interval", "100ms", "--mode", "auto", budget=f"{BUDGET}%")
         engine.release()
@@ -74,7 +75,7 @@ class OverheadBudget(harness.Case):
         whole_cycles = busy[attached[0]:attached[-1]]
         self.assertLessEqual(self.cost_share(whole_cycles), 1.35 * BUDGET)  # a tenth of a second is a rough measure
         self.assertEqual(set(modes), {"light", "paused"})
-        self.assertLessEqual(max(len(run) for run in re.split("l", "".join(mode[0] for mode in modes))), 30)
+        self.assertLessEqual(max(len(run) for run in re.split("l", "".join(mode[0] for mode in modes))), 100)
         for line in busy:
             if line["overhead"]["mode"] == "paused":
                 reasons = " ".join(line["losses"]["unavailable"])

@@ -49,7 +49,9 @@ class Shedder {
   [[nodiscard]] unsigned query_cycle() const { return query_cycle_; }
 
   static constexpr unsigned kCacheCycle = 8;  ///< intervals in one cycle of cache and phase probes
-  static constexpr unsigned kMaxQueryCycle = 30;
+  /// Where a probe hit is dear and queries are tiny, probes can take most of the CPU while they are attached: a
+  /// hundredth of that is inside any budget that one would set.
+  static constexpr unsigned kMaxQueryCycle = 100;
   static constexpr unsigned kPatience = 2;       ///< intervals over budget before something is given up
   static constexpr unsigned kRecovery = 10;      ///< intervals well inside it before something comes back
   static constexpr double kRecoveryShare = 0.7;  ///< of the budget that the level above may be expected to cost
