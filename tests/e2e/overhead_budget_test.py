@@ -37,7 +37,7 @@ class OverheadBudget(harness.Case):
                              preexec_fn=harness.real_time)
         watch = self.watch("--pid", engine.pid, "--interval", "100ms", "--mode", "auto", budget=f"{BUDGET}%")
         engine.release()
-        engine.finish()
+        engine.finish(2 * harness.PATIENCE_SECONDS)
         summary = next(iter(watch.end().values()))
         said = self.announcements(watch)
         self.assert_order(said)

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "userspace/config/rules.h"
@@ -86,10 +87,12 @@ class JudgeTest : public testing::Test {
   [[nodiscard]] std::vector<std::string> told() const {
     std::vector<std::string> all;
     const auto recent = board_->status()->recent;
-    for (auto notice = recent->rbegin(); notice != recent->rend(); ++notice) {
-      all.push_back(notice->name + (notice->what == Notice::What::kFiring ? " firing @" : " over @") +
-                    std::to_string((notice->at_ms - kStart) / 1000));
+    all.reserve(recent->size());
+    for (const Notice& notice : *recent) {
+      all.push_back(notice.name + (notice.what == Notice::What::kFiring ? " firing @" : " over @") +
+                    std::to_string((notice.at_ms - kStart) / 1000));
     }
+    std::reverse(all.begin(), all.end());
     return all;
   }
 
