@@ -33,7 +33,7 @@ class OverheadBudget(harness.Case):
         # dear the engine is looked at every ten seconds only: there are three looks at least, and it takes a while to see
         # that the load fell.
         engine = self.engine("--rate", 20_000, "--arrivals", "fixed", "--threads", 2, "--workload", "tiny",
-                             "--duration", 68, "--fault", "drop:99.5@35", "--fault", "spin:4@35", record=False,
+                             "--duration", 68, "--fault", "drop:99.5@35", "--fault", "spin:8@35", record=False,
                              preexec_fn=harness.real_time)
         watch = self.watch("--pid", engine.pid, "--interval", "100ms", "--mode", "auto", budget=f"{BUDGET}%")
         engine.release()
