@@ -85,7 +85,8 @@ FEATURES = {
     "prometheus": (r"\bprometheus is not installed", lambda: shutil.which("prometheus") is not None),
     "node_exporter": (r"\bnode[-_ ]exporter\b", lambda: shutil.which("prometheus-node-exporter") is not None),
     "promtool": (r"\bpromtool\b", lambda: shutil.which("promtool") is not None),
-    "npm": (r"\bnpm\b", lambda: all(shutil.which(name) for name in ("node", "npm"))),
+    # It may be there and have nowhere to fetch packages from.
+    "npm": (r"\bnpm\b", lambda: shutil.which("node") is not None and runs("npm", "view", "esbuild", "version")),
     "chromium": (r"\bchromium\b", lambda: shutil.which("chromium") is not None),
     "tmux": (r"\btmux\b", lambda: shutil.which("tmux") is not None),
     "clang": (r"\bclang\b", lambda: shutil.which("clang") is not None),
