@@ -28,7 +28,7 @@ INTENTS = ("factual", "relational", "hierarchical", "path", "aggregate")
 ATTACH_SECONDS = 30
 PATIENCE_SECONDS = 60  # how long anything may take that should take a moment
 
-Row = collections.namedtuple("Row", "start_ns end_ns type ok thread hits misses wait_class wait_ns")
+Row = collections.namedtuple("Row", "start_ns end_ns type ok thread hits misses wait_class wait_ns detached_ns")
 
 
 def skip(reason):
@@ -193,7 +193,7 @@ def read_record(path):
         rows = csv.reader(file)
         header = next(rows)
         assert tuple(header) == Row._fields, header
-        return [Row(int(r[0]), int(r[1]), r[2], r[3] == "1", int(r[4]), int(r[5]), int(r[6]), r[7], int(r[8]))
+        return [Row(int(r[0]), int(r[1]), r[2], r[3] == "1", int(r[4]), int(r[5]), int(r[6]), r[7], int(r[8]), int(r[9]))
                 for r in rows]
 
 

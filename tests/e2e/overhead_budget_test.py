@@ -73,7 +73,9 @@ class OverheadBudget(harness.Case):
         modes = [line["overhead"]["mode"] for line in busy]
         attached = [i for i, mode in enumerate(modes) if mode == "light"]
         whole_cycles = busy[attached[0]:attached[-1]]
-        self.assertLessEqual(self.cost_share(whole_cycles), 1.35 * BUDGET)  # a tenth of a second is a rough measure
+        # Three looks of a tenth of a second, on a machine whose traps' price drifts, are a rough measure; attached all the
+        # time the probes would cost ten times the budget and more.
+        self.assertLessEqual(self.cost_share(whole_cycles), 2 * BUDGET)
         self.assertEqual(set(modes), {"light", "paused"})
         self.assertLessEqual(max(len(run) for run in re.split("l", "".join(mode[0] for mode in modes))), 100)
         for line in busy:

@@ -32,6 +32,7 @@ class Truth:
     def __init__(self, rows):
         rows = [row for row in rows if row.type != "lookup"]
         self.wall = sum(row.end_ns - row.start_ns for row in rows) / 1e9
+        self.detached = sum(row.detached_ns for row in rows) / 1e9
         self.planted = collections.Counter()
         self.at_least = collections.Counter()  # a bound that owes nothing to what we say
         for row in rows:
@@ -62,7 +63,9 @@ class Waits(harness.Case):
         truth = Truth(rows)
         waits = {name.removesuffix("_seconds"): seconds for name, seconds in summary["query_metrics"]["waits"].items()}
         self.assertAlmostEqual(sum(waits.values()), truth.wall, delta=0.01 * truth.wall)
-        self.assertLessEqual(waits["other"] + waits["unattributed"], 0.05 * truth.wall, waits)
+        # On no thread a query waits for nothing that can be named; a busy machine makes a hand-over long.
+        unnamed = waits["other"] + waits["unattributed"]
+        self.assertLessEqual(abs(unnamed - truth.detached), 0.05 * truth.wall, f"{truth.detached} s on no thread: {waits}")
         return truth, waits
 
     def assert_found(self, wait_class, truth, waits):

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -66,6 +66,10 @@ class HttpServerTest : public testing::Test {
 
   std::string get(const std::string& target, const std::string& headers = kHost) {
     return exchange("GET " + target + " HTTP/1.1\r\n" + headers + "Connection: close\r\n\r\n");
+  }
+
+  void publish(const std::string& data) {
+    server_->publish([data](const std::string&) { return data; });
   }
 
   template <typename Condition>
@@ -304,24 +308,44 @@ TEST_F(HttpServerTest, StreamsCarryWhatIsPublishedUnderTheirName) {
   const auto header = client.read_until("\r\n\r\n");
   EXPECT_THAT(header, HasSubstr("Content-Type: text/event-stream\r\n"));
   EXPECT_THAT(header, Not(HasSubstr("Content-Length")));
-  server_->publish("other", "not for you");
-  server_->publish("snapshots", "{\"a\":1}");
-  server_->publish("snapshots", "two\nlines");
+  publish("{\"a\":1}");
+  server_->publish([](const std::string&) -> std::string { throw std::runtime_error("a secret"); });
+  server_->publish([](const std::string&) { return std::string(); });
+  publish("two\nlines");
   EXPECT_EQ(client.read_until("lines\n\n"), "data: {\"a\":1}\n\ndata: two\ndata: lines\n\n");
+  EXPECT_EQ(server_->counters().handler_errors, 1U);
   EXPECT_THAT(get("/events"), StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
 }
 
-TEST_F(HttpServerTest, SaysWhichStreamsSomebodyListensTo) {
+TEST_F(HttpServerTest, EventsAreMadeOnceForEachStreamThatSomebodyListensTo) {
   start();
-  EXPECT_TRUE(server_->streams().empty());
-  {
+  std::atomic<int> made = 0;
+  std::atomic<bool> only_snapshots = true;
+  const auto event_of = [&](const std::string& stream) {
+    only_snapshots = only_snapshots && stream == "snapshots";
+    return "event " + std::to_string(++made);
+  };
+  const auto told = [&] {  // the server works off what it is given in order
+    server_->publish(event_of);
     RawClient client(server_->port());
-    ASSERT_TRUE(client.send(std::string("GET /events HTTP/1.1\r\n") + kHost + "\r\n"));
-    EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
-    EXPECT_EQ(server_->streams(), std::set<std::string>{"snapshots"});
+    return client.send(std::string("GET / HTTP/1.1\r\n") + kHost + "\r\n") && !client.read_until("\r\n\r\n").empty();
+  };
+  EXPECT_TRUE(told());
+  EXPECT_EQ(made, 0);
+  {
+    RawClient first(server_->port()), second(server_->port());
+    for (RawClient* client : {&first, &second}) {
+      ASSERT_TRUE(client->send(std::string("GET /events HTTP/1.1\r\n") + kHost + "\r\n"));
+      EXPECT_THAT(client->read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+    }
+    server_->publish(event_of);
+    for (RawClient* client : {&first, &second}) EXPECT_EQ(client->read_until("\n\n"), "data: event 1\n\n");
   }
-  EXPECT_TRUE(eventually([&] { return server_->streams().empty(); }));
+  EXPECT_TRUE(eventually([&] { return server_->connections() == 0; }));
+  EXPECT_TRUE(told());
+  EXPECT_EQ(made, 1);
+  EXPECT_TRUE(only_snapshots);
 }
 
 TEST_F(HttpServerTest, AStreamClientThatDoesNotReadIsDroppedAndFreesItsPlace) {
@@ -331,7 +355,7 @@ TEST_F(HttpServerTest, AStreamClientThatDoesNotReadIsDroppedAndFreesItsPlace) {
   EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
   const std::string data(100 * 1024, 'x');
   EXPECT_TRUE(eventually([&] {
-    server_->publish("snapshots", data);
+    publish(data);
     return server_->counters().streams_dropped == 1;
   }));
   EXPECT_TRUE(eventually([&] { return server_->connections() == 0; }));

@@ -6,9 +6,19 @@
 
 namespace outrider::example {
 
+void EventLoop::Task::attach() {
+  query.attach();
+  detached_ns += monotonic_ns() - released_ns;
+}
+
+void EventLoop::Task::release() {
+  query.release();
+  released_ns = monotonic_ns();
+}
+
 void EventLoop::begin(const Job& job) {
   tasks_.push_back({outrider::DetachedQuery(query_type_name(job.request.type), outrider::kTimed), job, {}});
-  tasks_.back().query.release();
+  tasks_.back().release();
 }
 
 uint64_t EventLoop::turn() {
@@ -29,7 +39,7 @@ uint64_t EventLoop::turn() {
 }
 
 void EventLoop::advance(Task& task) {
-  task.query.attach();
+  task.attach();
   bool answered = true;
   if (task.step == Step::kLookUp) {
     answered = runner_.engine().look_up(task.job.request, task.answer);
@@ -37,13 +47,14 @@ void EventLoop::advance(Task& task) {
     runner_.engine().compute(task.job.request, runner_.scratch(), task.answer);
   }
   task.step = answered ? Step::kEnd : Step::kCompute;
-  task.query.release();
+  task.release();
 }
 
 uint64_t EventLoop::end(Task& task) {
-  task.query.attach();
+  task.attach();
   RecordEntry entry = QueryRunner::make_entry(task.job.request.type);
   entry.start_ns = task.query.start_ns();
+  entry.detached_ns = task.detached_ns;
   entry.hits = task.answer.hits;
   entry.misses = task.answer.misses;
   entry.ok = !task.job.faults.fails;

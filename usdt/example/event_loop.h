@@ -28,6 +28,11 @@ class EventLoop {
     Job job;
     Answer answer;
     Step step = Step::kLookUp;
+    uint64_t released_ns = 0;
+    uint64_t detached_ns = 0;  ///< so far
+
+    void attach();
+    void release();
   };
   void advance(Task& task);
   uint64_t end(Task& task);

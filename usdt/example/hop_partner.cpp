@@ -26,7 +26,7 @@ uint64_t HopPartner::run(const Job& job) {
   query.miss(answer.misses);
   std::unique_lock lock(mutex_);
   query.release();
-  handover_.emplace(Handover{std::move(query), &job, answer, answered});
+  handover_.emplace(Handover{std::move(query), &job, answer, answered, monotonic_ns()});
   changed_.notify_all();
   changed_.wait(lock, [&] { return ended_ns_.has_value(); });
   return *std::exchange(ended_ns_, std::nullopt);
@@ -50,8 +50,10 @@ uint64_t HopPartner::complete(Handover handover) {
   outrider::DetachedQuery query = std::move(handover.query);
   const Job& job = *handover.job;
   query.attach();
+  const uint64_t attached_ns = monotonic_ns();
   RecordEntry entry = QueryRunner::make_entry(job.request.type);
   if (!handover.answered) second_.engine().compute(job.request, second_.scratch(), handover.answer);
+  entry.detached_ns = attached_ns - handover.released_ns;
   entry.hits = handover.answer.hits;
   entry.misses = handover.answer.misses;
   entry.start_ns = query.start_ns();

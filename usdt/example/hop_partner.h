@@ -30,6 +30,7 @@ class HopPartner {
     const Job* job;
     Answer answer;
     bool answered;
+    uint64_t released_ns;
   };
   void loop();
   uint64_t complete(Handover handover);

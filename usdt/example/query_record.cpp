@@ -28,15 +28,16 @@ uint64_t percentile(const std::vector<uint64_t>& sorted, double share) {
 }
 
 void append_row(fmt::memory_buffer& out, const RecordEntry& e) {
-  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{}\n", e.start_ns, e.start_ns + e.duration_ns,
+  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{}\n", e.start_ns, e.start_ns + e.duration_ns,
                  query_type_name(e.type), e.ok ? 1 : 0, e.thread, e.hits, e.misses, planted_class_name(e.wait),
-                 e.wait_ns);
+                 e.wait_ns, e.detached_ns);
 }
 
 bool write_rows(std::FILE* file, const std::vector<RecordEntry>& entries) {
   constexpr size_t kFlush = 1 << 20;
   fmt::memory_buffer out;
-  fmt::format_to(std::back_inserter(out), "start_ns,end_ns,type,ok,thread,hits,misses,wait_class,wait_ns\n");
+  fmt::format_to(std::back_inserter(out),
+                 "start_ns,end_ns,type,ok,thread,hits,misses,wait_class,wait_ns,detached_ns\n");
   for (const RecordEntry& entry : entries) {
     append_row(out, entry);
     if (out.size() < kFlush) continue;

@@ -36,7 +36,8 @@ struct RecordEntry {
   uint64_t start_ns = 0;     ///< CLOCK_MONOTONIC
   uint64_t duration_ns = 0;  ///< as the guard measured it
   uint64_t wait_ns = 0;
-  uint32_t thread = 0;  ///< kernel thread id of the thread that ended the query
+  uint64_t detached_ns = 0;  ///< on no thread, between release() and attach()
+  uint32_t thread = 0;       ///< kernel thread id of the thread that ended the query
   uint16_t hits = 0;
   uint16_t misses = 0;
   QueryType type = QueryType::kFactual;

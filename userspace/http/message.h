@@ -25,7 +25,7 @@ struct HttpResponse {
   std::shared_ptr<const std::string>
       body;  ///< shared, so that a published snapshot is sent without a copy; may be null
   std::vector<std::pair<std::string, std::string>> headers;  ///< added, or in place of the server's defaults
-  /// Not empty: the answer is a stream of Server-Sent Events that HttpServer::publish feeds under this name. Status,
+  /// Not empty: the answer is a stream of Server-Sent Events of this name, which HttpServer::publish feeds. Status,
   /// content type and body are the server's then.
   std::string stream;
 
@@ -45,5 +45,9 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 /// Whether answering may take its time, as a read from a disk does. Called on the server's own thread; must not throw.
 using HttpIsSlow = std::function<bool(const HttpRequest&)>;
+
+/// The data of the next event of the stream so named; empty: there is none. Called on the server's own thread, as a
+/// handler is; an exception is counted, and there is no event.
+using HttpEventOf = std::function<std::string(const std::string& stream)>;
 
 }  // namespace outrider

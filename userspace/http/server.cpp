@@ -20,20 +20,6 @@ Result<asio::ip::address> parse_address(const std::string& text) {
   return address;
 }
 
-// The event as the wire wants it: each line of the data with its own "data: ".
-std::string event_text(std::string_view data) {
-  std::string text;
-  text.reserve(data.size() + 16);
-  for (bool more = true; more;) {
-    const auto end = std::min(data.find_first_of("\r\n"), data.size());
-    text.append("data: ").append(data.substr(0, end)).append("\n");
-    more = end < data.size();
-    const bool pair = data.substr(end, 2) == "\r\n";
-    data.remove_prefix(std::min(end + (pair ? 2 : 1), data.size()));
-  }
-  return text + "\n";
-}
-
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& options, HttpHandler handler,
@@ -86,10 +72,6 @@ HttpCounters HttpServer::counters() const {
   return now;
 }
 
-std::set<std::string> HttpServer::streams() const { return core_->stream_names(); }
-
-void HttpServer::publish(std::string_view name, std::string_view data) {
-  core_->publish(std::string(name), std::make_shared<const std::string>(event_text(data)));
-}
+void HttpServer::publish(HttpEventOf event_of) { core_->publish(std::move(event_of)); }
 
 }  // namespace outrider

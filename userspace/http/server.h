@@ -7,9 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <set>
-#include <string>
-#include <string_view>
 
 #include "userspace/base/result.h"
 #include "userspace/http/message.h"
@@ -58,12 +55,9 @@ class HttpServer {
   /// Connections stay, except for streams. Errors: as those of start(); nothing is changed then.
   Status change_access(const HttpServerOptions& options);
 
-  /// Names of the streams that somebody listens to: what nobody listens to need not be made.
-  [[nodiscard]] std::set<std::string> streams() const;
-
-  /// Sends `data` as one event to every client of the stream `name`; returns at once. A client whose buffer is full
-  /// is closed and counted.
-  void publish(std::string_view name, std::string_view data);
+  /// Sends one event to every client of every stream, made once for each stream that has clients; returns at once. A
+  /// client whose buffer is full is closed and counted.
+  void publish(HttpEventOf event_of);
 
  private:
   explicit HttpServer(std::unique_ptr<ServerCore> core);

@@ -7,6 +7,8 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
+#include <exception>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,20 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 
 // Asio opens sockets without it, and a program started by the agent would inherit them.
 void close_on_exec(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
+// The event as the wire wants it: each line of the data with its own "data: ".
+std::string event_text(std::string_view data) {
+  std::string text;
+  text.reserve(data.size() + 16);
+  for (bool more = true; more;) {
+    const auto end = std::min(data.find_first_of("\r\n"), data.size());
+    text.append("data: ").append(data.substr(0, end)).append("\n");
+    more = end < data.size();
+    const bool pair = data.substr(end, 2) == "\r\n";
+    data.remove_prefix(std::min(end + (pair ? 2 : 1), data.size()));
+  }
+  return text + "\n";
+}
 
 Error listen_error(const std::string& where, const boost::system::error_code& error) {
   std::string advice = "choose another address or port";
@@ -162,22 +178,13 @@ void ServerCore::leave(Session& session) {
 
 void ServerCore::open_stream(const std::string& name) {
   ++streams;
-  const std::lock_guard lock(streams_mutex_);
   ++stream_clients_[name];
 }
 
 void ServerCore::close_stream(const std::string& name) {
   --streams;
-  const std::lock_guard lock(streams_mutex_);
   const auto found = stream_clients_.find(name);
   if (found != stream_clients_.end() && --found->second == 0) stream_clients_.erase(found);
-}
-
-std::set<std::string> ServerCore::stream_names() const {
-  std::set<std::string> names;
-  const std::lock_guard lock(streams_mutex_);
-  for (const auto& [name, clients] : stream_clients_) names.insert(name);
-  return names;
 }
 
 void ServerCore::ask_aside(std::shared_ptr<Session> session, HttpRequest request) {
@@ -204,12 +211,26 @@ void ServerCore::change_rules(RequestRules request_rules) {
   });
 }
 
-void ServerCore::publish(std::string name, std::shared_ptr<const std::string> event) {
-  asio::post(context_, [this, name = std::move(name), event = std::move(event)] {
-    // A copy, because a client that is dropped leaves the list.
-    const std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
-    for (auto* session : sessions) session->publish(name, event);
+void ServerCore::publish(HttpEventOf event_of) {
+  asio::post(context_, [this, event_of = std::move(event_of)] {
+    // A copy, because a client that is dropped leaves the map and the list.
+    const std::map<std::string, unsigned> clients = stream_clients_;
+    for (const auto& [stream, count] : clients) tell(stream, event_of);
   });
+}
+
+void ServerCore::tell(const std::string& stream, const HttpEventOf& event_of) {
+  std::shared_ptr<const std::string> event;
+  try {
+    const std::string data = event_of(stream);
+    if (data.empty()) return;
+    event = std::make_shared<const std::string>(event_text(data));
+  } catch (const std::exception&) {
+    ++counters.handler_errors;
+    return;
+  }
+  const std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
+  for (auto* session : sessions) session->publish(stream, event);
 }
 
 }  // namespace outrider

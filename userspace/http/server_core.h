@@ -10,9 +10,7 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 
@@ -34,7 +32,7 @@ class ServerCore {
 
   Status listen(const boost::asio::ip::address& address);
   void run();
-  void publish(std::string name, std::shared_ptr<const std::string> event);
+  void publish(HttpEventOf event_of);
   void change_rules(RequestRules request_rules);
   /// Asks the handler on the second thread, and hands the answer to Session::on_answer.
   void ask_aside(std::shared_ptr<Session> session, HttpRequest request);
@@ -46,8 +44,6 @@ class ServerCore {
   /// A client of the stream `name` more, or one less.
   void open_stream(const std::string& name);
   void close_stream(const std::string& name);
-  /// Those that have clients. May be asked from any thread.
-  [[nodiscard]] std::set<std::string> stream_names() const;
 
   const HttpServerOptions options;
   const HttpHandler handler;
@@ -68,8 +64,9 @@ class ServerCore {
   bool make_room();
   void pause_accepting();
 
-  mutable std::mutex streams_mutex_;
-  std::map<std::string, unsigned> stream_clients_;  // by stream, none with 0; guarded by streams_mutex_
+  void tell(const std::string& stream, const HttpEventOf& event_of);
+
+  std::map<std::string, unsigned> stream_clients_;  // by stream, none with 0
   std::list<Session*> sessions_;                    // oldest first; the operations under way own them
   // Destroying the context destroys the sessions, which then still find the list above.
   boost::asio::io_context context_{1};

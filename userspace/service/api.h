@@ -34,7 +34,8 @@ class Api {
   void publish(std::shared_ptr<const Report> report);
 
   HttpResponse handle(const HttpRequest& request);
-  /// The event for the pages that listen to `stream`; empty: it is none of ours, or there is nothing to tell yet.
+  /// As HttpEventOf: the event for the pages that listen to `stream`; empty: it is none of ours, or there is nothing to
+  /// tell yet.
   std::string event_for(const std::string& stream);
   /// The answer takes the time of a disk.
   static bool reads_store(const HttpRequest& request);

@@ -90,7 +90,6 @@ class Service {
   void reload();
   void round(const Schedule::Due& due);
   void publish();
-  void tell_pages();
   void sweep();
   void stop();
   [[nodiscard]] AgentFigures figures() const;
@@ -174,15 +173,9 @@ void Service::publish() {
   targets_.add_snapshots(*report);
   report->agent = figures();
   api_.publish(report);
-  tell_pages();
+  web_.publish([this](const std::string& stream) { return api_.event_for(stream); });
   alerting_.add(report);
   outputs_.add(std::move(report));
-}
-
-void Service::tell_pages() {
-  for (const std::string& stream : web_.streams()) {
-    if (const std::string event = api_.event_for(stream); !event.empty()) web_.publish(stream, event);
-  }
 }
 
 void Service::round(const Schedule::Due& due) {

@@ -147,10 +147,8 @@ void WebServer::stop() {
 
 std::optional<std::uint16_t> WebServer::port() const { return server_ ? std::optional(server_->port()) : std::nullopt; }
 
-std::set<std::string> WebServer::streams() const { return server_ ? server_->streams() : std::set<std::string>(); }
-
-void WebServer::publish(const std::string& stream, const std::string& event) {
-  if (server_) server_->publish(stream, event);
+void WebServer::publish(HttpEventOf event_of) {
+  if (server_) server_->publish(std::move(event_of));
 }
 
 std::map<std::string, std::uint64_t> WebServer::events() const {

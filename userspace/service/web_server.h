@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,10 +34,8 @@ class WebServer {
   /// Waits for handlers that are just running.
   void stop();
 
-  /// The streams that somebody listens to.
-  [[nodiscard]] std::set<std::string> streams() const;
   /// As HttpServer::publish; nothing happens while nothing is served.
-  void publish(const std::string& stream, const std::string& event);
+  void publish(HttpEventOf event_of);
 
   /// What happened since the agent's start, by name; empty if it never ran.
   [[nodiscard]] std::map<std::string, std::uint64_t> events() const;
