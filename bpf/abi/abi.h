@@ -239,8 +239,7 @@ enum outrider_stack_loss {
 
 #define OUTRIDER_STACK_LOSS_NAMES {"stacks_full", "stacks_busy", "blocked_full", "no_user_stack"}
 
-#define OUTRIDER_STACK_CUT 1u   /* deeper than user[] */
-#define OUTRIDER_STACK_WHOLE 2u /* its outermost frame was reached */
+#define OUTRIDER_STACK_WHOLE 1u /* its outermost frame was reached */
 
 /* A stack as the key of its own counter: two different ones can never be taken for each other. Every byte counts;
  * unused ones are zero. */

@@ -134,10 +134,8 @@ static long unwind_step(u32 index, struct unwinding *u)
 	if (!u->ip)
 		return 1;
 	barrier_var(index);
-	if (index >= OUTRIDER_USER_FRAMES) {
-		buffer->key.flags |= OUTRIDER_STACK_CUT;
+	if (index >= OUTRIDER_USER_FRAMES)
 		return 1;
-	}
 	buffer->key.user[index] = u->ip;
 	u->found = true;
 	process = bpf_map_lookup_elem(&unwind_processes, &buffer->key.tgid);
@@ -210,8 +208,6 @@ INLINE void take_stack(void *ctx, void *interrupted, const struct task_state *st
 	size = bpf_get_stack(ctx, key->user, sizeof(key->user), BPF_F_USER_STACK);
 	if (size <= 0)
 		count_stack_loss(st->target, OUTRIDER_STACK_LOSS_NO_USER);
-	if (size == sizeof(key->user))
-		key->flags |= OUTRIDER_STACK_CUT;
 }
 
 #endif

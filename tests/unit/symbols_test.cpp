@@ -365,12 +365,14 @@ TEST(Demangle, OnlyMangledNames) {
 }
 
 TEST(Outermost, WhatNothingButTheSystemCalls) {
-  EXPECT_TRUE(is_outermost("main"));
-  EXPECT_TRUE(is_outermost("start_thread"));
-  EXPECT_TRUE(
-      is_outermost("std::thread::_State_impl<std::thread::_Invoker<std::tuple<work()::{lambda()#1}> > >::_M_run()"));
-  EXPECT_FALSE(is_outermost("domain"));
-  EXPECT_FALSE(is_outermost("main_loop"));
+  EXPECT_TRUE(is_outermost("main", "engine"));
+  EXPECT_TRUE(is_outermost("start_thread", "libc.so.6"));
+  EXPECT_FALSE(is_outermost("start_thread", "engine"));
+  EXPECT_FALSE(is_outermost("clone", "engine"));
+  EXPECT_TRUE(is_outermost(
+      "std::thread::_State_impl<std::thread::_Invoker<std::tuple<work()::{lambda()#1}> > >::_M_run()", "engine"));
+  EXPECT_FALSE(is_outermost("domain", "engine"));
+  EXPECT_FALSE(is_outermost("main_loop", "engine"));
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ std::vector<std::string> FlameRecorder::name_user_frames(const SampledStack& sta
       return names;
     }
     names.push_back(std::move(code->name));
-    if (code->known && is_outermost(names.back())) {
+    // Not the innermost: that is a thread which is just being started from here.
+    if (code->outermost && names.size() > 1) {
       whole = true;
       return names;
     }
@@ -121,6 +122,7 @@ FlameGraph FlameRecorder::finish() {
     if (counts.losses[i] > 0) graph_.losses[kReasons.at(i)] = counts.losses[i];
   }
   if (unwinding_.files_left_out() > 0) graph_.losses["unwind_tables_full"] = unwinding_.files_left_out();
+  if (unwinding_.processes_left_out() > 0) graph_.losses["unwind_processes_full"] = unwinding_.processes_left_out();
   if (symbolizer_.processes_missed() > 0) graph_.losses["process_gone"] = symbolizer_.processes_missed();
   graph_.short_waits = counts.short_waits;
   graph_.short_wait_ns = counts.short_ns;

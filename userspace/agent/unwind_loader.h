@@ -27,7 +27,9 @@ class UnwindLoader {
   void look_again(pid_t pid) { known_.erase(pid); }
 
   /// Files whose tables had no room.
-  [[nodiscard]] std::size_t files_left_out() const { return left_out_; }
+  [[nodiscard]] std::size_t files_left_out() const { return files_left_out_; }
+  /// Processes that had no room, or not with all that they have mapped: the rest is followed by frame pointer alone.
+  [[nodiscard]] std::size_t processes_left_out() const { return processes_left_out_.size(); }
 
  private:
   struct Image {
@@ -37,12 +39,13 @@ class UnwindLoader {
   };
   using Key = std::tuple<std::string, std::uint64_t, std::string, std::uint64_t>;  // device, inode, path, offset
 
-  const Image& image_of(StackSampler& sampler, pid_t pid, const ExecutableMapping& mapping);
+  Image image_of(StackSampler& sampler, pid_t pid, const ExecutableMapping& mapping);
 
   std::string procfs_;
   std::map<Key, Image> images_;
   std::set<pid_t> known_;
-  std::size_t left_out_ = 0;
+  std::size_t files_left_out_ = 0;
+  std::set<pid_t> processes_left_out_;
 };
 
 }  // namespace outrider

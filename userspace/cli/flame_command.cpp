@@ -1,16 +1,18 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "userspace/agent/flame.h"
 #include "userspace/agent/signals.h"
+#include "userspace/base/fd.h"
 #include "userspace/base/moment.h"
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
@@ -53,17 +55,18 @@ Result<std::string> render(const FlameGraph& graph, Format format) {
 
 // Whole or not at all.
 Status write_file(const std::string& path, const std::string& content) {
+  // Its name can be foreseen, so what somebody put there before is never written to.
   const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  if (!file) return Error::from_errno(errno, "write " + path);
-  file << content;
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(temporary, path, error);
-  if (file && !error) return Ok{};
-  std::error_code ignored;
-  std::filesystem::remove(temporary, ignored);
-  return Error{fmt::format("write {}: {}", path, error ? error.message() : "it cannot be written whole"), EIO};
+  const Fd file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!file.valid()) return Error::from_errno(errno, "write " + temporary);
+  const ssize_t written = write(file.get(), content.data(), content.size());
+  int code = written < 0 ? errno : ENOSPC;
+  if (written == std::ssize(content)) {
+    if (rename(temporary.c_str(), path.c_str()) == 0) return Ok{};
+    code = errno;
+  }
+  unlink(temporary.c_str());
+  return Error::from_errno(code, "write " + path);
 }
 
 Result<FlameOptions> make_options(const FlameArguments& arguments) {

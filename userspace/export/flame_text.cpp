@@ -45,6 +45,10 @@ std::string printable_frame(const std::string& name) {
   std::string text = valid_utf8(name);
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   std::replace_if(text.begin(), text.end(), is_control, '?');
+  // U+FFFE and U+FFFF are no characters, and an SVG with one is no XML.
+  for (const char* none : {"\xef\xbf\xbe", "\xef\xbf\xbf"}) {
+    for (auto at = text.find(none); at != std::string::npos; at = text.find(none, at)) text.replace(at, 3, 1, '?');
+  }
   return text.empty() ? "?" : text;
 }
 

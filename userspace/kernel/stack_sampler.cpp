@@ -40,7 +40,6 @@ SampledStack unpack(const outrider_stack_key& key, const outrider_stack_value& v
     if (slot != 0) stack.path.push_back(slot - 1U);
   }
   stack.wait_class = static_cast<outrider_wait_class>(std::min<unsigned>(key.wait_class, OUTRIDER_WAIT_UNATTRIBUTED));
-  stack.cut = (key.flags & OUTRIDER_STACK_CUT) != 0;
   stack.whole = (key.flags & OUTRIDER_STACK_WHOLE) != 0;
   stack.kernel = addresses(key.kernel);
   stack.user = addresses(key.user);
@@ -138,9 +137,9 @@ std::optional<std::uint32_t> StackSampler::add_unwind_rows(std::span<const outri
   return first;
 }
 
-void StackSampler::set_process(pid_t pid, const outrider_unwind_process& process) {
+bool StackSampler::set_process(pid_t pid, const outrider_unwind_process& process) {
   const auto key = static_cast<std::uint32_t>(pid);
-  bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.unwind_processes), &key, &process, BPF_ANY);
+  return bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.unwind_processes), &key, &process, BPF_ANY) == 0;
 }
 
 Result<StackSampler> StackSampler::make(const BpfSession& session, std::uint32_t target,

@@ -33,7 +33,6 @@ struct SampledStack {
   pid_t pid = 0;                    ///< whose memory the user addresses are of
   std::vector<std::uint32_t> path;  ///< slots of the open queries, the outermost first
   outrider_wait_class wait_class = OUTRIDER_WAIT_CPU;
-  bool cut = false;    ///< deeper than could be kept: the outermost user frames are missing
   bool whole = false;  ///< known to have reached the outermost user frame
   std::vector<std::uint64_t> kernel, user;
   std::uint64_t count = 0;
@@ -57,7 +56,7 @@ class StackSampler {
   /// there is no room for so many, and frame pointers must do.
   std::optional<std::uint32_t> add_unwind_rows(std::span<const outrider_unwind_row> rows);
   /// What `pid` has mapped where. Until then, and after it became another program, its frame pointers must do.
-  void set_process(pid_t pid, const outrider_unwind_process& process);
+  [[nodiscard]] bool set_process(pid_t pid, const outrider_unwind_process& process);
 
   /// Takes what was collected since the last call. Call it every second: the table has room for OUTRIDER_MAX_STACKS.
   std::vector<SampledStack> take();

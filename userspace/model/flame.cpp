@@ -24,23 +24,6 @@ void FlameTree::add(std::span<const std::string> frames, std::uint64_t value) {
   node->self += value;
 }
 
-void FlameTree::merge(FlameNode& into, const FlameNode& from) {
-  into.total += from.total;
-  into.self += from.self;
-  for (const auto& [name, node] : from.children) {
-    const bool full = nodes_ >= kMaxNodes && !into.children.contains(name);
-    if (!full) {
-      merge(child(into, name), *node);
-      continue;
-    }
-    FlameNode& more = child(into, "[more]");
-    more.total += node->total;
-    more.self += node->total;
-  }
-}
-
-void FlameTree::merge(const FlameTree& other) { merge(root_, other.root_); }
-
 double FlameGraph::broken_share() const {
   if (tree.total() == 0) return 0;
   return static_cast<double>(broken) / static_cast<double>(tree.total());

@@ -25,7 +25,6 @@ class FlameTree {
   /// Adds a stack, the outermost frame first. When the tree has grown to its limit, what is new of the stack is one
   /// frame, "[more]".
   void add(std::span<const std::string> frames, std::uint64_t value);
-  void merge(const FlameTree& other);
 
   [[nodiscard]] const FlameNode& root() const { return root_; }
   [[nodiscard]] std::uint64_t total() const { return root_.total; }
@@ -36,7 +35,6 @@ class FlameTree {
 
  private:
   FlameNode& child(FlameNode& parent, const std::string& name);
-  void merge(FlameNode& into, const FlameNode& from);
 
   FlameNode root_;
   std::size_t nodes_ = 0;

@@ -93,7 +93,9 @@ struct SymbolTable::Reader {
       const char* name = names.data() + entry.st_name;
       const std::string_view text(name, strnlen(name, std::min(kMaxName, names.size() - entry.st_name)));
       const std::size_t length = text.substr(0, text.find('@')).size();  // without the version: "name@@GLIBC_2.34"
-      if (length == 0 || table.names_.size() + length + 1 > UINT32_MAX) continue;
+      // Many symbols may share one long name, so the bytes that were read do not bound what is kept.
+      if (length == 0 || length + 1 > budget) continue;
+      budget -= length + 1;
       const auto offset = static_cast<std::uint32_t>(table.names_.size());
       table.names_.insert(table.names_.end(), name, name + length);
       table.names_.push_back(0);

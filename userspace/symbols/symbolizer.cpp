@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxProcesses = 4096;
 constexpr std::size_t kMaxCached = 1U << 16;  // names of one file
+constexpr std::size_t kMostFiles = 256;       // each is open, of the 1,024 descriptors that a process has by default
 constexpr std::size_t kLongestName = 512;
 
 std::string base_name(const std::string& path) {
@@ -54,11 +55,18 @@ std::string demangle(std::string_view name) {
   return result;
 }
 
-bool is_outermost(std::string_view name) {
-  static constexpr std::array<std::string_view, 10> kNames = {
-      "main",   "_start",   "__libc_start_main", "__libc_start_call_main", "clone",
-      "clone3", "__clone3", "start_thread",      "thread_start",           "execute_native_thread_routine"};
-  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
+bool is_outermost(std::string_view name, std::string_view file) {
+  static constexpr std::array<std::string_view, 5> kAnywhere = {
+      "main", "_start", "__libc_start_main", "__libc_start_call_main", "execute_native_thread_routine"};
+  static constexpr std::array<std::string_view, 5> kOfLibc = {"clone", "clone3", "__clone3", "start_thread",
+                                                              "thread_start"};
+  static constexpr std::array<std::string_view, 4> kLibc = {"libc.", "libc-", "libpthread", "ld-"};
+  const auto is_one_of = [name](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (is_one_of(kAnywhere)) return true;
+  const bool in_libc = std::any_of(kLibc.begin(), kLibc.end(), [file](auto begin) { return file.starts_with(begin); });
+  if (in_libc && is_one_of(kOfLibc)) return true;
   return name.starts_with("std::thread::_State_impl<") && name.ends_with("::_M_run()");
 }
 
@@ -75,7 +83,7 @@ void Symbolizer::begin_round() {
 void Symbolizer::forget_oldest() {
   std::size_t bytes = 0;
   for (const auto& [key, image] : images_) bytes += image->bytes();
-  while (bytes > options_.most_bytes && !images_.empty()) {
+  while ((bytes > options_.most_bytes || images_.size() > kMostFiles) && !images_.empty()) {
     const auto oldest = std::min_element(images_.begin(), images_.end(), [](const auto& a, const auto& b) {
       return a.second->last_round < b.second->last_round;
     });
@@ -163,6 +171,7 @@ CodeName Symbolizer::name_at(Image& image, std::uint64_t offset) {
   CodeName code{
       .name = function ? demangle(*function) : fmt::format("[{}+{:#x}]", image.name, address.value_or(offset)),
       .known = function.has_value()};
+  code.outermost = code.known && is_outermost(code.name, image.name);
   if (image.names.size() < kMaxCached) image.names.emplace(offset, code);
   return code;
 }

@@ -30,8 +30,9 @@ struct SymbolizerOptions {
 
 /// What an address is.
 struct CodeName {
-  std::string name;    ///< demangled; "[file+0xADDRESS]" as linked where no function covers it
-  bool known = false;  ///< it is a function's name
+  std::string name;        ///< demangled; "[file+0xADDRESS]" as linked where no function covers it
+  bool known = false;      ///< it is a function's name
+  bool outermost = false;  ///< it is a function that nothing calls but the start of a process or a thread
 };
 
 class Symbolizer {
@@ -89,7 +90,8 @@ class Symbolizer {
 /// The function's name as people write it; text that is no mangled name comes back as it is.
 std::string demangle(std::string_view name);
 
-/// Whether nothing can have called this function but the C library's or the kernel's start of a thread or a process.
-bool is_outermost(std::string_view name);
+/// Whether nothing can have called this function of this file (its name without directories) but the C library's or the
+/// kernel's start of a thread or a process. An engine may have a start_thread() of its own.
+bool is_outermost(std::string_view name, std::string_view file);
 
 }  // namespace outrider

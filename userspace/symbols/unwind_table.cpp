@@ -1,40 +1,30 @@
 #include "userspace/symbols/unwind_table.h"
 
-#include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <gelf.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
-#include <span>
+#include <vector>
+
+#include "userspace/symbols/call_frames.h"
 
 namespace outrider {
 
 #if defined(__x86_64__)
 namespace {
 
-constexpr int kFramePointer = 6;  // DWARF's numbers of registers
-constexpr int kStackPointer = 7;
-constexpr int kReturnAddress = 16;
 constexpr std::size_t kMaxHeader = 64U << 20;
+constexpr std::size_t kMaxFrames = 256U << 20;  // Chromium's .eh_frame has 15 MiB
 
 struct ElfCloser {
   void operator()(Elf* elf) const { elf_end(elf); }
 };
-struct CfiCloser {
-  void operator()(Dwarf_CFI* cfi) const { dwarf_cfi_end(cfi); }
-};
-struct FrameCloser {
-  void operator()(Dwarf_Frame* frame) const { std::free(frame); }  // NOLINT: libdw hands out what malloc gave it
-};
-using Frame = std::unique_ptr<Dwarf_Frame, FrameCloser>;
-
 std::optional<GElf_Phdr> find_segment(Elf* elf, auto matches) {
   std::size_t count = 0;
   if (elf_getphdrnum(elf, &count) != 0) return std::nullopt;
@@ -45,123 +35,58 @@ std::optional<GElf_Phdr> find_segment(Elf* elf, auto matches) {
   return std::nullopt;
 }
 
-// Where functions begin, from the sorted table of .eh_frame_hdr in the one encoding that linkers write.
-std::vector<std::uint64_t> function_starts(int fd, const GElf_Phdr& segment) {
-  constexpr std::array<unsigned char, 4> kUsual = {1, 0x1b, 0x03, 0x3b};
-  constexpr std::size_t kHead = 12;
-  if (segment.p_filesz < kHead || segment.p_filesz > kMaxHeader) return {};
-  std::vector<unsigned char> bytes(segment.p_filesz);
-  if (pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(segment.p_offset)) != static_cast<ssize_t>(bytes.size()))
+// All of `count` bytes or none.
+std::vector<std::uint8_t> read_bytes(int fd, std::uint64_t offset, std::uint64_t count, std::uint64_t most) {
+  struct stat status {};
+  if (count > most || fstat(fd, &status) != 0 || offset > static_cast<std::uint64_t>(status.st_size) ||
+      count > static_cast<std::uint64_t>(status.st_size) - offset)
     return {};
-  if (!std::equal(kUsual.begin(), kUsual.end(), bytes.begin())) return {};
+  std::vector<std::uint8_t> bytes(count);
+  std::size_t done = 0;
+  while (done < count) {
+    const ssize_t got = pread(fd, bytes.data() + done, count - done, static_cast<off_t>(offset + done));
+    if (got <= 0) return {};
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+std::uint64_t relative_to(std::uint64_t address, const std::uint8_t* at) {
+  std::int32_t relative = 0;
+  std::memcpy(&relative, at, sizeof(relative));
+  return address + static_cast<std::uint64_t>(static_cast<std::int64_t>(relative));
+}
+
+struct FunctionEntry {
+  std::uint64_t start, description;
+};
+
+struct FrameIndex {
+  std::uint64_t frames = 0;  ///< address of .eh_frame
+  std::vector<FunctionEntry> functions;
+};
+
+// .eh_frame_hdr in the one encoding that linkers write: LSB Core, 10.6.2.
+FrameIndex read_index(int fd, const GElf_Phdr& segment) {
+  constexpr std::array<std::uint8_t, 4> kUsual = {1, 0x1b, 0x03, 0x3b};
+  constexpr std::size_t kHead = 12;
+  constexpr std::size_t kEntry = 8;
+  const std::vector<std::uint8_t> bytes = read_bytes(fd, segment.p_offset, segment.p_filesz, kMaxHeader);
+  if (bytes.size() < kHead || !std::equal(kUsual.begin(), kUsual.end(), bytes.begin())) return {};
   std::uint32_t count = 0;
   std::memcpy(&count, bytes.data() + 8, sizeof(count));
-  count = std::min<std::uint32_t>(count, static_cast<std::uint32_t>((bytes.size() - kHead) / 8));
-  std::vector<std::uint64_t> starts;
-  starts.reserve(count);
+  count = std::min<std::uint32_t>(count, static_cast<std::uint32_t>((bytes.size() - kHead) / kEntry));
+  FrameIndex index;
+  index.frames = relative_to(segment.p_vaddr + kUsual.size(), bytes.data() + kUsual.size());
+  index.functions.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    std::int32_t relative = 0;
-    std::memcpy(&relative, bytes.data() + kHead + std::size_t{8} * i, sizeof(relative));
-    starts.push_back(segment.p_vaddr + static_cast<std::uint64_t>(static_cast<std::int64_t>(relative)));
+    const std::uint8_t* entry = bytes.data() + kHead + kEntry * i;
+    index.functions.push_back({relative_to(segment.p_vaddr, entry), relative_to(segment.p_vaddr, entry + 4)});
   }
-  std::sort(starts.begin(), starts.end());
-  return starts;
+  std::sort(index.functions.begin(), index.functions.end(),
+            [](const FunctionEntry& a, const FunctionEntry& b) { return a.start < b.start; });
+  return index;
 }
-
-// A register is saved at the canonical frame address plus this; none: in any other way.
-std::optional<std::int64_t> saved_at(Dwarf_Frame* frame, int number, bool& same, bool& undefined) {
-  std::array<Dwarf_Op, 3> memory{};
-  Dwarf_Op* ops = nullptr;
-  std::size_t count = 0;
-  same = undefined = false;
-  if (dwarf_frame_register(frame, number, memory.data(), &ops, &count) != 0) return std::nullopt;
-  same = count == 0 && ops == nullptr;
-  undefined = count == 0 && ops == memory.data();
-  if (count == 0 || count > 2 || ops[0].atom != DW_OP_call_frame_cfa) return std::nullopt;
-  if (count == 1) return 0;
-  if (ops[1].atom != DW_OP_plus_uconst) return std::nullopt;
-  return static_cast<std::int64_t>(ops[1].number);
-}
-
-// The one expression that linkers write, for their jump tables: sp + 8 + ((ip & 15) >= 11) * 8.
-bool is_plt(std::span<const Dwarf_Op> ops) {
-  constexpr std::array<std::uint8_t, 8> kAtoms = {DW_OP_breg7, DW_OP_breg16, DW_OP_lit15, DW_OP_and,
-                                                  DW_OP_lit11, DW_OP_ge,     DW_OP_lit3,  DW_OP_shl};
-  if (ops.size() != kAtoms.size() + 1 || ops.back().atom != DW_OP_plus || ops[0].number != 8) return false;
-  return std::equal(kAtoms.begin(), kAtoms.end(), ops.begin(),
-                    [](std::uint8_t atom, const Dwarf_Op& op) { return atom == op.atom; });
-}
-
-void read_cfa(Dwarf_Frame* frame, outrider_unwind_row& row) {
-  Dwarf_Op* ops = nullptr;
-  std::size_t count = 0;
-  if (dwarf_frame_cfa(frame, &ops, &count) != 0 || count == 0) return;
-  if (is_plt({ops, count})) {
-    row.cfa = OUTRIDER_CFA_PLT;
-    return;
-  }
-  if (count != 1 || ops[0].atom != DW_OP_bregx) return;
-  const auto offset = static_cast<std::int64_t>(ops[0].number2);
-  if (offset < 0 || offset > std::numeric_limits<std::int16_t>::max()) return;
-  row.cfa_offset = static_cast<std::int16_t>(offset);
-  if (ops[0].number == kStackPointer) row.cfa = OUTRIDER_CFA_SP;
-  if (ops[0].number == kFramePointer) row.cfa = OUTRIDER_CFA_FP;
-}
-
-outrider_unwind_row read_row(Dwarf_Frame* frame, std::uint64_t pc, bool signal) {
-  outrider_unwind_row row{
-      .pc = static_cast<std::uint32_t>(pc), .cfa_offset = 0, .cfa = OUTRIDER_CFA_NONE, .fp_offset = 0};
-  bool same = false;
-  bool undefined = false;
-  const auto caller = saved_at(frame, kReturnAddress, same, undefined);
-  if (undefined) {
-    row.cfa = OUTRIDER_CFA_END;
-    return row;
-  }
-  if (signal || caller != -8) return row;
-  const auto pointer = saved_at(frame, kFramePointer, same, undefined);
-  if (!pointer && !same && !undefined) return row;
-  if (pointer && (*pointer % 8 != 0 || *pointer >= 0 || *pointer < -1024)) return row;
-  read_cfa(frame, row);
-  if (pointer) row.fp_offset = static_cast<std::int8_t>(*pointer / 8);
-  return row;
-}
-
-class Rows {
- public:
-  explicit Rows(std::size_t most) : most_(most) {}
-
-  void add(const outrider_unwind_row& row) {
-    if (!rows_.empty() && rows_.back().cfa == row.cfa && rows_.back().cfa_offset == row.cfa_offset &&
-        rows_.back().fp_offset == row.fp_offset)
-      return;
-    rows_.push_back(row);
-  }
-  [[nodiscard]] bool full() const { return rows_.size() > most_; }
-  std::vector<outrider_unwind_row> take() { return std::move(rows_); }
-
-  // The rows of one function, which ends before `next`.
-  void add_function(Dwarf_CFI* cfi, std::uint64_t start, std::uint64_t next) {
-    std::uint64_t pc = start;
-    while (pc < next && !full()) {
-      Dwarf_Frame* raw = nullptr;
-      if (dwarf_cfi_addrframe(cfi, pc, &raw) != 0) break;
-      const Frame frame(raw);
-      Dwarf_Addr begin = 0;
-      Dwarf_Addr end = 0;
-      bool signal = false;
-      if (dwarf_frame_info(frame.get(), &begin, &end, &signal) < 0 || end <= pc) break;
-      add(read_row(frame.get(), pc, signal));
-      pc = end;
-    }
-    if (pc < next)
-      add({.pc = static_cast<std::uint32_t>(pc), .cfa_offset = 0, .cfa = OUTRIDER_CFA_NONE, .fp_offset = 0});
-  }
-
- private:
-  std::size_t most_;
-  std::vector<outrider_unwind_row> rows_;
-};
 
 }  // namespace
 
@@ -171,23 +96,29 @@ UnwindTable read_unwind_table(int fd, std::uint64_t offset, std::size_t most) {
   const std::unique_ptr<Elf, ElfCloser> elf(elf_begin(fd, ELF_C_READ, nullptr));
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64) return {};
   const auto loaded = find_segment(elf.get(), [offset](const GElf_Phdr& header) {
-    // Mappings begin at whole pages, which may be before the segment.
+    // Mappings begin at whole pages, which may be before the segment; another segment may have the rest of that page.
     constexpr std::uint64_t kPage = 4095;
-    return header.p_type == PT_LOAD && offset >= (header.p_offset & ~kPage) &&
+    return header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0 && offset >= (header.p_offset & ~kPage) &&
            offset < header.p_offset + header.p_filesz;
   });
-  const auto index = find_segment(elf.get(), [](const GElf_Phdr& h) { return h.p_type == PT_GNU_EH_FRAME; });
-  const std::unique_ptr<Dwarf_CFI, CfiCloser> cfi(dwarf_getcfi_elf(elf.get()));
-  if (!loaded || !index || !cfi) return {};
-  const std::vector<std::uint64_t> starts = function_starts(fd, *index);
-  if (starts.empty() || starts.back() >= kHighest) return {};
-  Rows rows(most);
-  for (std::size_t i = 0; i < starts.size() && !rows.full(); ++i) {
-    if (i > 0 && starts[i] == starts[i - 1]) continue;
-    rows.add_function(cfi.get(), starts[i], i + 1 < starts.size() ? starts[i + 1] : kHighest);
+  const auto header = find_segment(elf.get(), [](const GElf_Phdr& h) { return h.p_type == PT_GNU_EH_FRAME; });
+  if (!loaded || !header) return {};
+  const FrameIndex index = read_index(fd, *header);
+  const auto& functions = index.functions;
+  const auto holder = find_segment(elf.get(), [&](const GElf_Phdr& h) {
+    return h.p_type == PT_LOAD && index.frames >= h.p_vaddr && index.frames - h.p_vaddr < h.p_filesz;
+  });
+  if (functions.empty() || functions.back().start >= kHighest || !holder) return {};
+  const std::uint64_t before = index.frames - holder->p_vaddr;
+  const auto bytes = read_bytes(fd, holder->p_offset + before, holder->p_filesz - before, kMaxFrames);
+  CallFrames frames({bytes, index.frames}, most);
+  for (std::size_t i = 0; i < functions.size() && !frames.is_full(); ++i) {
+    if (i > 0 && functions[i].start == functions[i - 1].start) continue;
+    const std::uint64_t next = i + 1 < functions.size() ? functions[i + 1].start : kHighest;
+    frames.add_function(functions[i].start, next, functions[i].description);
   }
-  if (rows.full()) return {.linked = 0, .too_large = true, .rows = {}};
-  return {.linked = loaded->p_vaddr + offset - loaded->p_offset, .too_large = false, .rows = rows.take()};
+  if (frames.is_full()) return {.linked = 0, .too_large = true, .rows = {}};
+  return {.linked = loaded->p_vaddr + offset - loaded->p_offset, .too_large = false, .rows = frames.take()};
 }
 #else
 UnwindTable read_unwind_table(int, std::uint64_t, std::size_t) { return {}; }
