@@ -21,6 +21,8 @@ const TARGET_FIGURES = ["cpu_usage", "memory_usage", "rss_mb"] as const;
 const AMOUNTS = ["disk_read_mb", "disk_write_mb", "network_rx_mb", "network_tx_mb"] as const;
 /** A live tail is as long as the longest time between two looks at history, and no longer. */
 const LONGEST_TAIL = 400;
+/** A clock that steps back by less than this is waited for. */
+const SET_BACK_MS = 2_000;
 
 function shares(waits: Waits | null, row: Row): void {
   const all = waits ? Object.values(waits).reduce((sum, each) => sum + each, 0) : 0;
@@ -103,7 +105,13 @@ export class Series {
   append(event: LiveEvent, type: string): void {
     if (!event.current) return;
     const ms = Date.parse(event.current.timestamp) - event.current.interval_seconds * 1000;
-    const last = this.tail.at(-1)?.ms ?? 0;
+    let last = this.tail.at(-1)?.ms ?? 0;
+    // The agent's clock was set back: what came before is of a time that is yet to come.
+    const steps = Math.max(event.current.interval_seconds, this.history?.step_seconds ?? 0) * 1000;
+    if (last - ms > Math.max(SET_BACK_MS, steps)) {
+      this.tail = [];
+      last = 0;
+    }
     const end = this.history ? this.history.from + this.rows * this.history.step_seconds * 1000 : 0;
     // An interval ends some ms before or after the grid's mark.
     if (ms <= last || ms < end - event.current.interval_seconds * 500) return;

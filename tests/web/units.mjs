@@ -1,0 +1,59 @@
+// Parts of the dashboard that need no page, in plain node: node units.mjs MODULES SOURCES.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const [modules, sources] = process.argv.slice(2);
+const { buildSync } = createRequire(modules)("esbuild");
+
+/** What a source file exports. */
+async function load(name) {
+  const { outputFiles } = buildSync({ entryPoints: [join(sources, name)], bundle: true, format: "esm", write: false });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}
+
+const { Series } = await load("series.ts");
+
+const NOON = Date.UTC(2024, 0, 1, 12);
+
+/** The event of an interval of a second that ended so many seconds after noon. */
+function event(second, qps) {
+  return {
+    current: {
+      timestamp: new Date(NOON + second * 1000).toISOString(), interval_seconds: 1, health_score: 100, overhead: {},
+      query_metrics: { queries_per_second: qps, waits: null }, system_metrics: {}, target_metrics: {}, cache_metrics: {},
+    },
+  };
+}
+
+/** The tail as [seconds after noon, rate]; an interval stands where it began. */
+function drawn(series) {
+  const { times, column } = series.drawn(true);
+  return times.map((time, i) => [time - NOON / 1000, column("qps")[i]]);
+}
+
+test("a clock that is set back begins the tail anew", () => {
+  const series = new Series();
+  for (const second of [1, 2, 3]) series.append(event(second, second * 10), "");
+  series.append(event(-3597, 40), "");
+  series.append(event(-3596, 50), "");
+  assert.deepEqual(drawn(series), [[-3598, 40], [-3597, 50]]);
+});
+
+test("an event that comes twice, or a little late, is drawn once", () => {
+  const series = new Series();
+  for (const second of [1, 2, 3]) series.append(event(second, second * 10), "");
+  series.append(event(3, 30), "");
+  series.append(event(1, 99), "");
+  assert.deepEqual(drawn(series), [[0, 10], [1, 20], [2, 30]]);
+});
+
+test("within a step of the history no clock was set back", () => {
+  const series = new Series();
+  // A step of a minute reaches to 12:01, and events up to then are drawn at its end.
+  series.take({ from: NOON, step_seconds: 60, columns: { qps: [7] } }, null);
+  series.append(event(61, 10), "");
+  series.append(event(30, 99), "");
+  assert.deepEqual(drawn(series), [[0, 7], [60, 10]]);
+});
