@@ -123,6 +123,11 @@ chart_time_window = "15m"
         browser.finish()
         agent.end()
 
+    def test_figures_while_the_probes_are_off(self):
+        _, agent = self.watched()
+        self.browse("paused", agent).finish()
+        agent.end()
+
     def test_screenshots(self):
         _, agent = self.watched("--fault", "errors:10@15", "--fault", "lock:20@25", "--fault", "disk:2/10@10",
                                 rules=[RULE])

@@ -298,6 +298,54 @@ export const scenarios = {
     await close(page);
   },
 
+  /** With events that are made here: what the probes do not see while they are off, and what cannot be had. */
+  async paused({ open, close }) {
+    const page = await open();
+    await page.waitForSelector("#types tbody tr");
+    const event = await api(page, "/api/v1/live", { target: "engine" });
+    event.page.real_time = false;
+    event.page.update_seconds = 0.2;
+    const answer = async (change) => {
+      event.time += 1000;
+      event.current.timestamp = new Date(Date.parse(event.current.timestamp) + 1000).toISOString();
+      change(event.current);
+      const shown = String(Date.parse(event.current.timestamp));
+      await page.route("**/api/v1/live?*", (route) => route.fulfill({ json: event }));
+      await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => now === shown, "the event");
+    };
+    const queries = event.current.query_metrics;
+    await page.route("**/api/v1/live?*", (route) => route.fulfill({ json: event }));
+    await page.reload();
+    await answer((current) => {
+      Object.assign(queries, { p99_response_time_seconds: 0.02, error_rate: 0.25, queries_per_second: 40 });
+      current.losses.unavailable = ["one thing: it has none"];
+    });
+    assert.equal(await text(page, "#card-response .big"), "20\u00a0ms");
+    assert.equal(await page.locator("#card-response.held").count(), 0);
+    const probed = event.current.timestamp;
+    await answer((current) => {
+      Object.assign(queries, { p99_response_time_seconds: null, error_rate: null, queries_per_second: null });
+      current.overhead.mode = "paused";
+      current.losses.unavailable = ["another thing: its probes are off"];
+    });
+    for (const [card, value] of [["response", "20\u00a0ms"], ["errors", "25\u00a0%"], ["throughput", "40/s"]]) {
+      assert.equal(await text(page, `#card-${card} .big`), value);
+      const note = await page.locator(`#card-${card}.held`).getAttribute("title");
+      assert.match(note, /^of the last interval with probes on, \d\d:\d\d:\d\d$/);
+      assert.ok((await page.locator(`#card-${card}`).getAttribute("aria-label")).endsWith(note));
+      const clock = await page.evaluate((at) => new Date(at).toTimeString().slice(0, 8), probed);
+      assert.ok(note.endsWith(clock), `${note}, and it was ${clock}`);
+    }
+    assert.equal(await page.locator(".missing li").allTextContents().then((all) => all.join()), "another thing: its probes are off");
+    await answer((current) => {
+      queries.p99_response_time_seconds = 0.03;
+      current.overhead.mode = "full";
+    });
+    assert.equal(await text(page, "#card-response .big"), "30\u00a0ms");
+    assert.equal(await page.locator(".card.held").count(), 0);
+    await close(page);
+  },
+
   async screenshots({ open, close, options }) {
     for (const [size, viewport] of Object.entries(SIZES)) {
       for (const colorScheme of ["light", "dark"]) {

@@ -28,6 +28,13 @@ export function setHidden(element: HTMLElement, hidden: boolean): void {
   if (element.hidden !== hidden) element.hidden = hidden;
 }
 
+/** A list of lines, built anew only if one differs. */
+export function setLines(list: HTMLElement, lines: string[]): void {
+  const children = [...list.children];
+  if (children.length === lines.length && lines.every((line, i) => children[i]!.textContent === line)) return;
+  list.replaceChildren(...lines.map((line) => h("li", {}, line)));
+}
+
 const colors = new Map<string, string>();
 
 /** What the style sheet says a custom property is. Kept, for asking makes the browser work out its styles at once. */

@@ -1,6 +1,6 @@
 // The top of the page: is it healthy, since when, what hurts, what is lost and what the watching costs.
 import type { Charts, LiveEvent, Snapshot } from "./api";
-import { h, setHidden, setText } from "./dom";
+import { h, setHidden, setLines, setText } from "./dom";
 import * as format from "./format";
 
 const STATES: Record<string, string> = { up: "up", stalled: "stalled", down: "down", unknown: "not known" };
@@ -38,14 +38,22 @@ class Card {
   readonly detail = h("p", { class: "detail" });
   readonly root: HTMLElement;
 
-  constructor(id: string, title: string, ...more: HTMLElement[]) {
+  constructor(id: string, private readonly title: string, ...more: HTMLElement[]) {
     this.root = h("section", { class: "card", id: `card-${id}`, "aria-label": title }, h("h2", {}, title), this.value, this.detail, ...more);
   }
 
   set(value: string, detail: string, level = ""): void {
     setText(this.value, value);
     setText(this.detail, detail);
-    this.root.dataset["level"] = level;
+    if (this.root.dataset["level"] !== level) this.root.dataset["level"] = level;
+  }
+
+  /** Its value is of an earlier interval, as `note` says; "": of the newest. */
+  hold(note: string): void {
+    if (this.root.title === note) return;
+    this.root.title = note;
+    this.root.setAttribute("aria-label", note ? `${this.title}, ${note}` : this.title);
+    this.root.classList.toggle("held", note !== "");
   }
 }
 
@@ -64,6 +72,8 @@ export class Summary {
   private readonly missing = h("details", { class: "missing", hidden: true }, h("summary", {}, "What cannot be had, and why"), this.unavailable);
   private trend = "";
   private last: LiveEvent | null = null;
+  /** The newest interval with probes on. Where the budget allows them now and then, most intervals say nothing of queries. */
+  private probed: Snapshot | null = null;
 
   readonly root = h("div", { class: "summary" },
     h("div", { class: "cards" }, this.state.root, this.health.root, this.response.root, this.throughput.root, this.errors.root, this.availability.root, this.alerts.root),
@@ -84,6 +94,15 @@ export class Summary {
     const size = change ? ` (${change > 0 ? "+" : "−"}${format.ratio(Math.abs(change))})` : "";
     this.trend = trend ? `${trend.direction}${trend.significant ? size : ""}` : "";
     if (this.last) this.update(this.last);
+  }
+
+  /** Another target is to be shown, of which nothing is known yet. */
+  clear(): void {
+    this.last = null;
+    this.probed = null;
+    this.trend = "";
+    for (const card of [this.state, this.availability, this.alerts]) card.set(format.NONE, "");
+    this.clearFigures();
   }
 
   private updateState(event: LiveEvent): void {
@@ -111,11 +130,15 @@ export class Summary {
   }
 
   private updateFigures(current: Snapshot): void {
-    const queries = current.query_metrics;
+    if (current.overhead.mode !== "paused") this.probed = current;
+    const looked = this.probed ?? current;
+    const queries = looked.query_metrics;
+    const held = looked === current ? "" : `of the last interval with probes on, ${format.moment(Date.parse(looked.timestamp))}`;
+    for (const card of [this.response, this.throughput, this.errors]) card.hold(held);
     const score = current.health_score;
     this.health.set(`${format.count(score)} / 100`, this.trend, score >= 80 ? "good" : score >= 50 ? "warn" : "bad");
-    this.deductions.replaceChildren(...current.health_deductions.map((each) =>
-      h("li", {}, `−${each.penalty} ${each.rule.replaceAll("_", " ")}: ${figure(each.value, each.rule)} (limit ${figure(each.threshold, each.rule)})`)));
+    setLines(this.deductions, current.health_deductions.map((each) =>
+      `−${each.penalty} ${each.rule.replaceAll("_", " ")}: ${figure(each.value, each.rule)} (limit ${figure(each.threshold, each.rule)})`));
     this.response.set(format.seconds(queries["p99_response_time_seconds"]),
       `p99; average ${format.seconds(queries["avg_response_time_seconds"])}, p95 ${format.seconds(queries["p95_response_time_seconds"])}`);
     this.throughput.set(format.rate(queries["queries_per_second"]),
@@ -127,11 +150,12 @@ export class Summary {
     const unavailable = current.losses["unavailable"];
     const lines = Array.isArray(unavailable) ? unavailable : [];
     setHidden(this.missing, !lines.length);
-    if (this.unavailable.childElementCount !== lines.length) this.unavailable.replaceChildren(...lines.map((text) => h("li", {}, text)));
+    setLines(this.unavailable, lines);
   }
 
   private clearFigures(): void {
     for (const card of [this.health, this.response, this.throughput, this.errors]) card.set(format.NONE, "no figures yet");
+    for (const card of [this.response, this.throughput, this.errors]) card.hold("");
     this.deductions.replaceChildren();
     setText(this.cost, "");
     setText(this.losses, "");
