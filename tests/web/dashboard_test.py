@@ -128,6 +128,12 @@ chart_time_window = "15m"
         self.browse("paused", agent).finish()
         agent.end()
 
+    def test_charts_are_drawn_once(self):
+        _, agent = self.watched(load=QUERIES)
+        window = self.window_behind(agent, 4000)
+        self.browse("draws", agent, **window).finish()
+        agent.end()
+
     def test_screenshots(self):
         _, agent = self.watched("--fault", "errors:10@15", "--fault", "lock:20@25", "--fault", "disk:2/10@10",
                                 rules=[RULE])

@@ -346,6 +346,37 @@ export const scenarios = {
     await close(page);
   },
 
+  /** Charts are drawn once where they change, lines and all. */
+  async draws({ open, close, options }) {
+    const page = await open(fixedPath(options));
+    await page.waitForSelector('[data-chart="waits"] canvas');
+    await page.locator('[data-chart="waits"]').scrollIntoViewIfNeeded();
+    await page.evaluate(() => {
+      window.draws = new Map();
+      const clear = CanvasRenderingContext2D.prototype.clearRect;
+      CanvasRenderingContext2D.prototype.clearRect = function (...where) {
+        window.draws.set(this.canvas, (window.draws.get(this.canvas) ?? 0) + 1);
+        return clear.apply(this, where);
+      };
+    });
+    await page.route("**/api/v1/charts?*", async (route) => {
+      const answer = await route.fetch();
+      const charts = await answer.json();
+      const all = Object.keys(charts.columns).filter((name) => /^waits\..*_share$/.test(name));
+      for (const name of all) charts.columns[name] = charts.columns[name].map((value) => value === null ? null : name === "waits.sync_share" ? 1 : 0);
+      return route.fulfill({ json: charts });
+    });
+    // Not by the mouse: that scrolls to the table, and the charts out of sight.
+    await row(page, "path").getByRole("button").evaluate((button) => button.click());
+    const lines = () => page.locator('[data-chart="waits"] .value').evaluateAll((all) => all.map((each) => each.dataset.metric).join());
+    await eventually(lines, (names) => names === "sync", "other lines");
+    await page.waitForTimeout(300);
+    const draws = (chart) => page.locator(`[data-chart="${chart}"] canvas`).evaluate((canvas) => window.draws.get(canvas));
+    assert.equal(await draws("waits"), 1, "a chart with new lines");
+    assert.equal(await draws("response"), 1, "a chart with new figures");
+    await close(page);
+  },
+
   async screenshots({ open, close, options }) {
     for (const [size, viewport] of Object.entries(SIZES)) {
       for (const colorScheme of ["light", "dark"]) {

@@ -1,7 +1,7 @@
 // One chart: uPlot with a legend of our own, which is text, can be reached by keyboard, and tells the values under the
 // cursor or the newest ones.
 import uPlot from "uplot";
-import { h, setText, themeColor } from "./dom";
+import { h, setHidden, setText, themeColor } from "./dom";
 import { clock, moment, type Maybe } from "./format";
 
 export interface Line {
@@ -83,11 +83,11 @@ export class TimeChart {
     this.raw = columns;
     this.data = [times, ...this.shaped(lines, columns)] as uPlot.AlignedData;
     const some = columns.some((column) => column.some((value) => value !== null && value !== undefined)) || !!this.under;
-    this.empty.hidden = some;
-    this.place.hidden = !some;
+    setHidden(this.empty, some);
+    setHidden(this.place, !some);
     if (!same) {
       this.lines = lines;
-      this.rebuild();
+      this.dismantle();
     }
     this.dirty = true;
     if (this.visible) this.draw();
@@ -118,19 +118,24 @@ export class TimeChart {
       this.tellValues(null);
       return;
     }
-    if (!this.plot) this.build();
-    this.plot!.setData(this.data, false);
-    this.plot!.batch(() => {
-      this.plot!.setScale("x", { min: this.range[0], max: this.range[1] });
-    });
+    if (this.plot) {
+      this.plot.setData(this.data, false);
+      this.plot.batch(() => this.plot!.setScale("x", { min: this.range[0], max: this.range[1] }));
+    } else {
+      this.build(); // which draws
+    }
     this.tellValues(this.plot!.cursor.idx ?? null);
   }
 
-  /** The theme, or what is drawn, has changed. */
-  rebuild(): void {
+  private dismantle(): void {
     this.plot?.destroy();
     this.plot = null;
     this.buildLegend();
+  }
+
+  /** The theme has changed. */
+  rebuild(): void {
+    this.dismantle();
     this.dirty = true;
     if (this.visible && this.data[0]!.length) this.draw();
   }

@@ -100,10 +100,11 @@ class App {
     } else {
       options.forEach((option, i) => setText(option, labels[i]!));
     }
-    this.picker.value = event.target;
+    if (this.picker.value !== event.target) this.picker.value = event.target;
     const firing = event.alerts?.firing ?? 0;
     setText(this.tabs[1]!, firing ? `Alerts (${firing})` : "Alerts");
-    document.title = `${firing ? `(${firing}) ` : ""}${event.target || "Outrider"} – Outrider`;
+    const title = `${firing ? `(${firing}) ` : ""}${event.target || "Outrider"} – Outrider`;
+    if (document.title !== title) document.title = title; // the browser's window hears of each time it is set
   }
 
   private showBanner(text: string): void {
