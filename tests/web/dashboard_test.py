@@ -123,6 +123,26 @@ chart_time_window = "15m"
         browser.finish()
         agent.end()
 
+    def test_a_page_that_nobody_sees(self):
+        _, agent = self.watched()
+        self.browse("hidden", agent).finish()
+        agent.end()
+
+    def test_answers_that_never_come(self):
+        _, agent = self.watched()
+        self.browse("hangs", agent).finish()
+        agent.end()
+
+    def test_answers_about_the_target_before(self):
+        engine = self.engine("--rate", 100, "--duration", 200, record=False, hold=False)
+        other = self.engine("--rate", 10, "--duration", 200, record=False, hold=False)
+        self.configure_alerts([f'pid = {engine.pid}\ndisplay_name = "engine"', f'pid = {other.pid}\ndisplay_name = "another"'],
+                              [], interval="1s")
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "a snapshot")
+        self.browse("switches", agent).finish()
+        agent.end()
+
     def test_figures_while_the_probes_are_off(self):
         _, agent = self.watched()
         self.browse("paused", agent).finish()

@@ -298,6 +298,74 @@ export const scenarios = {
     await close(page);
   },
 
+  /** A page that nobody sees keeps no stream, and says nothing of it when it is seen again. */
+  async hidden({ open, close }) {
+    const page = await open();
+    const streams = new Set();
+    page.on("request", (request) => { if (request.resourceType() === "eventsource") streams.add(request); });
+    for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => streams.delete(request));
+    await page.reload();
+    await eventually(() => streams.size, (open) => open === 1, "the stream");
+    const live = () => page.locator("#connection").getAttribute("data-status");
+    await eventually(live, (status) => status === "live", "that it is live");
+    await page.evaluate(() => {
+      window.statuses = [];
+      const connection = document.querySelector("#connection");
+      new MutationObserver(() => window.statuses.push(connection.dataset.status)).observe(connection, { attributes: true });
+    });
+    const turn = (hidden) => page.evaluate((now) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => now });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    const shown = () => page.evaluate(() => Number(document.documentElement.dataset.shown));
+    await turn(true);
+    await eventually(() => streams.size, (open) => open === 0, "that the stream is closed", 5);
+    const before = await shown();
+    await page.waitForTimeout(2500);
+    assert.equal(await shown(), before, "a hidden page goes on by the second");
+    await turn(false);
+    await eventually(() => streams.size, (open) => open === 1, "the stream again", 5);
+    await eventually(shown, (now) => now > before, "newer figures", 5);
+    assert.equal(await live(), "live");
+    assert.deepEqual((await page.evaluate(() => window.statuses)).filter((status) => status !== "live"), []);
+    await close(page);
+  },
+
+  /** What never comes is given up, be it the first question or one of those behind it. */
+  async hangs({ open, close }) {
+    const page = await open();
+    await page.waitForSelector("#types tbody tr");
+    const never = () => {};
+    let charts = 0;
+    await page.route("**/api/v1/live?*", never);
+    await page.route("**/api/v1/charts?*", () => { ++charts; });
+    await page.reload();
+    await eventually(() => text(page, "#connection"), (words) => /connection lost: the agent does not answer/.test(words), "that the page gives up", 25);
+    await page.unroute("**/api/v1/live?*");
+    await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "live", "that it is live after all", 15);
+    await eventually(() => charts, (asked) => asked >= 2, "that history is asked for again", 30);
+    await close(page);
+  },
+
+  /** What was asked about one target, and comes when another one is looked at, is not taken for the other's. */
+  async switches({ open, close }) {
+    const page = await open("/#/overview?target=engine&last=5m");
+    await page.waitForSelector("#types tbody tr");
+    const late = [];
+    await page.route(/\/api\/v1\/alerts\?target=engine/, (route) => late.push(route));
+    await eventually(() => late.length, (number) => number > 0, "a question about the first target");
+    await page.route("**/api/v1/live?target=another", () => {});
+    await page.locator("#target").selectOption("another");
+    for (const card of ["state", "response", "throughput", "availability"]) assert.equal(await text(page, `#card-${card} .big`), "–", card);
+    assert.equal(await page.locator("#types tbody tr").count(), 0);
+    const notice = { id: "x", name: "Of Another Target", severity: "critical", target: "engine", type: "", metric: "error_rate", value: 1, threshold: 0.1,
+      expected: null, since: new Date().toISOString(), cause: "", text: "", annotation: "", state: "firing" };
+    for (const route of late) await route.fulfill({ json: { alerts: [notice], recent: [], channels: [] } });
+    await page.waitForTimeout(500);
+    assert.doesNotMatch(await page.locator("#alerts").textContent(), /Of Another Target/);
+    await close(page);
+  },
+
   /** With events that are made here: what the probes do not see while they are off, and what cannot be had. */
   async paused({ open, close }) {
     const page = await open();

@@ -171,15 +171,29 @@ export function address(path: string, parameters: Parameters = {}): string {
   return text ? `${path}?${text}` : path;
 }
 
+/** An answer that takes longer does not come any more: whoever waits for it would ask nothing else. */
+const PATIENCE_MS = 15_000;
+
+/** The answer; a Refusal if there is none in time. Rejects with what fetch does once `signal` is aborted. */
 export async function get<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> {
+  // By hand, since AbortSignal.any is younger than browsers that people still use.
+  const asked = new AbortController();
+  const end = (): void => asked.abort();
+  const timer = setTimeout(end, PATIENCE_MS);
+  signal?.addEventListener("abort", end);
+  if (signal?.aborted) end();
   let response: Response;
+  let text: string;
   try {
-    response = await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal });
+    response = await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal: asked.signal });
+    text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refusal(0, "the agent does not answer");
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
   }
-  const text = await response.text();
   if (response.ok) return JSON.parse(text) as T;
   let reason = text.trim();
   try {

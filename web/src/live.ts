@@ -1,5 +1,6 @@
 // The agent's events: one each interval. A connection that is lost is opened again, and while no stream is to be had
-// (all are taken) the same is asked for every few seconds.
+// (all are taken) the same is asked for every few seconds. A page that nobody sees keeps no stream: a browser opens six
+// connections to an agent, and six such tabs would leave none for what the seventh asks.
 import { address, get, Refusal, type LiveEvent } from "./api";
 
 export type Status = "connecting" | "live" | "polling" | "lost";
@@ -9,6 +10,8 @@ const LONGEST_PAUSE_MS = 10_000;
 /** Without an event for so many intervals, and at least so long, the connection counts as lost: it may hang. */
 const SILENT_INTERVALS = 5;
 const LEAST_SILENCE_MS = 8_000;
+/** The title of a hidden page still says how many alerts fire. */
+const HIDDEN_ASK_MS = 30_000;
 
 export class Live {
   private source: EventSource | null = null;
@@ -31,6 +34,14 @@ export class Live {
     this.pause = FIRST_PAUSE_MS;
     this.onStatus("connecting", "");
     void this.connect();
+  }
+
+  /** The page was hidden, or is seen again. */
+  visibilityChanged(): void {
+    this.pause = FIRST_PAUSE_MS;
+    ++this.generation;
+    if (document.hidden) this.askAgain();
+    else void this.connect();
   }
 
   private close(): void {
@@ -56,7 +67,7 @@ export class Live {
       if (generation === this.generation) this.retry(error instanceof Refusal ? error.message : "the agent does not answer");
       return;
     }
-    if (this.streams) this.listen(generation);
+    if (this.streams && !document.hidden) this.listen(generation);
     else this.askAgain();
   }
 
@@ -87,11 +98,11 @@ export class Live {
     this.watchdog = window.setTimeout(() => this.retry("nothing was heard from the agent"), patience);
   }
 
-  /** Without a stream (switched off, or all are taken) the plain question is still answered. */
+  /** Without a stream (switched off, all are taken, or nobody looks) the plain question is still answered. */
   private askAgain(): void {
     this.close();
-    this.onStatus("polling", "");
-    this.timer = window.setTimeout(() => void this.connect(), this.askMs);
+    if (!document.hidden) this.onStatus("polling", "");
+    this.timer = window.setTimeout(() => void this.connect(), document.hidden ? Math.max(this.askMs, HIDDEN_ASK_MS) : this.askMs);
   }
 
   private retry(reason: string): void {

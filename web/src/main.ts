@@ -51,7 +51,10 @@ class App {
       const other = event.ctrlKey || event.altKey || event.metaKey || !(event.target as Element).matches("figure");
       if (!other && this.toolbar.key(event.key)) event.preventDefault();
     });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.reload(); });
+    document.addEventListener("visibilitychange", () => {
+      this.live.visibilityChanged();
+      if (!document.hidden) this.reload();
+    });
     onView((next, before) => this.onView(next, before));
     setInterval(() => void this.loadAlerts(), ALERTS_EVERY_MS);
     this.showPage();
@@ -123,14 +126,24 @@ class App {
   private onView(next: View, before: View): void {
     this.showPage();
     const elsewhere = next.target !== before.target && next.target !== this.last?.target;
-    if (elsewhere) {
-      this.last = null;
-      this.alerts = null;
-      this.table.set(null);
-      this.live.watch(next.target);
-    }
     if (elsewhere || next.type !== before.type) this.series.clear();
-    if (!elsewhere && this.last) this.reload();
+    if (elsewhere) this.forget();
+    else if (this.last) this.reload();
+  }
+
+  /** Another target is chosen: nothing of the one before stays under the new name, nor comes late. */
+  private forget(): void {
+    this.asked.abort();
+    clearTimeout(this.timer);
+    this.last = null;
+    this.alerts = null;
+    this.refusal = "";
+    this.summary.clear();
+    this.table.set(null);
+    this.alertsPage.refuse("");
+    this.draw();
+    this.board.drawHeat(null, this.range());
+    this.live.watch(view().target);
   }
 
   private showPage(): void {
@@ -218,9 +231,12 @@ class App {
     const target = view().target;
     if (document.hidden || !this.last) return;
     try {
-      this.alerts = await get<Alerts>("/api/v1/alerts", { target });
-      this.alertsPage.set(this.alerts);
+      const alerts = await get<Alerts>("/api/v1/alerts", { target });
+      if (target !== view().target) return;
+      this.alerts = alerts;
+      this.alertsPage.set(alerts);
     } catch (error) {
+      if (target !== view().target) return;
       this.alerts = null;
       this.alertsPage.refuse(error instanceof Refusal ? error.message : "the alerts could not be read");
     }
