@@ -76,7 +76,7 @@ export class TimeChart {
     }, { rootMargin: "100px" }).observe(this.root);
   }
 
-  /** New data. `columns` are as `lines`, in their unit; `range` is in Unix seconds. */
+  /** New data; tell() then says the values. `columns` are as `lines`, in their unit; `range` is in Unix seconds. */
   set(times: number[], lines: Line[], columns: Maybe[][], range: [number, number]): void {
     const same = lines.length === this.lines.length && lines.every((line, i) => line.key === this.lines[i]!.key);
     this.range = range;
@@ -90,8 +90,12 @@ export class TimeChart {
       this.dismantle();
     }
     this.dirty = true;
-    if (this.visible) this.draw();
-    else this.tellValues(null);
+    if (this.visible) this.paint();
+  }
+
+  /** Says the values. Apart from set(): a text that changed makes the browser work out styles anew for the next canvas's font. */
+  tell(): void {
+    this.tellValues(this.visible && !this.place.hidden ? this.plot?.cursor.idx ?? null : null);
   }
 
   /** Stacked values lie upon those that come after them in the list. */
@@ -113,18 +117,19 @@ export class TimeChart {
   }
 
   private draw(): void {
+    this.paint();
+    this.tell();
+  }
+
+  private paint(): void {
     this.dirty = false;
-    if (this.place.hidden) {
-      this.tellValues(null);
-      return;
-    }
+    if (this.place.hidden) return;
     if (this.plot) {
       this.plot.setData(this.data, false);
       this.plot.batch(() => this.plot!.setScale("x", { min: this.range[0], max: this.range[1] }));
     } else {
       this.build(); // which draws
     }
-    this.tellValues(this.plot!.cursor.idx ?? null);
   }
 
   private dismantle(): void {

@@ -123,14 +123,19 @@ export class ChartBoard {
     const drawn = series.drawn(live);
     for (const { definition, chart } of this.charts) {
       chart.set(drawn.times, definition.lines, definition.lines.map((each) => drawn.column(each.key)), range);
-      chart.root.classList.toggle("whole", !!definition.wholeTarget && type !== "");
     }
     const waits = waitColumns(drawn);
     this.waits.set(drawn.times, waits.lines, waits.columns, range);
+    for (const { definition, chart } of this.charts) {
+      chart.tell();
+      chart.root.classList.toggle("whole", !!definition.wholeTarget && type !== "");
+    }
+    this.waits.tell();
   }
 
   drawHeat(charts: Charts | null, range: [number, number]): void {
     this.heat.set(charts, range);
+    this.heatChart.tell();
   }
 
   mark(marks: Mark[]): void {
