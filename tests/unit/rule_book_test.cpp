@@ -146,6 +146,42 @@ absent = true
   EXPECT_THAT(watched.told(), ElementsAre("Missing fires db@111"));
 }
 
+// A paused interval keeps the last rate; one probed second is not 30 s. What /proc tells needs no probe: its absence
+// counts from the first second, and so does its return.
+TEST(RuleBook, only_figures_of_probes_wait_for_an_interval_with_probes) {
+  Watched watched(R"([[rule]]
+name = "Idle"
+condition = "throughput_low"
+threshold = "20/s"
+for = "30s"
+[[rule]]
+name = "Blind"
+condition = "target_metrics.cpu_usage"
+absent = true
+for = "5s"
+)");
+  const auto pass = [&](int seconds, const char* mode, std::optional<double> cpu) {
+    for (int i = 0; i < seconds; ++i) {
+      watched.now += 1000;
+      Snapshot snapshot = watched.snapshot("db", std::nullopt);
+      snapshot.query_metrics.queries_per_second = 10;
+      snapshot.overhead.mode = mode;
+      snapshot.overhead.sampled_share = mode == std::string_view("paused") ? 0 : 1;
+      snapshot.target_metrics.cpu_usage = cpu;
+      watched.book.observe(snapshot, watched.notices);
+    }
+  };
+  pass(1, "full", 50);
+  pass(40, "paused", 50);
+  EXPECT_THAT(watched.told(), IsEmpty());
+  pass(1, "full", 50);
+  EXPECT_THAT(watched.told(), ElementsAre("Idle fires db@42"));
+  pass(6, "paused", std::nullopt);
+  EXPECT_THAT(watched.told(), ElementsAre("Blind fires db@48"));
+  pass(1, "paused", 50);
+  EXPECT_THAT(watched.told(), ElementsAre("Blind over db@49"));
+}
+
 TEST(RuleBook, a_figure_of_the_cache_is_judged_where_cache_probes_were) {
   Watched watched(R"([[rule]]
 name = "Cold"

@@ -17,6 +17,13 @@ std::uint32_t index_of(std::vector<T>& list, const T& item) {
   return index;
 }
 
+// The health score is made of query figures too: where there are none, it knows too little to be judged.
+RulePlan::Probes probes_of(const std::string& field) {
+  if (field.starts_with("cache_metrics.")) return RulePlan::Probes::kCache;
+  const bool of_queries = field.starts_with("query_metrics.") || field.starts_with("waits.") || field == "health_score";
+  return of_queries ? RulePlan::Probes::kQuery : RulePlan::Probes::kNone;
+}
+
 }  // namespace
 
 bool matches_any(const std::vector<std::string>& patterns, const std::string& name) {
@@ -41,7 +48,7 @@ RulePlan make_rule_plan(std::vector<Rule> rules) {
     step.above = rule.condition.above;
     step.absent = rule.absent;
     step.by_type = !rule.types.empty();
-    step.of_cache = rule.condition.field.find("cache_") != std::string::npos;
+    step.probes = probes_of(rule.condition.field);
     step.of_host = rule.targets.empty() && rule.condition.field.starts_with("system_metrics.");
     const SnapshotField* field = find_snapshot_field(rule.condition.field);
     const TypeField* type_field = find_type_field(rule.condition.field);

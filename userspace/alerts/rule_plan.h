@@ -12,6 +12,9 @@
 namespace outrider {
 
 struct RulePlan {
+  /// The probes without which there is no figure; those of the cache come and go by themselves.
+  enum class Probes : std::uint8_t { kNone, kQuery, kCache };
+
   /// What judging a rule needs, and no more: thousands are gone through in each interval.
   struct Step {
     double threshold = 0;
@@ -19,8 +22,8 @@ struct RulePlan {
     std::uint32_t column = 0;     ///< in `fields`, or in `type_fields` of a rule that is judged by type
     std::uint32_t selection = 0;  ///< in `selections`, of a rule that is judged by type
     bool above = true, absent = false, by_type = false;
-    bool of_cache = false;  ///< a figure of the cache probes, which come and go by themselves
-    bool of_host = false;   ///< a figure of the host, and no target is named: one of them is enough
+    Probes probes = Probes::kNone;
+    bool of_host = false;  ///< a figure of the host, and no target is named: one of them is enough
   };
 
   std::vector<Rule> rules;

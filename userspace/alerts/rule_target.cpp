@@ -26,14 +26,17 @@ bool same_types(const std::vector<std::string>& types, const std::map<std::strin
                     [](const std::string& type, const auto& entry) { return type == entry.first; });
 }
 
-// Nobody looked, so nothing is known: it is neither a breach nor the end of one.
+// Where nobody looked, nothing is known, though some figures (a rate) keep what they were: it is neither a breach nor
+// the end of one. What no probe counts is known in any mode.
 bool was_watched(const RulePlan::Step& step, const Snapshot& snapshot) {
+  if (step.probes == RulePlan::Probes::kNone) return true;
+  const bool of_cache = step.probes == RulePlan::Probes::kCache;
   return snapshot.overhead.mode != "paused" &&
-         (step.of_cache ? snapshot.cache_metrics.sampled_share : snapshot.overhead.sampled_share) > 0;
+         (of_cache ? snapshot.cache_metrics.sampled_share : snapshot.overhead.sampled_share) > 0;
 }
 
-bool in_breach(const RulePlan::Step& step, double value, std::uint64_t queries, const Snapshot& snapshot) {
-  if (step.absent) return std::isnan(value) && was_watched(step, snapshot);
+bool in_breach(const RulePlan::Step& step, double value, std::uint64_t queries) {
+  if (step.absent) return std::isnan(value);
   return (step.above ? value > step.threshold : value < step.threshold) && queries >= step.least_queries;
 }
 
@@ -102,15 +105,15 @@ void TargetAlerts::take_figures(const Snapshot& snapshot) {
 
 void TargetAlerts::judge(const Rule& rule, const RulePlan::Step& step, LiveAlert& live, const Snapshot& snapshot,
                          std::vector<Notice>& notices) const {
+  live.seen_ms = snapshot.timestamp_ms;
+  if (!was_watched(step, snapshot)) return;
   const double value = step.by_type ? columns_[step.column][live.type_index] : whole_[step.column];
   const std::uint64_t queries = step.by_type ? queries_[live.type_index] : snapshot.query_metrics.interval_queries;
   if (std::isnan(value)) {
-    if (!was_watched(step, snapshot)) return;
     live.value.reset();
   } else {
     live.value = value;
   }
-  live.seen_ms = snapshot.timestamp_ms;
   const auto event = live.alert.observe(rule, {snapshot.timestamp_ms, live.value, queries, interval_ms(snapshot)});
   if (!event) return;
   if (event->what == AlertEvent::What::kFiring) {
@@ -152,15 +155,16 @@ void TargetAlerts::begin(std::size_t index, std::uint32_t type, const Snapshot& 
 
 void TargetAlerts::find_breaches(std::size_t index, const Snapshot& snapshot, std::vector<Notice>& notices) {
   const RulePlan::Step& step = plan_->steps[rules_[index]];
+  if (!was_watched(step, snapshot)) return;
   if (!step.by_type) {
-    if (in_breach(step, whole_[step.column], snapshot.query_metrics.interval_queries, snapshot)) {
+    if (in_breach(step, whole_[step.column], snapshot.query_metrics.interval_queries)) {
       begin(index, kNoType, snapshot, notices);
     }
     return;
   }
   const std::vector<double>& column = columns_[step.column];
   for (const std::uint32_t type : selected_[step.selection]) {
-    if (in_breach(step, column[type], queries_[type], snapshot)) begin(index, type, snapshot, notices);
+    if (in_breach(step, column[type], queries_[type])) begin(index, type, snapshot, notices);
   }
 }
 

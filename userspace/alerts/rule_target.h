@@ -32,8 +32,9 @@ class TargetAlerts {
   TargetAlerts(std::string target, std::shared_ptr<const RulePlan> plan);
 
   /// An interval in which no probe was attached (a duty cycle, the overhead budget) says nothing of what probes count:
-  /// no clock begins or ends by it, unless there are more of them than Alert::kLongestGapMs. `host`: this is the target
-  /// whose snapshots speak for the host; with several, one fault of the host is one alert.
+  /// no clock of such a figure begins or ends by it, unless there are more of them than Alert::kLongestGapMs. What
+  /// comes from /proc is judged in any interval. `host`: this is the target whose snapshots speak for the host; with
+  /// several, one fault of the host is one alert.
   void observe(const Snapshot& snapshot, bool host, std::vector<Notice>& notices);
 
   /// Every alert is over, because of `why`.
