@@ -49,6 +49,10 @@ class ServiceFlame(ServiceCase):
         self.assertIn("WaitPlanter::plant", json.dumps(graph["flame"]))
         self.assertLessEqual({child["name"] for child in graph["flame"]["children"]}, set(harness.INTENTS))
         self.assertEqual(agent.json("/api/v1/flame?" + query), graph)  # kept for a while
+        code, reason = self.refusal(agent, "target=engine&type=path&kind=off_cpu&for=1s")
+        self.assertEqual(code, 409)
+        self.assertIn("it was just recorded: ask again in ", reason)
+        time.sleep(int(reason.split()[-2]) + 1)
         waits = self.graph(agent, "target=engine&type=path&kind=off_cpu&for=1s")
         self.assertEqual((waits["type"], waits["unit"]), ("path", "seconds"))
         self.assertEqual(harness.bpf_links_of(agent.pid), links)  # nothing of a recording is left
@@ -57,7 +61,7 @@ class ServiceFlame(ServiceCase):
     def test_bad_questions(self):
         _, agent = self.agent_of_load()
         self.assertEqual(self.refusal(agent, "target=nobody")[0], 404)
-        for query in ("target=engine&kind=gpu", "target=engine&for=never", "target=engine&for=10m"):
+        for query in ("target=engine&kind=gpu", "target=engine&for=never", "target=engine&for=500ms", "target=engine&for=10m"):
             self.assertEqual(self.refusal(agent, query)[0], 400)
         agent.end()
 

@@ -150,6 +150,23 @@ TEST_F(HttpServerTest, HostMustBeOnTheList) {
   EXPECT_THAT(get("/", "Host: localhost\r\nHost: evil.example\r\n"), StartsWith("HTTP/1.1 400 "));
 }
 
+TEST_F(HttpServerTest, PagesOfOtherSitesMayOnlyLinkHere) {
+  start();
+  const auto with = [&](const char* target, const std::string& site, const char* mode) {
+    return get(target, std::string(kHost) + "Sec-Fetch-Site: " + site + "\r\nSec-Fetch-Mode: " + mode + "\r\n");
+  };
+  for (const auto* site : {"cross-site", "same-site"}) {
+    EXPECT_THAT(with("/api/v1/flame", site, "no-cors"), StartsWith("HTTP/1.1 403 ")) << site;
+    EXPECT_THAT(with("/api/v1/flame", site, "navigate"), StartsWith("HTTP/1.1 403 ")) << site;
+    EXPECT_THAT(with("/metrics", site, "no-cors"), StartsWith("HTTP/1.1 403 ")) << site;
+    EXPECT_THAT(with("/", site, "navigate"), StartsWith("HTTP/1.1 200 ")) << site;
+  }
+  EXPECT_EQ(server_->counters().cross_site, 6U);
+  EXPECT_THAT(with("/api/v1/flame", "same-origin", "cors"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(with("/api/v1/flame", "none", "navigate"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(server_->counters().cross_site, 6U);
+}
+
 TEST_F(HttpServerTest, BearerAndBasicOpen) {
   options_.bearer_token = "t0ken";
   options_.basic_user = "Aladdin";

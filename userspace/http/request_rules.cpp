@@ -18,6 +18,13 @@ bool can_be_sent(const HttpResponse& response) {
          });
 }
 
+// A browser says whose page asks (Fetch Metadata, W3C): no page of another site may have the agent do something, but a
+// link from one to ours works. Other clients send none of these headers.
+bool is_cross_site(const RequestHeader& header, const std::string& path) {
+  if (header.fetch_site.empty() || header.fetch_site == "same-origin" || header.fetch_site == "none") return false;
+  return header.fetch_mode != "navigate" || header.method != "GET" || path.starts_with("/api/");
+}
+
 }  // namespace
 
 std::variant<HttpRequest, HttpResponse> RequestRules::check(const RequestHeader& header, LiveCounters& counters) const {
@@ -40,6 +47,10 @@ std::variant<HttpRequest, HttpResponse> RequestRules::check(const RequestHeader&
     auto response = HttpResponse::text(405, "Only GET and HEAD are answered here.\n");
     response.headers.emplace_back("Allow", "GET, HEAD");
     return response;
+  }
+  if (is_cross_site(header, target->path)) {
+    ++counters.cross_site;
+    return HttpResponse::text(403, "This server does not answer to the pages of other sites.\n");
   }
   if (!policy_.authorizes(header.authorization)) {
     ++counters.unauthorized;

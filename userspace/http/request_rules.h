@@ -16,7 +16,8 @@ namespace outrider {
 struct LiveCounters {
   using Count = std::atomic<uint64_t>;
   Count requests{0}, connections{0}, refused{0}, evicted{0}, timeouts{0}, malformed{0}, too_large{0}, wrong_host{0};
-  Count wrong_method{0}, unauthorized{0}, handler_errors{0}, streams_dropped{0}, streams_refused{0}, busy{0};
+  Count cross_site{0}, wrong_method{0}, unauthorized{0}, handler_errors{0}, streams_dropped{0}, streams_refused{0},
+      busy{0};
   Count accept_errors{0};
 };
 
@@ -28,6 +29,7 @@ struct RequestHeader {
   std::size_t host_count = 0;  ///< how many Host headers there are
   std::string_view authorization;
   std::string_view accept;
+  std::string_view fetch_site, fetch_mode;  ///< Sec-Fetch-Site and -Mode; empty: whoever asks is no browser
   bool has_body = false;
   std::string_view peer;
   std::string_view local_address;

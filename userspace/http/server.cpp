@@ -62,6 +62,7 @@ HttpCounters HttpServer::counters() const {
   now.malformed = live.malformed;
   now.too_large = live.too_large;
   now.wrong_host = live.wrong_host;
+  now.cross_site = live.cross_site;
   now.wrong_method = live.wrong_method;
   now.unauthorized = live.unauthorized;
   now.handler_errors = live.handler_errors;

@@ -26,6 +26,7 @@ struct HttpCounters {
   uint64_t malformed = 0;        ///< 400: not HTTP, or a path that is not one
   uint64_t too_large = 0;        ///< 413 and 431
   uint64_t wrong_host = 0;       ///< 421
+  uint64_t cross_site = 0;       ///< 403: a browser asked for a page of another site
   uint64_t wrong_method = 0;     ///< 405
   uint64_t unauthorized = 0;     ///< 401
   uint64_t handler_errors = 0;   ///< 500: the handler threw, or gave a header that cannot be sent

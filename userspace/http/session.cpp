@@ -137,6 +137,8 @@ RequestHeader Session::view_header() const {
   header.host_count = request.count(http::field::host);
   header.authorization = view(request[http::field::authorization]);
   header.accept = view(request[http::field::accept]);
+  header.fetch_site = view(request["Sec-Fetch-Site"]);
+  header.fetch_mode = view(request["Sec-Fetch-Mode"]);
   header.has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
   header.peer = peer_;
   header.local_address = local_address_;

@@ -374,16 +374,25 @@ std::string Api::event_for(const std::string& stream) {
 
 // The first request begins a recording; whoever asks again gets 202 until it is done, and then the graph.
 HttpResponse Api::flame(const View& view) {
+  if (view.request.method == "HEAD") {
+    HttpResponse response = refuse(405, "only GET asks for a flame graph: it has one recorded");
+    response.headers.emplace_back("Allow", "GET");
+    return response;
+  }
   if (!view.report) return nothing_yet();
   const std::string kind = parameter(view.request, "kind", "on_cpu");
   if (kind != "on_cpu" && kind != "off_cpu") return refuse(400, "kind: '" + kind + "' is neither on_cpu nor off_cpu");
   const Result<std::chrono::milliseconds> length = parse_duration(parameter(view.request, "for", "10s"));
   if (!length) return refuse(400, "for: " + length.error().message);
+  if (*length < Flames::kShortest) return refuse(400, "for: 1s is the shortest");
   if (*length > Flames::kLongest) return refuse(400, "for: 30s is the longest");
-  const FlameAnswer answer = flames_.ask({.target = wanted_target(view.request, view.report),
+  const std::string target = wanted_target(view.request, view.report);
+  const SharedSnapshot newest = find_target(*view.report, target);
+  const FlameAnswer answer = flames_.ask({.target = target,
                                           .type = parameter(view.request, "type"),
                                           .kind = kind == "on_cpu" ? FlameKind::kOnCpu : FlameKind::kOffCpu,
-                                          .duration = *length});
+                                          .duration = *length},
+                                         newest ? newest->overhead.mode : std::string());
   switch (answer.state) {
     case FlameAnswer::State::kDone:
       return text(flame_json(*answer.graph), kJsonType);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -41,15 +42,33 @@ Result<FlameOptions> options_for(const TargetConfig& target, const FlameQuestion
   return options;
 }
 
+std::chrono::seconds seconds_until(std::chrono::steady_clock::time_point then,
+                                   std::chrono::steady_clock::time_point now) {
+  return std::max(std::chrono::ceil<std::chrono::seconds>(then - now), std::chrono::seconds(1));
+}
+
 }  // namespace
 
 void Flames::configure(const Config& config) {
   const std::lock_guard lock(mutex_);
   targets_.clear();
   for (const TargetConfig& target : config.targets) targets_.emplace(target.name, target);
+  std::erase_if(rests_until_, [this](const auto& rest) { return !targets_.contains(rest.first); });
 }
 
-FlameAnswer Flames::ask(const FlameQuestion& question) {
+// With the lock held. Why the target is not to be recorded now; empty: it may be.
+std::string Flames::why_not(const TargetConfig& target, const std::string& mode, Clock::time_point now) const {
+  if (target.mode == "light") return "its mode is light, and a flame graph needs the starts of queries probed";
+  if (mode == "light" || mode == "paused") {
+    return fmt::format("its probes are {} to stay inside the overhead budget; `outrider flame` records all the same",
+                       mode);
+  }
+  const auto rest = rests_until_.find(target.name);
+  if (rest == rests_until_.end() || rest->second <= now) return {};
+  return fmt::format("it was just recorded: ask again in {} s", seconds_until(rest->second, now).count());
+}
+
+FlameAnswer Flames::ask(const FlameQuestion& question, const std::string& mode) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   std::erase_if(answers_, [&](const auto& entry) {
@@ -57,8 +76,7 @@ FlameAnswer Flames::ask(const FlameQuestion& question) {
     return now - entry.second.at > fresh;
   });
   if (const auto found = answers_.find(question); found != answers_.end()) return found->second.answer;
-  const auto left =
-      std::chrono::ceil<std::chrono::seconds>(std::max<Clock::duration>(done_at_ - now, std::chrono::seconds(1)));
+  const auto left = seconds_until(done_at_, now);
   if (recording_ == question) return answer_of(FlameAnswer::State::kRecording, left);
   if (recording_) {
     return refused(fmt::format("another flame graph, of {}, is being recorded: ask again in {} s", recording_->target,
@@ -67,6 +85,7 @@ FlameAnswer Flames::ask(const FlameQuestion& question) {
   const auto target = targets_.find(question.target);
   if (target == targets_.end()) return answer_of(FlameAnswer::State::kUnknownTarget);
   if (stopped_) return refused("the service is stopping");
+  if (const std::string reason = why_not(target->second, mode, now); !reason.empty()) return refused(reason);
   if (Status status = begin(question, target->second); !status) return refused(status.error().message);
   return answer_of(FlameAnswer::State::kRecording, question.duration + kPreparation);
 }
@@ -89,20 +108,33 @@ bool Flames::wait_until(Clock::time_point deadline) {
   return stopping_.wait_until(lock, deadline, [this] { return stopped_; });
 }
 
-void Flames::record(const FlameQuestion& question, const TargetConfig& target) {
+FlameAnswer Flames::recorded(const FlameQuestion& question, const TargetConfig& target) {
   const auto wait = [this](Clock::time_point deadline) { return wait_until(deadline); };
   const auto progress = [](const FlameGraph&, std::chrono::milliseconds) {};
   const Result<FlameOptions> options = options_for(target, question);
-  Result<FlameReport> report = options ? record_flame(*options, progress, wait) : Result<FlameReport>(options.error());
-  FlameAnswer answer = report ? FlameAnswer{} : refused(report.error().message);
-  if (report) {
-    answer.state = FlameAnswer::State::kDone;
-    report->graph.target = question.target;
-    answer.graph = std::make_shared<const FlameGraph>(std::move(report->graph));
+  if (!options) return refused(options.error().message);
+  Result<FlameReport> report = record_flame_(*options, progress, wait);
+  if (!report) return refused(report.error().message);
+  FlameAnswer answer = answer_of(FlameAnswer::State::kDone);
+  report->graph.target = question.target;
+  answer.graph = std::make_shared<const FlameGraph>(std::move(report->graph));
+  return answer;
+}
+
+// Whatever happens, others may be recorded after it.
+void Flames::record(const FlameQuestion& question, const TargetConfig& target) {
+  const auto begin = Clock::now();
+  FlameAnswer answer;
+  try {
+    answer = recorded(question, target);
+  } catch (const std::exception& error) {
+    answer = refused(fmt::format("the recording failed: {}", error.what()));
   }
   const std::lock_guard lock(mutex_);
-  answers_[question] = {std::move(answer), Clock::now()};
   recording_.reset();
+  const auto end = Clock::now();
+  rests_until_[question.target] = end + (end - begin);
+  answers_[question] = {std::move(answer), end};
 }
 
 void Flames::stop() {

@@ -1,9 +1,12 @@
 // Flame graphs on demand: one recording at a time, on a thread and with probes of its own, so that neither the sampling
-// nor a request ever waits for it. Who asks is told how long it will take and asks again. Thread-safe.
+// nor a request ever waits for it. Who asks is told how long it will take and asks again. Recordings are no part of a
+// target's overhead budget, so they are bounded by themselves: never more than half of the time, and none where the
+// budget has shed probes. Thread-safe.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -11,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "userspace/agent/flame.h"
 #include "userspace/config/config.h"
@@ -38,9 +42,12 @@ struct FlameAnswer {
 
 class Flames {
  public:
-  static constexpr std::chrono::milliseconds kLongest{30'000};
+  static constexpr std::chrono::milliseconds kShortest{1'000}, kLongest{30'000};
 
-  Flames() = default;
+  /// As record_flame(), which it is but in tests.
+  using Record = std::function<Result<FlameReport>(const FlameOptions&, const FlameProgress&, const WaitUntil&)>;
+
+  explicit Flames(Record record = record_flame) : record_flame_(std::move(record)) {}
   ~Flames() { stop(); }
   Flames(const Flames&) = delete;
   Flames& operator=(const Flames&) = delete;
@@ -48,8 +55,9 @@ class Flames {
   /// The targets that can be asked for from now on.
   void configure(const Config& config);
 
-  /// Begins a recording, unless there is a fresh answer or one is being recorded. Never waits.
-  FlameAnswer ask(const FlameQuestion& question);
+  /// Begins a recording, unless there is a fresh answer or one is being recorded, or the target has to be left alone.
+  /// `mode`: that of its probes in the last interval; empty: there was none. Never waits.
+  FlameAnswer ask(const FlameQuestion& question, const std::string& mode);
 
   /// Ends a recording that goes on and takes no more questions.
   void stop();
@@ -63,8 +71,11 @@ class Flames {
 
   Status begin(const FlameQuestion& question, const TargetConfig& target);
   void record(const FlameQuestion& question, const TargetConfig& target);
+  [[nodiscard]] FlameAnswer recorded(const FlameQuestion& question, const TargetConfig& target);
+  [[nodiscard]] std::string why_not(const TargetConfig& target, const std::string& mode, Clock::time_point now) const;
   bool wait_until(Clock::time_point deadline);
 
+  const Record record_flame_;
   std::mutex mutex_;
   std::condition_variable stopping_;
   bool stopped_ = false;
@@ -72,6 +83,7 @@ class Flames {
   std::map<FlameQuestion, Answered> answers_;
   std::optional<FlameQuestion> recording_;
   Clock::time_point done_at_;
+  std::map<std::string, Clock::time_point> rests_until_;  ///< by target
   std::shared_future<void> work_;
 };
 

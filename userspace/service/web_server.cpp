@@ -30,6 +30,7 @@ std::map<std::string, std::uint64_t> by_name(const HttpCounters& counters) {
           {"malformed", counters.malformed},
           {"too_large", counters.too_large},
           {"wrong_host", counters.wrong_host},
+          {"cross_site", counters.cross_site},
           {"wrong_method", counters.wrong_method},
           {"unauthorized", counters.unauthorized},
           {"handler_error", counters.handler_errors},
