@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "tests/unit/store_points.h"
 #include "userspace/service/api.h"
@@ -133,6 +134,49 @@ TEST_F(ChartData, types_with_their_shares_and_what_they_were_an_hour_before) {
   EXPECT_EQ(first["waits"]["lock"], 0.75);
   EXPECT_EQ(first["before"]["queries"], 6);
   EXPECT_EQ(answer["types"][1]["name"], "read");
+}
+
+// The default hour ends within a minute, and is widened to 61 of them; a day to 25 hours.
+TEST_F(ChartData, what_was_before_ends_where_the_window_begins_and_is_as_long_ago_as_it_is_long) {
+  open();
+  write(0, 60);
+  const std::int64_t now = kStartMs + 2 * kHourMs + 30'500;
+  const Json hour = types({}, now);
+  EXPECT_EQ(hour["from"], kStartMs + kHourMs);
+  EXPECT_EQ(hour["to"], kStartMs + 2 * kHourMs + kMinuteMs);
+  EXPECT_EQ(hour["before_from"], kStartMs);
+  EXPECT_EQ(hour["before_to"], hour["from"]);
+  EXPECT_EQ(types({{"since", "65m"}}, now)["before_from"],
+            hour["from"].get<std::int64_t>() - 2 * kHourMs - 5 * kMinuteMs);
+  const Json day = types({{"since", "1d"}}, kStartMs + 48 * kHourMs + 30'500);
+  EXPECT_EQ(day["from"], kStartMs + 24 * kHourMs);
+  EXPECT_EQ(day["to"], kStartMs + 49 * kHourMs);
+  EXPECT_EQ(day["before_from"], kStartMs);
+  EXPECT_EQ(day["before_to"], day["from"]);
+}
+
+// Of "engine" there is a past that cannot be read; of "new" there is none yet.
+TEST_F(ChartData, a_store_that_cannot_be_read_is_no_empty_past) {
+  open();
+  write(0, 60);
+  AlertBoard board;
+  Flames flames;
+  Api api(store_.get(), board, flames);
+  Report report;
+  report.agent.emplace();
+  for (const char* name : {"engine", "new"}) report.agent->targets.emplace_back().name = name;
+  api.configure(Config());
+  api.publish(std::make_shared<Report>(report));
+  const auto status = [&](const char* path, const char* target) {
+    return api.handle({"GET", path, {{"target", target}}, "*/*", "127.0.0.1:1"}).status;
+  };
+  const auto paths = {"/api/v1/charts", "/api/v1/types", "/api/v1/dashboard"};
+  for (const char* path : paths) EXPECT_EQ(status(path, "new"), 200) << path;
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(options_.path.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, "ALTER TABLE rolled RENAME TO lost", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(sqlite3_close(database), SQLITE_OK);
+  for (const char* path : paths) EXPECT_EQ(status(path, "engine"), 503) << path;
 }
 
 TEST_F(ChartData, a_type_that_is_new_has_no_before) {

@@ -317,7 +317,9 @@ HttpResponse Api::dashboard(const View& view) {
   const std::string wanted = wanted_target(view.request, view.report);
   HistorySource source = store_ != nullptr ? source_of(*store_) : empty_source(wanted);
   const Result<std::string> target = choose_target(wanted, source, now - window->count(), now);
-  // Without history, and in a target's first seconds, there is the present at least.
+  // Without history, and in a target's first seconds, there is the present at least; a store with a fault is no empty
+  // one.
+  if (!target && target.error().code != ENOENT) return refuse(target.error());
   if ((!target || store_ == nullptr) && !is_configured(*view.report, wanted)) {
     return target ? refuse(404, "there is no target of that name; /api/v1/targets lists them") : refuse(target.error());
   }
@@ -329,14 +331,16 @@ HttpResponse Api::dashboard(const View& view) {
   return body ? json(*body) : refuse(body.error());
 }
 
-// As history, but in a target's first seconds, or without a store, the answer is an empty past.
+// As history, but in a target's first seconds, or without a store, the answer is an empty past. A fault of the store is
+// told.
 HttpResponse Api::of_past(const View& view, PastAnswer answer) {
   const std::string wanted = wanted_target(view.request, view.report);
   HistoryParameters parameters = view.request.query;
   if (!wanted.empty()) parameters["target"] = wanted;
   HistorySource source = store_ != nullptr ? source_of(*store_) : empty_source(wanted);
   if (const Result<std::string> known = choose_target(wanted, source); !known) {
-    if (!view.report || !is_configured(*view.report, wanted)) return refuse(known.error());
+    const bool is_new = known.error().code == ENOENT && view.report && is_configured(*view.report, wanted);
+    if (!is_new) return refuse(known.error());
     source = empty_source(wanted);
   }
   const Result<Json> body = answer(parameters, source, unix_ms());

@@ -63,6 +63,16 @@ void widen(HistoryQuery& query) {
   query.step_ms = 0;
 }
 
+// Whole hours back, and over before the window begins. What the window was widened by, at each end less than a step,
+// makes no further hour of it.
+HistoryQuery earlier_than(const HistoryQuery& window, std::int64_t asked_ms, std::int64_t step_ms) {
+  HistoryQuery earlier = window;
+  const std::int64_t shift = ceil_to_step(std::max<std::int64_t>(asked_ms - 2 * step_ms, 1), kHourMs);
+  earlier.from_ms -= shift;
+  earlier.to_ms = std::min(window.to_ms - shift, window.from_ms);
+  return earlier;
+}
+
 Result<Point> read_point(const HistoryQuery& query, const HistorySource& source) {
   Result<History> history = source.history(query);
   if (!history) return history.error();
@@ -78,13 +88,11 @@ Result<Json> type_table_json(const HistoryParameters& parameters, const HistoryS
   query.type.reset();
   query.all_types = true;
   query.parts.all_gauges = false;
+  const std::int64_t asked_ms = query.to_ms - query.from_ms;
   widen(query);
   const Result<Point> now = read_point(query, source);
   if (!now) return now.error();
-  HistoryQuery earlier = query;
-  const std::int64_t shift = ceil_to_step(query.to_ms - query.from_ms, kHourMs);
-  earlier.from_ms -= shift;
-  earlier.to_ms -= shift;
+  const HistoryQuery earlier = earlier_than(query, asked_ms, asked->query.step_ms);
   const Result<Point> before = read_point(earlier, source);
   if (!before) return before.error();
   std::vector<std::pair<std::uint64_t, std::string>> order;
