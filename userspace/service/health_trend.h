@@ -15,7 +15,7 @@ struct HealthMark {
 };
 
 /// {score, direction: improving, steady or worsening, change, significant}: the marks of the window's second half
-/// against those of its first. `now`: the present score, if there is one.
+/// against those of its first, as means of blocks. `now`: the present score, if there is one.
 nlohmann::ordered_json health_trend_json(const std::vector<HealthMark>& marks, std::int64_t from_ms, std::int64_t to_ms,
                                          std::optional<double> now);
 
