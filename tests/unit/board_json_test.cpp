@@ -6,6 +6,7 @@
 
 #include "tests/unit/tui_board.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/tui/line.h"
 
 namespace outrider {
 namespace {
@@ -82,6 +83,10 @@ TEST(BoardJson, SomethingElseIsAnError) {
 TEST(BoardJson, WhyAnAnswerIsNone) {
   EXPECT_EQ(error_from_json(R"({"error":"no figures yet"})"), "no figures yet");
   EXPECT_EQ(error_from_json("<h1>Bad Gateway</h1>\nmore"), "<h1>Bad Gateway</h1>");
+  // It comes from whoever listens there, and goes to a terminal.
+  EXPECT_EQ(error_from_json("\x1b[2Jgone"), "\\x1b[2Jgone");
+  EXPECT_EQ(error_from_json(R"({"error":"\u001b]0;title"})"), "\\x1b]0;title");
+  EXPECT_EQ(width_of(error_from_json(R"({"error":")" + std::string(1000, 'x') + "\"}")), 200U);
 }
 
 }  // namespace

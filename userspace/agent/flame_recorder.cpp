@@ -5,6 +5,8 @@
 #include <iterator>
 #include <set>
 
+#include "userspace/model/utf8.h"
+
 namespace outrider {
 namespace {
 
@@ -25,7 +27,7 @@ Result<FlameRecorder> FlameRecorder::make(Watcher& watcher, std::uint32_t target
   if (!sampler) return sampler.error();
   FlameRecorder recorder(watcher, target, std::move(*sampler));
   recorder.graph_.target = label;
-  recorder.graph_.type = request.type;
+  recorder.graph_.type = valid_utf8(request.type);
   recorder.graph_.kind = request.sampler.off_cpu ? FlameKind::kOffCpu : FlameKind::kOnCpu;
   recorder.graph_.frequency = request.sampler.off_cpu ? 0 : request.sampler.frequency;
   recorder.unwinding_.update(recorder.sampler_, watcher.processes(target));

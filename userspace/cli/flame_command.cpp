@@ -19,6 +19,7 @@
 #include "userspace/export/flame_pprof.h"
 #include "userspace/export/flame_svg.h"
 #include "userspace/export/flame_text.h"
+#include "userspace/tui/line.h"
 
 namespace outrider {
 namespace {
@@ -131,8 +132,8 @@ std::string why_empty(const FlameReport& report) {
                                                             : "no query waited for as long as the threshold";
   if (report.graph.type.empty()) return fmt::format("{}: {}", report.graph.target, what);
   std::string types;
-  for (const std::string& type : report.types_seen) types += (types.empty() ? "" : ", ") + type;
-  return fmt::format("{}: of type '{}' {}; {}{}", report.graph.target, report.graph.type, what,
+  for (const std::string& type : report.types_seen) types += (types.empty() ? "" : ", ") + printable(type);
+  return fmt::format("{}: of type '{}' {}; {}{}", report.graph.target, printable(report.graph.type), what,
                      types.empty() ? "nor of any other type" : "types that were seen: ", types);
 }
 

@@ -21,6 +21,7 @@
 #include "userspace/kernel/map_walk.h"
 #include "userspace/kernel/syscall_codes.h"
 #include "userspace/kernel/uapi.h"
+#include "userspace/model/utf8.h"
 
 namespace outrider {
 namespace {
@@ -436,7 +437,8 @@ std::map<std::uint32_t, std::string> BpfSession::type_names(std::uint32_t target
   std::map<std::uint32_t, std::string> names;
   for_each_entry<outrider_type_key, std::uint32_t>(
       bpf_map__fd(state_->skeleton->maps.types), [&](const outrider_type_key& key, std::uint32_t slot) {
-        if (key.target == target) names[slot] = std::string(&key.name[0], strnlen(&key.name[0], sizeof(key.name)));
+        if (key.target != target) return;
+        names[slot] = valid_utf8({&key.name[0], strnlen(&key.name[0], sizeof(key.name))});
       });
   return names;
 }

@@ -96,7 +96,7 @@ class BpfSession {
   /// The counters of `target`; interval figures are those of the interval last closed.
   [[nodiscard]] TargetCounters read(std::uint32_t target);
 
-  /// The query types of `target` by slot, nested ones too.
+  /// The query types of `target` by slot, nested ones too; in UTF-8, as everywhere.
   [[nodiscard]] std::map<std::uint32_t, std::string> type_names(std::uint32_t target) const;
 
   /// Descriptors of the maps by name, for programs of another object. They stay the session's.

@@ -7,6 +7,7 @@
 
 #include "userspace/base/moment.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/tui/line.h"
 
 namespace outrider {
 namespace {
@@ -113,9 +114,9 @@ Result<std::vector<SeriesPoint>> past_from_json(const std::string& text) {
 std::string error_from_json(const std::string& text) {
   constexpr std::size_t kShown = 200;
   try {
-    return Json::parse(text).at("error").get<std::string>();
+    return cut(Json::parse(text).at("error").get<std::string>(), kShown);
   } catch (const Json::exception&) {
-    return text.substr(0, std::min(text.find('\n'), kShown));
+    return cut(std::string_view(text).substr(0, text.find('\n')), kShown);
   }
 }
 
