@@ -116,6 +116,11 @@ class CallFrames::Reader {
 
 namespace {
 
+bool is_of_cfa(std::uint8_t code) {
+  return (code >= DW_CFA_def_cfa && code <= DW_CFA_def_cfa_expression) ||
+         (code >= DW_CFA_def_cfa_sf && code <= DW_CFA_def_cfa_offset_sf);
+}
+
 // Wraps where a file says something absurd.
 std::int64_t scaled(std::uint64_t value, std::int64_t factor) {
   return static_cast<std::int64_t>(value * static_cast<std::uint64_t>(factor));
@@ -190,94 +195,23 @@ CallFrames::Rule* CallFrames::rule_of(State& state, std::uint64_t number) {
   return nullptr;
 }
 
-// One instruction that does not move on; false: there is no such.
-bool CallFrames::run_one(Reader& reader, const Common& common, State& state) {
-  ++steps_;
-  const std::uint8_t code = reader.byte();
-  const std::uint8_t low = code & 0x3fU;
-  const auto set = [&](std::uint64_t number, Rule rule) {
-    if (Rule* known = rule_of(state, number)) *known = rule;
-  };
-  const auto set_saved = [&](std::uint64_t number, std::int64_t offset) {
-    set(number, {Rule::Kind::kAtOffset, offset});
-  };
-  const auto restore = [&](std::uint64_t number) {
-    State initial = common.initial;
-    if (const Rule* first = rule_of(initial, number)) set(number, *first);
-  };
+// One instruction on the CFA; false: there is no such.
+bool CallFrames::define_cfa(Reader& reader, std::uint8_t code, const Common& common, State& state) {
   const auto set_base = [&](std::uint64_t number) {
     state.cfa = OUTRIDER_CFA_NONE;
     if (number == kStackPointer) state.cfa = OUTRIDER_CFA_SP;
     if (number == kFramePointer) state.cfa = OUTRIDER_CFA_FP;
   };
-  if ((code & 0xc0U) == DW_CFA_offset) {
-    set_saved(low, scaled(reader.uleb(), common.data_factor));
-    return !reader.failed();
-  }
-  if ((code & 0xc0U) == DW_CFA_restore) {
-    restore(low);
-    return true;
-  }
-  // The order of the operands is that of the calls.
-  std::uint64_t number = 0;
+  const bool with_base = code == DW_CFA_def_cfa || code == DW_CFA_def_cfa_sf || code == DW_CFA_def_cfa_register;
+  if (with_base) set_base(reader.uleb());
   switch (code) {
-    case DW_CFA_nop:
-      break;
-    case DW_CFA_offset_extended:
-      number = reader.uleb();
-      set_saved(number, scaled(reader.uleb(), common.data_factor));
-      break;
-    case DW_CFA_offset_extended_sf:
-      number = reader.uleb();
-      set_saved(number, scaled(static_cast<std::uint64_t>(reader.sleb()), common.data_factor));
-      break;
-    case DW_CFA_GNU_negative_offset_extended:
-      number = reader.uleb();
-      set_saved(number, scaled(~reader.uleb() + 1, common.data_factor));
-      break;
-    case DW_CFA_restore_extended:
-      restore(reader.uleb());
-      break;
-    case DW_CFA_undefined:
-      set(reader.uleb(), {Rule::Kind::kUndefined, 0});
-      break;
-    case DW_CFA_same_value:
-      set(reader.uleb(), {Rule::Kind::kSame, 0});
-      break;
-    case DW_CFA_register:
-    case DW_CFA_val_offset:
-    case DW_CFA_val_offset_sf:
-      set(reader.uleb(), {Rule::Kind::kOther, 0});
-      reader.uleb();
-      break;
-    case DW_CFA_expression:
-    case DW_CFA_val_expression:
-      set(reader.uleb(), {Rule::Kind::kOther, 0});
-      reader.block();
-      break;
-    case DW_CFA_remember_state:
-      if (remembered_.size() == kMostRemembered) return false;
-      remembered_.push_back(state);
-      break;
-    case DW_CFA_restore_state:
-      if (remembered_.empty()) return false;
-      state = remembered_.back();
-      remembered_.pop_back();
+    case DW_CFA_def_cfa_register:
       break;
     case DW_CFA_def_cfa:
-      set_base(reader.uleb());
-      state.cfa_offset = scaled(reader.uleb(), 1);
-      break;
-    case DW_CFA_def_cfa_sf:
-      set_base(reader.uleb());
-      state.cfa_offset = scaled(static_cast<std::uint64_t>(reader.sleb()), common.data_factor);
-      break;
-    case DW_CFA_def_cfa_register:
-      set_base(reader.uleb());
-      break;
     case DW_CFA_def_cfa_offset:
       state.cfa_offset = scaled(reader.uleb(), 1);
       break;
+    case DW_CFA_def_cfa_sf:
     case DW_CFA_def_cfa_offset_sf:
       state.cfa_offset = scaled(static_cast<std::uint64_t>(reader.sleb()), common.data_factor);
       break;
@@ -285,13 +219,88 @@ bool CallFrames::run_one(Reader& reader, const Common& common, State& state) {
       state.cfa = is_plt(reader.block()) ? OUTRIDER_CFA_PLT : OUTRIDER_CFA_NONE;
       state.cfa_offset = kNoOffset;
       break;
-    case DW_CFA_GNU_args_size:
-      reader.uleb();
-      break;
     default:
       return false;
   }
   return !reader.failed();
+}
+
+// One instruction on a register; false: there is no such.
+bool CallFrames::define_rule(Reader& reader, std::uint8_t code, const Common& common, State& state) {
+  // The order of the operands is that of the calls.
+  const std::uint64_t number = reader.uleb();
+  Rule rule{Rule::Kind::kOther, 0};
+  switch (code) {
+    case DW_CFA_offset_extended:
+      rule = {Rule::Kind::kAtOffset, scaled(reader.uleb(), common.data_factor)};
+      break;
+    case DW_CFA_offset_extended_sf:
+      rule = {Rule::Kind::kAtOffset, scaled(static_cast<std::uint64_t>(reader.sleb()), common.data_factor)};
+      break;
+    case DW_CFA_GNU_negative_offset_extended:
+      rule = {Rule::Kind::kAtOffset, scaled(~reader.uleb() + 1, common.data_factor)};
+      break;
+    case DW_CFA_undefined:
+      rule.kind = Rule::Kind::kUndefined;
+      break;
+    case DW_CFA_same_value:
+      rule.kind = Rule::Kind::kSame;
+      break;
+    case DW_CFA_register:
+    case DW_CFA_val_offset:
+    case DW_CFA_val_offset_sf:
+      reader.uleb();
+      break;
+    case DW_CFA_expression:
+    case DW_CFA_val_expression:
+      reader.block();
+      break;
+    default:
+      return false;
+  }
+  if (Rule* known = rule_of(state, number)) *known = rule;
+  return !reader.failed();
+}
+
+// One instruction that does not move on; false: there is no such.
+bool CallFrames::run_one(Reader& reader, const Common& common, State& state) {
+  ++steps_;
+  const std::uint8_t code = reader.byte();
+  const std::uint8_t low = code & 0x3fU;
+  const auto restore = [&](std::uint64_t number) {
+    State initial = common.initial;
+    if (const Rule* first = rule_of(initial, number)) *rule_of(state, number) = *first;
+  };
+  if ((code & 0xc0U) == DW_CFA_offset) {
+    const Rule rule{Rule::Kind::kAtOffset, scaled(reader.uleb(), common.data_factor)};
+    if (Rule* known = rule_of(state, low)) *known = rule;
+    return !reader.failed();
+  }
+  if ((code & 0xc0U) == DW_CFA_restore) {
+    restore(low);
+    return true;
+  }
+  switch (code) {
+    case DW_CFA_nop:
+      return true;
+    case DW_CFA_restore_extended:
+      restore(reader.uleb());
+      return !reader.failed();
+    case DW_CFA_remember_state:
+      if (remembered_.size() == kMostRemembered) return false;
+      remembered_.push_back(state);
+      return true;
+    case DW_CFA_restore_state:
+      if (remembered_.empty()) return false;
+      state = remembered_.back();
+      remembered_.pop_back();
+      return true;
+    case DW_CFA_GNU_args_size:
+      reader.uleb();
+      return !reader.failed();
+    default:
+      return is_of_cfa(code) ? define_cfa(reader, code, common, state) : define_rule(reader, code, common, state);
+  }
 }
 
 // By how much the instruction at hand moves on; none: it is none of these, and was not taken.

@@ -64,6 +64,8 @@ class CallFrames {
   static bool read_augmentation(Reader& reader, std::string_view letters, Common& common);
   std::uint64_t describe(std::uint64_t start, std::uint64_t next, std::uint64_t description);
   static std::optional<std::uint64_t> advance(Reader& reader, const Common& common);
+  static bool define_cfa(Reader& reader, std::uint8_t code, const Common& common, State& state);
+  static bool define_rule(Reader& reader, std::uint8_t code, const Common& common, State& state);
   bool run_one(Reader& reader, const Common& common, State& state);
   static Rule* rule_of(State& state, std::uint64_t number);
   void add_row(const State& state, bool signal, std::uint64_t pc);
