@@ -126,7 +126,7 @@ int BPF_PROG(handle_exit, struct task_struct *p)
 	return 0;
 }
 
-static long detached_oldest(void *map, struct detached_key *key, struct detached_query *q, void *unused)
+static long detached_oldest(void *map, struct outrider_detached_key *key, struct outrider_detached_query *q, void *unused)
 {
 	struct outrider_target *t = target_of(q->target);
 

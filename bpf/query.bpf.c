@@ -13,8 +13,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 INLINE void start_detached(void *ctx, struct here *h, u64 id, u64 now)
 {
-	struct detached_key key = {.tgid = this_process(), .id = id};
-	struct detached_query q = {};
+	struct outrider_detached_key key = {.tgid = this_process(), .id = id};
+	struct outrider_detached_query q = {};
 
 	q.start_ns = now;
 	q.slot = type_slot(ctx, h, false);
@@ -48,6 +48,18 @@ INLINE void drop_skipped(struct here *h, u64 stack, u64 depth)
 		abandon_to(st, h->target, keep);
 }
 
+/* Of the outermost query. Where its type comes from the last statement, so does its text, which is there already. */
+INLINE void note_start_text(void *ctx, struct here *h)
+{
+	u64 text = 0;
+
+	if (h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT)
+		return;
+	if (h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL)
+		read_arg(ctx, h->site, 1, &text);
+	note_text(h->state, h->target, (const char *)text);
+}
+
 INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, u64 now)
 {
 	struct task_state *st = h->state;
@@ -75,6 +87,8 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 	f->reentered = 0;
 	f->nested = nested;
 	f->slot = type_slot(ctx, h, nested);
+	if (st->depth == 0)
+		note_start_text(ctx, h);
 	st->depth++;
 	if (!nested)
 		concurrency_up(h->target);
@@ -127,6 +141,7 @@ int handle_query_start(void *ctx)
 
 INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 depth)
 {
+	struct slow_candidate slow = {.target = h->target_index, .duration = o->duration, .failed = o->failed};
 	struct outrider_slot *slot;
 	u32 index;
 
@@ -139,32 +154,36 @@ INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 de
 	if (slot)
 		add64(&slot->untimed, 1);
 	count_query(index, o->duration, o->failed, o->hits, o->misses);
+	slow.slot = index;
+	if (depth <= 1)
+		note_slow(&slow);
 }
 
-/* Nothing is known of the query's start. One that began before its start was probed is counted by what its end says;
- * any other (a fork's child ends what its parent began) is a loss. */
-INLINE void end_without_start(void *ctx, struct here *h, const struct outcome *o, u64 depth, u64 now)
+/* Nothing is known of the query's start. True: it began before its start was probed, and is to be counted by what its end
+ * says, as in light mode; any other (a fork's child ends what its parent began) is a loss. */
+INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now)
 {
 	if (o->duration && now - o->duration < h->target->counts_from_ns)
-		end_light(ctx, h, o, depth);
-	else
-		count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+		return true;
+	count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+	return false;
 }
 
-INLINE void end_detached(void *ctx, struct here *h, u64 id, const struct outcome *o, u64 now)
+/* As end_without_start(). */
+INLINE bool end_detached(struct here *h, u64 id, const struct outcome *o, u64 now)
 {
-	struct detached_key key = {.tgid = this_process(), .id = id};
-	struct detached_query *q;
+	struct outrider_detached_key key = {.tgid = this_process(), .id = id};
+	struct outrider_detached_query *q;
 	u64 parts[OUTRIDER_WAIT_CLASSES], sum = 0, wall, duration;
+	struct slow_candidate slow = {.target = h->target_index, .failed = o->failed, .parts = parts};
 	u32 slot, generation;
 
 	if (h->state && h->state->current == id)
 		leave_current(h->state, this_process(), now);
 	q = bpf_map_lookup_elem(&detached, &key);
-	if (!q) {
-		end_without_start(ctx, h, o, 1, now);
-		return;
-	}
+	if (!q)
+		return end_without_start(h, o, now);
+	slow.start_ns = q->start_ns;
 	wall = now - q->start_ns;
 	slot = q->slot;
 	generation = q->generation;
@@ -173,10 +192,8 @@ INLINE void end_detached(void *ctx, struct here *h, u64 id, const struct outcome
 		sum += parts[i];
 	}
 	bpf_map_delete_elem(&detached, &key);
-	if (generation != h->target->generation) {
-		end_without_start(ctx, h, o, 1, now);
-		return;
-	}
+	if (generation != h->target->generation)
+		return end_without_start(h, o, now);
 	duration = o->duration ? o->duration : wall;
 	if (wall > sum)
 		parts[OUTRIDER_WAIT_UNATTRIBUTED] += wall - sum;
@@ -186,6 +203,10 @@ INLINE void end_detached(void *ctx, struct here *h, u64 id, const struct outcome
 	concurrency_down(h->target);
 	count_waits(slot, parts, wall, duration);
 	count_query(slot, duration, o->failed, o->hits, o->misses);
+	slow.slot = slot;
+	slow.duration = duration;
+	note_slow(&slow);
+	return false;
 }
 
 /* Index of the open frame with this id, searched from the top; OUTRIDER_MAX_DEPTH: none. */
@@ -204,30 +225,53 @@ INLINE u32 find_frame(struct task_state *st, u64 id)
 	return OUTRIDER_MAX_DEPTH;
 }
 
-INLINE void end_on_thread(void *ctx, struct here *h, u64 id, const struct outcome *o, u64 depth, u64 now)
+/* As end_without_start(). */
+INLINE bool end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 now)
 {
 	struct task_state *st = h->state;
 	struct frame *f;
 	u32 at;
 
 	if (!st)
-		return; /* no memory for one: counted */
+		return false; /* no memory for one: counted */
 	at = find_frame(st, id);
 	f = frame_at(st, at);
 	if (!f) {
 		if (st->too_deep)
 			st->too_deep--;
 		else if (!h->site->tag) /* a tagged end without its start closes what another start opened */
-			end_without_start(ctx, h, o, depth, now);
-		return;
+			return end_without_start(h, o, now);
+		return false;
 	}
 	if (f->reentered) {
 		f->reentered--;
-		return;
+		return false;
 	}
 	abandon_to(st, h->target, at + 1);
 	st->pending_ns = 0;
 	end_frame(h, f, o, now);
+	return false;
+}
+
+#define LONGEST_DURATION (1ULL << 54) /* 208 days */
+#define MOST_LOOKUPS (1ULL << 40)
+
+/* Figures are the target's own, which may be wrong or lie. Those that cannot be are dropped: their sums would not recover
+ * from them. Light mode has nothing in the place of a duration, and says so itself. */
+INLINE bool believe(struct outcome *o, bool light)
+{
+	bool good = true;
+
+	if (o->duration > LONGEST_DURATION) {
+		o->duration = 0;
+		good = light;
+	}
+	if (o->hits > MOST_LOOKUPS || o->misses > MOST_LOOKUPS) {
+		o->hits = 0;
+		o->misses = 0;
+		good = false;
+	}
+	return good;
 }
 
 SEC("uprobe.multi")
@@ -236,7 +280,7 @@ int handle_query_end(void *ctx)
 	struct outcome o = {};
 	struct here h;
 	u64 now, id = 0, status = 0, depth = 0;
-	bool ok;
+	bool ok, light;
 
 	if (!locate(ctx, &h, OUTRIDER_RUN_END, true))
 		return 0;
@@ -246,20 +290,24 @@ int handle_query_end(void *ctx)
 	ok &= read_arg(ctx, h.site, 4, &depth);
 	ok &= read_arg(ctx, h.site, 5, &o.hits);
 	ok &= read_arg(ctx, h.site, 6, &o.misses);
+	light = h.target->mode == OUTRIDER_MODE_LIGHT;
+	ok &= believe(&o, light);
 	if (!ok)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	o.failed = status != 0;
-	if (h.target->mode == OUTRIDER_MODE_LIGHT) {
-		end_light(ctx, &h, &o, depth);
-		return 0;
+	if (!light) {
+		now = bpf_ktime_get_ns();
+		if (!id)
+			id = h.site->tag;
+		if (!(id & OUTRIDER_DETACHED_BIT)) {
+			light = end_on_thread(&h, id, &o, now);
+		} else {
+			light = end_detached(&h, id, &o, now);
+			depth = 1;
+		}
 	}
-	now = bpf_ktime_get_ns();
-	if (!id)
-		id = h.site->tag;
-	if (id & OUTRIDER_DETACHED_BIT)
-		end_detached(ctx, &h, id, &o, now);
-	else
-		end_on_thread(ctx, &h, id, &o, depth, now);
+	if (light)
+		end_light(ctx, &h, &o, depth);
 	return 0;
 }
 

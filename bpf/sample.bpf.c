@@ -60,7 +60,7 @@ INLINE void begin_wait(void *ctx, struct task_struct *task, const struct task_st
 		return;
 	take_stack(ctx, 0, st, kernel_frames, SCRATCH_SCHED, &buffer->key);
 	/* Its hook may come after this one; the wait's end will tell, if that comes while we look. */
-	buffer->key.wait_class = st->state == BLOCKED ? st->wait_class : OUTRIDER_WAIT_OTHER;
+	buffer->key.wait_class = st->state == OUTRIDER_BLOCKED ? st->wait_class : OUTRIDER_WAIT_OTHER;
 	buffer->since_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&blocked, &thread, buffer, BPF_ANY))
 		count_stack_loss(st->target, OUTRIDER_STACK_LOSS_BLOCKED_FULL);

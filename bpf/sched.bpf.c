@@ -108,22 +108,22 @@ INLINE void switch_out(struct task_state *st, bool runnable, u64 now)
 {
 	account(st, OUTRIDER_WAIT_CPU, now);
 	if (runnable) {
-		st->state = RUN_QUEUE;
+		st->state = OUTRIDER_RUN_QUEUE;
 		return;
 	}
 	st->wait_class = classify_wait(bpf_get_current_task_btf(), st);
-	__sync_val_compare_and_swap(&st->state, ON_CPU, BLOCKED); /* a full barrier after the class */
+	__sync_val_compare_and_swap(&st->state, OUTRIDER_ON_CPU, OUTRIDER_BLOCKED); /* a full barrier after the class */
 }
 
 INLINE void switch_in(struct task_state *st, u64 now)
 {
 	u32 cls = OUTRIDER_WAIT_RUN_QUEUE;
 
-	if (st->state == BLOCKED && !st->early_wake && st->wait_class < OUTRIDER_WAIT_CLASSES)
+	if (st->state == OUTRIDER_BLOCKED && !st->early_wake && st->wait_class < OUTRIDER_WAIT_CLASSES)
 		cls = st->wait_class; /* its wake-up was not seen */
 	account_wait(st, cls, now);
 	st->early_wake = 0;
-	st->state = ON_CPU;
+	st->state = OUTRIDER_ON_CPU;
 }
 
 SEC("tp_btf/sched_switch")
@@ -160,8 +160,8 @@ int BPF_PROG(handle_sched_waking, struct task_struct *p)
 
 	if (!st || !is_active(st))
 		return 0;
-	if (__sync_val_compare_and_swap(&st->state, BLOCKED, RUN_QUEUE) != BLOCKED) {
-		if (st->state == ON_CPU)
+	if (__sync_val_compare_and_swap(&st->state, OUTRIDER_BLOCKED, OUTRIDER_RUN_QUEUE) != OUTRIDER_BLOCKED) {
+		if (st->state == OUTRIDER_ON_CPU)
 			st->early_wake = 1;
 		return 0;
 	}

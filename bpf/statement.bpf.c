@@ -35,13 +35,20 @@ int handle_statement(void *ctx)
 	if (known < 0)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (text) {
+		if (known < 0 && !h.state->depth) {
+			h.state->pending_type[0] = 0; /* those of an earlier command are not its own */
+			h.state->text[0] = 0;
+		}
 		if (known <= 0 || h.state->depth || is_void(ctx, &h))
 			return 0;
 		if (h.state->pending_ns <= h.target->counts_from_ns)
 			h.state->pending_ns = bpf_ktime_get_ns();
 		__builtin_memcpy(h.state->pending_type, type, sizeof(type));
+		note_text(h.state, h.target, (const char *)text);
 		return 0;
 	}
+	if (h.state->pending_ns)
+		h.state->text[0] = 0; /* it could not be parsed: in such a text nobody can tell data from the rest */
 	if (h.state->depth) {
 		u64 now = bpf_ktime_get_ns();
 
@@ -50,6 +57,7 @@ int handle_statement(void *ctx)
 	} else if (h.state->pending_ns > h.target->counts_from_ns) {
 		struct outrider_type_key key = {};
 		u64 parts[OUTRIDER_WAIT_CLASSES] = {};
+		struct slow_candidate slow = {.target = h.target_index, .start_ns = h.state->pending_ns, .failed = true};
 		u32 slot;
 
 		key.target = h.target_index;
@@ -58,6 +66,9 @@ int handle_statement(void *ctx)
 		o.duration = bpf_ktime_get_ns() - h.state->pending_ns;
 		count_waits(slot, parts, 0, o.duration);
 		count_query(slot, o.duration, true, 0, 0);
+		slow.slot = slot;
+		slow.duration = o.duration;
+		note_slow(&slow);
 	}
 	h.state->pending_ns = 0;
 	return 0;

@@ -21,7 +21,7 @@ function(outrider_bpf name)
       OUTPUT ${object}
       COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
               -Wno-missing-declarations -Wno-unknown-attributes -D__TARGET_ARCH_${bpf_arch} -I${LIBBPF_INCLUDEDIR}
-              -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d
+              -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d
               -fdebug-prefix-map=${PROJECT_SOURCE_DIR}=. -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
       DEPFILE ${object}.d

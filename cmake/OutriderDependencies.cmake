@@ -10,6 +10,7 @@ find_package(prometheus-cpp REQUIRED)
 # Beast and Asio are headers only; 1.74 is the oldest that the HTTP side was tested with.
 find_package(Boost 1.74 REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
+pkg_check_modules(LIBCAP REQUIRED IMPORTED_TARGET libcap)
 pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 # Headers only, no pkg-config file. Of libdw it is the numbers in dwarf.h: no byte of a watched file goes through it.

@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BTF = pathlib.Path("/sys/kernel/btf/vmlinux")
 SYS_UPROBE = 336
 SYS_IO_URING_SETUP = 425
+HOST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO: fixed by Linux's include/linux/proc_ns.h
 
 
 def system_call_errno(number, *arguments):
@@ -43,6 +44,11 @@ def runs(*command):
         return False
 
 
+def linux_release():
+    """(major, minor)"""
+    return tuple(int(number) for number in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
+
+
 def has_postgresql():
     return any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")) or shutil.which("postgres") is not None
 
@@ -51,6 +57,13 @@ def has_quota():
     """cgroup v2 with the cpu controller, in a folder that can be written."""
     controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
     return controllers.exists() and "cpu" in controllers.read_text().split() and os.access(controllers.parent, os.W_OK)
+
+
+def has_qemu():
+    """A version whose guests do not panic by themselves."""
+    done = subprocess.run(["sh", "-c", "qemu-system-x86_64 --version"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\d+)\.", done.stdout)
+    return found is not None and int(found[1]) >= 10
 
 
 def has_io_uring():
@@ -65,6 +78,9 @@ FEATURES = {
     "bpf": (r"\bbpf\b", lambda: runs("bpftool", "prog", "show")),
     "uprobe_multi": (r"\buprobe_multi\b", lambda: btf_has(b"bpf_uprobe_multi_link_attach")),
     "optimised_uprobe": (r"\boptimi[sz]ed[_ ]uprobe|\bnop10\b", lambda: system_call_errno(SYS_UPROBE) == errno.EPROTO),
+    "linux_6_1": (r"\bLinux 6\.1 or newer", lambda: linux_release() >= (6, 1)),
+    "uprobes": (r"CONFIG_UPROBE_EVENTS", lambda: os.path.exists("/sys/bus/event_source/devices/uprobe/type")),
+    "host_pid_namespace": (r"\bPID namespace", lambda: os.stat("/proc/self/ns/pid").st_ino == HOST_PID_NAMESPACE),
     "tracefs": (r"\btracefs\b", lambda: os.path.exists("/sys/kernel/tracing/events")),
     "mount_namespace": (r"\bmount[_ ]namespace", lambda: runs("unshare", "--mount", "true")),
     # Mounted where nobody else sees it.
@@ -87,8 +103,14 @@ FEATURES = {
     "promtool": (r"\bpromtool\b", lambda: shutil.which("promtool") is not None),
     # It may be there and have nowhere to fetch packages from.
     "npm": (r"\bnpm\b", lambda: shutil.which("node") is not None and runs("npm", "view", "esbuild", "version")),
+    "qemu": (r"\bqemu\b", has_qemu),
+    # It may have no archive of Debian's, or one that does not answer.
+    "debian_kernels": (r"\bDebian kernels\b", lambda: runs(ROOT / "scripts" / "vm-matrix", "--list")),
     "chromium": (r"\bchromium\b", lambda: shutil.which("chromium") is not None),
     "tmux": (r"\btmux\b", lambda: shutil.which("tmux") is not None),
+    "rustc": (r"\brustc\b", lambda: shutil.which("rustc") is not None),
+    "openssl": (r"\bopenssl\b", lambda: shutil.which("openssl") is not None),
+    "gcc": (r"\bgcc\b", lambda: shutil.which("gcc") is not None),
     "clang": (r"\bclang\b", lambda: shutil.which("clang") is not None),
 }
 
@@ -181,6 +203,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", help="the file written by ctest --output-junit")
     parser.add_argument("--ctest-status", type=int, default=0)
+    parser.add_argument("--left-out", type=int, default=0, help="long tests that nobody asked for: no skips")
     arguments = parser.parse_args()
     passed, failed, skips = read_results(arguments.results)
     strict = os.environ.get("CI") == "true"
@@ -193,6 +216,8 @@ def main():
     if arguments.ctest_status and not failed:
         problems.append("ctest")
         print(f"failed: ctest ended with status {arguments.ctest_status}")
+    if arguments.left_out:
+        print(f"{arguments.left_out} long tests were left out: scripts/test --all runs them")
     print(f"{passed} passed, {len(failed) + len(problems)} failed, {len(skips)} skipped")
     return 1 if failed or problems else 0
 

@@ -21,7 +21,10 @@
 #define OUTRIDER_MAX_FILES 64        /* probed at a time: one bit each */
 #define OUTRIDER_MAX_PHASES 256      /* (target, phase name) pairs, all targets together */
 #define OUTRIDER_PHASE_DEPTH 4
+#define OUTRIDER_KERNEL_FRAMES 32    /* of a stack, the innermost ones */
 #define OUTRIDER_DETACHED_BIT (1ULL << 63) /* in a query id: may change threads, keyed by (process, id) */
+
+#include "queries.h"
 
 /* Why something that was seen could not be counted, or was counted with less detail. */
 enum outrider_loss {
@@ -34,12 +37,13 @@ enum outrider_loss {
 	OUTRIDER_LOSS_TARGETS_FULL,     /* a forked process could not be followed: table full */
 	OUTRIDER_LOSS_PHASES_FULL,      /* no phase cell left */
 	OUTRIDER_LOSS_DISCARDED,        /* in flight when the probes changed mode: dropped, not counted */
+	OUTRIDER_LOSS_SLOW_BUSY,        /* counted, but maybe missing from the list of the slowest: it was in use */
 	OUTRIDER_LOSSES
 };
 
 #define OUTRIDER_LOSS_NAMES                                                                        \
 	{"types_full",    "task_storage_failed", "inflight_full", "too_deep", "unmatched_end",     \
-	 "argument_read", "targets_full",        "phases_full",   "discarded"}
+	 "argument_read", "targets_full",        "phases_full",   "discarded",     "slow_busy"}
 
 /* What a program was doing when it ran for a target; the price is runs x (trap + program time). */
 enum outrider_run {
@@ -101,7 +105,8 @@ struct outrider_target {
 	__u64 exe_inode;
 	__u64 counts_from_ns;           /* both ends of a query are probed since then; all ones: not yet, or no more */
 	__u64 phases_from_ns;           /* the same for phases */
-	__u64 pad0[2];
+	__u32 texts;                    /* the text of its queries may be read */
+	__u32 pad0[3];
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */
@@ -221,10 +226,25 @@ struct outrider_site {
 	__u64 twins;  /* bits of the files that may be the same one; 0: none */
 };
 
+/* Queries that may change threads, by their process and id. */
+struct outrider_detached_key {
+	__u32 tgid;
+	__u32 pad;
+	__u64 id;
+};
+
+struct outrider_detached_query {
+	__u64 start_ns;
+	__u32 slot;
+	__u32 target;
+	__u32 generation;
+	__u32 pad;
+	__u64 wait_ns[OUTRIDER_WAIT_CLASSES];
+};
+
 /* ---- stacks (sample.bpf.c) ---- */
 
 #define OUTRIDER_USER_FRAMES 127   /* as many as the kernel itself collects */
-#define OUTRIDER_KERNEL_FRAMES 32  /* the innermost ones */
 #define OUTRIDER_MAX_STACKS 8192   /* different ones between two readings */
 #define OUTRIDER_MAX_BLOCKED 4096  /* threads that wait at the same time */
 
@@ -281,7 +301,7 @@ struct outrider_stack_counts {
 #endif
 OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 13 * 8 + 4 * 8 + 1217 * 4 + 4);
 OUTRIDER_ASSERT_SIZE(struct outrider_target, 3 * 64);
-OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 9 * 8 + 10 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 10 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
@@ -290,5 +310,7 @@ OUTRIDER_ASSERT_SIZE(struct outrider_process, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_exe, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_stack_key, 8 * 2 + 8 + 32 * 8 + 127 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_stack_counts, 8 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_slow_list, 16 + 4 * (4 * 8 + 13 * 8));
+OUTRIDER_ASSERT_SIZE(struct outrider_in_flight, 4 * 8 + 13 * 8 + 4 * 8 + 32 * 8 + 512);
 
 #endif

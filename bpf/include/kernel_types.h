@@ -90,6 +90,8 @@ struct task_struct {
 	int tgid;
 	unsigned long min_flt;
 	unsigned long maj_flt;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
 	struct mm_struct *mm;
 	struct files_struct *files;
 	struct signal_struct *signal;

@@ -104,12 +104,17 @@ INLINE u64 resize(u64 v, s64 size)
 	return v;
 }
 
-/* Value of argument `i` (a compile-time constant), 0 when the site does not have it; false when it cannot be read. */
-INLINE bool read_arg(void *ctx, const struct outrider_site *site, u32 i, u64 *out)
+/* The context. A global function may be given one under this name alone before Linux 6.3, and since then still. */
+struct bpf_user_pt_regs_t {
+};
+
+/* Global, so that the verifier looks at it once and not for each argument, register and size. */
+__weak __noinline int read_one(struct bpf_user_pt_regs_t *ctx, const struct outrider_arg *arg, u64 *out)
 {
-	const struct outrider_arg *arg = &site->args[i];
 	u64 v = 0;
 
+	if (!arg || !out)
+		return false;
 	*out = 0;
 	switch (arg->kind) {
 	case OUTRIDER_ARG_NONE:
@@ -136,6 +141,13 @@ INLINE bool read_arg(void *ctx, const struct outrider_site *site, u32 i, u64 *ou
 	}
 	*out = resize(v, arg->size);
 	return true;
+}
+
+/* Value of argument `i` (a compile-time constant), 0 when the site does not have it; false when it cannot be read. */
+INLINE bool read_arg(void *ctx, const struct outrider_site *site, u32 i, u64 *out)
+{
+	*out = 0;
+	return read_one(ctx, &site->args[i], out);
 }
 
 INLINE u32 site_index(void *ctx)

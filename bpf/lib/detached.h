@@ -6,31 +6,16 @@
 
 #include "task_state.h"
 
-struct detached_key {
-	u32 tgid;
-	u32 pad;
-	u64 id;
-};
-
-struct detached_query {
-	u64 start_ns;
-	u32 slot;
-	u32 target;
-	u32 generation;
-	u32 pad;
-	u64 wait_ns[OUTRIDER_WAIT_CLASSES];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__type(key, struct detached_key);
-	__type(value, struct detached_query);
+	__type(key, struct outrider_detached_key);
+	__type(value, struct outrider_detached_query);
 } detached __weak SEC(".maps");
 
-INLINE struct detached_query *detached_of(u32 tgid, u64 id)
+INLINE struct outrider_detached_query *detached_of(u32 tgid, u64 id)
 {
-	struct detached_key key = {.tgid = tgid, .id = id};
+	struct outrider_detached_key key = {.tgid = tgid, .id = id};
 
 	return bpf_map_lookup_elem(&detached, &key);
 }
@@ -38,7 +23,7 @@ INLINE struct detached_query *detached_of(u32 tgid, u64 id)
 /* The thread stops working on its detached query: its share goes to the query. */
 INLINE void leave_current(struct task_state *st, u32 tgid, u64 now)
 {
-	struct detached_query *q;
+	struct outrider_detached_query *q;
 
 	if (!st->current)
 		return;
@@ -66,7 +51,7 @@ struct detached_sweep {
 	u32 tgid;
 };
 
-static long detached_drop(void *map, struct detached_key *key, struct detached_query *q, struct detached_sweep *sweep)
+static long detached_drop(void *map, struct outrider_detached_key *key, struct outrider_detached_query *q, struct detached_sweep *sweep)
 {
 	struct outrider_target *t;
 	struct outrider_slot *slot;

@@ -3,6 +3,7 @@
 #define OUTRIDER_BPF_ENDED_H
 
 #include "here.h"
+#include "slow.h"
 #include "sql_type.h"
 
 /* By the name in the target's memory. */
@@ -11,6 +12,7 @@ INLINE u32 named_slot(struct here *h, const char *name, bool nested)
 	struct outrider_type_key key = {};
 	struct cached_type *cached = 0;
 	u64 *raw = h->state ? h->state->raw_name : 0;
+	u32 slot;
 
 	if (raw && bpf_probe_read_user(raw, OUTRIDER_TYPE_NAME - 1, name) == 0) {
 		cached = &h->state->types[((u64)name >> 4) & (TYPE_CACHE - 1)];
@@ -25,12 +27,14 @@ INLINE u32 named_slot(struct here *h, const char *name, bool nested)
 		__builtin_memcpy(key.name, "UNKNOWN", 8);
 		return slot_for(&key, h->target);
 	}
-	if (!cached)
-		return slot_for(&key, h->target);
-	cached->slot = slot_for(&key, h->target);
+	slot = slot_for(&key, h->target);
+	/* What found no room is not remembered, so that each such query counts as one, not each name that a thread forgot. */
+	if (!cached || slot == h->target->other_slot + nested)
+		return slot;
+	cached->slot = slot;
 	cached->nested = nested;
 	__builtin_memcpy(cached->name, raw, sizeof(cached->name));
-	return cached->slot;
+	return slot;
 }
 
 INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
@@ -57,13 +61,14 @@ INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 	return slot_for(&key, h->target);
 }
 
-INLINE void count_query(u32 slot_index, u64 duration, bool failed, u64 hits, u64 misses)
+/* Global: it is called from several places, and the verifier looks at it once. */
+__weak __noinline int count_query(u32 slot_index, u64 duration, bool failed, u64 hits, u64 misses)
 {
 	struct outrider_slot *slot = slot_of(slot_index);
 	u32 bucket = outrider_hist_index(duration);
 
 	if (!slot)
-		return;
+		return 0;
 	add64(&slot->queries, 1);
 	add64(&slot->duration_ns, duration);
 	if (failed)
@@ -75,6 +80,7 @@ INLINE void count_query(u32 slot_index, u64 duration, bool failed, u64 hits, u64
 	if (bucket < OUTRIDER_HIST_BUCKETS)
 		__sync_fetch_and_add(&slot->histogram[bucket], 1);
 	raise_to(&slot->max_ns[epoch & (OUTRIDER_EPOCHS - 1)], duration);
+	return 0;
 }
 
 /* Adds a query's parts, which sum to the kernel's wall time, so that they sum to `duration`: what lies between the
@@ -114,6 +120,8 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 	u64 parts[OUTRIDER_WAIT_CLASSES] = {};
 	u64 wall = now - f->start_ns;
 	u64 duration = o->duration ? o->duration : wall;
+	struct slow_candidate slow = {.target = h->target_index, .slot = f->slot, .start_ns = f->start_ns,
+				      .duration = duration, .failed = o->failed};
 	bool last;
 
 	account(st, OUTRIDER_WAIT_CPU, now);
@@ -133,6 +141,10 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 		st->probe_wait = 0;
 	count_waits(f->slot, parts, wall, duration);
 	count_query(f->slot, duration, o->failed, o->hits + f->hits, o->misses + f->misses);
+	slow.parts = parts;
+	slow.text = st->depth ? 0 : st->text;
+	if (!f->nested)
+		note_slow(&slow);
 }
 
 #endif

@@ -3,6 +3,7 @@
 #define OUTRIDER_BPF_HERE_H
 
 #include "args.h"
+#include "own_stack.h"
 #include "task_state.h"
 
 /* All that a handler needs to know of where it is. */
@@ -34,6 +35,8 @@ INLINE void renew(struct here *h)
 	st->too_deep = 0;
 	st->current = 0;
 	st->pending_ns = 0;
+	st->pending_type[0] = 0;
+	st->text[0] = 0;
 	st->phase_depth = 0;
 }
 
@@ -57,6 +60,7 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 	struct outrider_target_cell *cell;
 	struct outrider_process *process;
 
+	keep_own_stack(ctx);
 	h->state = bpf_task_storage_get(&tasks, task, 0, 0);
 	if (h->state) {
 		/* Only threads of watched processes have one, and an exec takes it away. */

@@ -20,10 +20,11 @@ static long sql_callback(u32 i, struct sql_context *c)
 
 	switch (sql_step(&c->scan, ch)) {
 	case SQL_LETTER:
-		at = c->scan.length;
-		if (at >= SQL_KEYWORD_MAX)
+		if (c->scan.length >= SQL_KEYWORD_MAX)
 			return 1;
-		asm volatile("%0 &= 15" : "+r"(at)); /* the compiler drops a mask that it can prove redundant */
+		/* Read anew, so that the verifier knows no more of it than the mask says: of a name whose last byte could never
+		 * be written, Linux 6.18.15 takes that byte for unset and refuses to copy the name. */
+		at = *(volatile unsigned char *)&c->scan.length & (sizeof(c->name) - 1);
 		c->name[at] = ch == '_' ? ch : ch & 0xdf;
 		c->scan.length = at + 1;
 		return 0;

@@ -85,7 +85,7 @@ INLINE void query_path(const struct task_state *st, struct outrider_stack_key *k
 
 	__builtin_memset(key->path, 0, sizeof(key->path));
 	if (st->current) {
-		struct detached_query *q = detached_of(key->tgid, st->current);
+		struct outrider_detached_query *q = detached_of(key->tgid, st->current);
 
 		if (q)
 			key->path[n++] = q->slot + 1;

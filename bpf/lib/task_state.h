@@ -10,8 +10,6 @@
 
 #include "slots.h"
 
-enum run_state { ON_CPU = 0, RUN_QUEUE, BLOCKED };
-
 struct frame {
 	u64 id;          /* from the probe, or the site's tag */
 	u64 start_ns;
@@ -46,7 +44,7 @@ struct task_state {
 	u32 too_deep;     /* open frames beyond OUTRIDER_MAX_DEPTH */
 	u64 current;      /* detached query that this thread works on; 0: none */
 	/* scheduler accounting */
-	u32 state;        /* enum run_state */
+	u32 state;        /* enum outrider_run_state */
 	u32 wait_class;   /* of the wait that BLOCKED is */
 	u32 probe_wait;   /* 1 + class of an open wait probe; 0: none */
 	u32 early_wake;   /* woken before the switch-out hook had run */
@@ -63,6 +61,7 @@ struct task_state {
 	 * vmalloc space, that takes a look-up (a seventh of the programs' time in a profile). */
 	u64 raw_name[4];
 	struct cached_type types[TYPE_CACHE];
+	char text[OUTRIDER_QUERY_TEXT]; /* of the outermost query, where it may be read; else empty */
 	u32 phase_depth;
 	struct phase_frame phases[OUTRIDER_PHASE_DEPTH];
 	struct frame frames[OUTRIDER_MAX_DEPTH];
@@ -102,7 +101,7 @@ INLINE void activate(struct task_state *st, u64 now)
 		__builtin_memset(st->acc, 0, sizeof(st->acc));
 	st->acc[OUTRIDER_WAIT_CPU] = 0;
 	st->dirty = 0;
-	st->state = ON_CPU;
+	st->state = OUTRIDER_ON_CPU;
 	st->early_wake = 0;
 	st->probe_wait = 0;
 	st->last_ns = now;

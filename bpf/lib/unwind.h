@@ -41,7 +41,8 @@ INLINE u64 not_above(u64 a, u64 b)
 	return result;
 }
 
-/* Where the thread is mapped: the last one that begins at or before ip, if it reaches so far. */
+/* Where the thread is mapped: the last one that begins at or before ip, if it reaches so far. The agent leaves out what
+ * lies above 2^62, which not_above() would take for the lowest. */
 INLINE const struct outrider_unwind_mapping *mapping_at(const struct outrider_unwind_process *process, u64 ip)
 {
 	const struct outrider_unwind_mapping *m;

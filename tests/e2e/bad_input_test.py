@@ -149,6 +149,22 @@ class BadInput(harness.Case):
         self.watch_refused(1, r"'postgresql' does not fit.*postgresql:query__start.*choose another", "--exe",
                            harness.ENGINE, "--profile", "postgresql")
 
+    def test_doctor_says_of_a_profile_what_a_watch_would(self):
+        own = (harness.SOURCE / "usdt" / "profiles" / "outrider.toml").read_text(encoding="utf-8")
+        path = self.directory / "mine.toml"
+        engine = self.engine("--duration", 60)
+        for text, code, says in (
+                (own, 0, rf"It would work: outrider watch --pid {engine.pid} --profile {path}"),
+                # Without a list of what it is for: it was named.
+                (re.sub(r"(?m)^detect = .*$", "", own), 0, r"ok +profile +outrider "),
+                (own.replace('"query__end"', '"query__finished"'), 1,
+                 r"NO +probes +the profile 'outrider' does not fit: .*query__finished"),
+                (own.replace("required", "requires"), 2, r"mine\.toml:\d+: requires: unknown key; did you mean 'required'")):
+            path.write_text(text, encoding="utf-8")
+            done = self.run_outrider("doctor", "--pid", engine.pid, "--profile", path)
+            self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+            self.assertRegex(done.stdout + done.stderr, says)
+
     def test_textfiles_that_cannot_be_written(self):
         self.watch_refused(1, r"directory /no/such/place: No such file", "--pid", 1, "--textfile",
                            "/no/such/place/outrider.prom")

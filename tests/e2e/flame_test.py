@@ -9,6 +9,7 @@ import gzip
 import json
 import re
 import subprocess
+import time
 import xml.etree.ElementTree
 
 import harness
@@ -54,7 +55,7 @@ class Flame(harness.Case):
     def of_load(self, load, *arguments, code=0):
         """A flame graph of an engine that is under load all the time. Returns (stacks, what was said)."""
         engine = self.engine(*load, "--duration", 60, record=False, hold=False, delay=0)
-        out, err = self.flame("--pid", engine.pid, "--for", "4s", *arguments, code=code)
+        out, err = self.flame("--pid", engine.pid, "--for", "2s", *arguments, code=code)
         self.assertTrue(engine.running, engine.describe())
         return parse_folded(out), err
 
@@ -153,6 +154,69 @@ class Flame(harness.Case):
         self.assertLessEqual({"samples", "count", "cpu", "nanoseconds"}, set(strings))
         self.assertTrue(any("outrider::example::" in name for name in strings), strings[:50])
         self.assertGreater(len(re.findall(r"^2 {$", read, re.M)), 0)  # sample
+
+    def test_difference(self):
+        """A function that is slow in the second recording is what grew, by as much as the two files say."""
+        load = ("--threads", 2, "--rate", 0, "--duration", 60)
+        before_file = self.directory / "before.folded"
+        fast = self.engine(*load, record=False, hold=False, delay=0)
+        self.flame("--pid", fast.pid, "--for", "3s", "-o", before_file)
+        fast.kill()
+        before = {tuple(frames): value for frames, value in parse_folded(before_file.read_text())}
+        engine = self.engine(*load, "--fault", "spin:10/100@0", record=False, hold=False, delay=0)
+        out, said = self.flame("--pid", engine.pid, "--for", "3s", "--compare", before_file)
+        stacks = []
+        for line in out.splitlines():
+            frames, old, new = line.rsplit(" ", 2)
+            stacks.append((frames.split(";"), int(old), int(new)))
+        scale = sum(new for _, _, new in stacks) / sum(before.values())
+        self.assertIn(f"{sum(new for _, _, new in stacks)} samples over", said)
+        for frames, old, new in stacks:
+            self.assertAlmostEqual(old, before.get(tuple(frames), 0) * scale, delta=0.51)
+            self.assertGreater(old + new, 0)
+        self.assertLessEqual({frames for frames, value in before.items() if value * scale >= 1},
+                             {tuple(frames) for frames, _, _ in stacks}, "stacks that are no more are there too")
+        planted = "WaitPlanter::plant"
+        self.assertLess(share_of([(frames, old) for frames, old, _ in stacks], lambda frames: has(frames, planted)), 0.05)
+        self.assertGreater(share_of([(frames, new) for frames, _, new in stacks], lambda frames: has(frames, planted)), 0.8)
+        self.check_svg_of_difference(engine, before_file, planted)
+
+    def check_svg_of_difference(self, engine, before_file, planted):
+        """The planted function grew by most of the whole, and each frame has its step's colour of the legend."""
+        svg_file = self.directory / "difference.svg"
+        self.flame("--pid", engine.pid, "--for", "2s", "--compare", before_file, "-o", svg_file)
+        svg = xml.etree.ElementTree.parse(svg_file).getroot()
+        legend = [rect.get("fill") for rect in svg.iterfind("{*}rect")][1:]  # the first is the ground
+        grown = 0
+        for group in svg.iterfind("{*}g"):
+            title = group.find("{*}title").text
+            points = float(re.search(r": ([+-][\d.]+) percentage points\)$", title)[1])
+            if planted in title:
+                grown += points
+            steps = [step for step in (0.5, 3, 10) if abs(points) >= step]
+            if min(abs(abs(points) - step) for step in (0.5, 3, 10)) > 0.05:  # else the rounded figure does not say
+                self.assertEqual(group.find("{*}rect").get("fill"), legend[3 + (len(steps) if points > 0 else -len(steps))], title)
+        self.assertGreater(grown, 80)  # of all query types together
+        self.assertEqual(len(set(legend)), 7)
+
+    def test_bad_files_to_compare_with(self):
+        broken, empty = self.directory / "broken.folded", self.directory / "empty.folded"
+        broken.write_text("main;search 3\nmain;sort\n")
+        empty.write_text("")
+        good = self.directory / "good.folded"
+        good.write_text("main 1\n")
+        for arguments, sentence in ((("--compare", broken), f"{broken}:2: there is no whole number at the end of the line"),
+                                    (("--compare", empty), f"{empty}: there is nothing in it to compare with"),
+                                    (("--compare", self.directory / "absent"), "No such file or directory"),
+                                    (("--compare", self.directory), "Is a directory"),
+                                    (("--compare", good, "-o", "x.pb.gz"), "pprof -diff_base"),
+                                    (("--compare", good, "--compare-for", "never"), "--compare-for: "),
+                                    (("--compare-for", "10s"), "there is no --compare")):
+            with self.subTest(arguments):
+                begin = time.monotonic()
+                _, said = self.flame("--pid", "1", "--for", "50s", *arguments, code=2)
+                self.assertIn(sentence, said)
+                self.assertLess(time.monotonic() - begin, 40, "it is said before anything is recorded")
 
     def test_nothing_to_see(self):
         engine = self.engine("--duration", 60, record=False)

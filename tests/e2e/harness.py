@@ -25,8 +25,11 @@ ENGINE = BUILD / "bin" / "graph-engine"
 SCRIPTED = BUILD / "bin" / "scripted-engine"
 OUTRIDER = BUILD / "bin" / "outrider"
 INTENTS = ("factual", "relational", "hierarchical", "path", "aggregate")
-ATTACH_SECONDS = 30
-PATIENCE_SECONDS = 60  # how long anything may take that should take a moment
+# An emulated machine is that much slower: it gets less load and more patience.
+SLOWNESS = float(os.environ.get("OUTRIDER_TEST_SLOWNESS", "1"))
+LONG = os.environ.get("OUTRIDER_LONG") == "1"  # as `scripts/test --all` asks for
+ATTACH_SECONDS = 30 * min(5, SLOWNESS)
+PATIENCE_SECONDS = 60 * min(5, SLOWNESS)  # how long anything may take that should take a moment
 
 Row = collections.namedtuple("Row", "start_ns end_ns type ok thread hits misses wait_class wait_ns detached_ns")
 
@@ -263,22 +266,34 @@ def bpf_links():
     return {link["id"] for link in bpftool("link", "show")}
 
 
+def bpf_map_id(pid, name):
+    """The id of a map of that process, of whose name the kernel keeps 15 letters."""
+    for info in pathlib.Path(f"/proc/{pid}/fdinfo").glob("*"):
+        with contextlib.suppress(OSError):
+            found = re.search(r"^map_id:\s+(\d+)", info.read_text(), re.M)
+            if found and bpftool("map", "show", "id", found[1])["name"] == name[:15]:
+                return int(found[1])
+    raise AssertionError(f"process {pid} has no map {name}")
+
+
 def bpf_map_entries(pid, name):
     """How many entries a hash map of that process has."""
-    for info in pathlib.Path(f"/proc/{pid}/fdinfo").glob("*"):
-        found = re.search(r"^map_id:\s+(\d+)", info.read_text(), re.M)
-        if found and bpftool("map", "show", "id", found[1])["name"] == name:
-            return len(bpftool("map", "dump", "id", found[1]))
-    raise AssertionError(f"process {pid} has no map {name}")
+    return len(bpftool("map", "dump", "id", bpf_map_id(pid, name)))
 
 
 def assert_links_gone(links):
     wait_until(lambda: not links & bpf_links(), 20, "a probe is left behind")
 
 
+def lost(snapshot):
+    """reason -> count, of what was seen and not counted. `slow_busy` is no such thing: those queries are in every
+    figure, and one may be missing from the list of the slowest when a program lost its processor while it changed it."""
+    return {reason: count for reason, count in snapshot["losses"].items()
+            if count and reason not in ("unavailable", "slow_busy")}
+
+
 def losses(snapshot):
-    """Everything that was seen and not counted, summed."""
-    return sum(count for reason, count in snapshot["losses"].items() if reason != "unavailable")
+    return sum(lost(snapshot).values())
 
 
 def peak(rows):

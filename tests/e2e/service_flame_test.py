@@ -58,10 +58,53 @@ class ServiceFlame(ServiceCase):
         self.assertEqual(harness.bpf_links_of(agent.pid), links)  # nothing of a recording is left
         agent.end()
 
+    def test_difference(self):
+        """A function that was switched on between two recordings has grown; what is kept is listed and looked at again."""
+        slow_from = 30
+        engine = self.engine("--threads", 2, "--rate", 0, "--fault", f"spin:10/100@{slow_from}", "--duration", 120,
+                             record=False)
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"'])
+        agent = self.start()
+        begin = time.monotonic()
+        engine.release()
+        harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "the first snapshot")
+        before = self.graph(agent, "target=engine&for=2s")
+        self.assertLess(time.monotonic(), begin + slow_from, "the first recording took too long to be one of before")
+        self.assertIsNone(before["before"])
+        self.assertLess(abs(time.time() - before["time"] / 1000), 60)
+        time.sleep(max(0, begin + slow_from + 1 - time.monotonic()))
+        after = self.graph(agent, f"target=engine&for=2s&compare={before['time']}")
+        self.assertEqual((after["before"]["time"], after["before"]["total"]), (before["time"], before["total"]))
+        self.assertAlmostEqual(after["flame"]["before"], after["total"], places=6)  # both at the same total
+        now, then = self.sums(after["flame"], "WaitPlanter::plant")
+        self.assertGreater(now / after["total"], 0.8)
+        self.assertLess(then / after["total"], 0.05)
+        # Each type's share of before is what the first recording has it at.
+        for child in before["flame"]["children"]:
+            both = next(each for each in after["flame"]["children"] if each["name"] == child["name"])
+            self.assertAlmostEqual(both["before"] / after["total"], child["value"] / before["total"], places=6)
+        kept = agent.json("/api/v1/flame/recordings?target=engine")["recordings"]
+        self.assertEqual([each["time"] for each in kept], [after["time"], before["time"]])
+        self.assertEqual(agent.json(f"/api/v1/flame?target=engine&at={before['time']}"), before)
+        code, reason = self.refusal(agent, "target=engine&compare=1")
+        self.assertEqual(code, 404)
+        self.assertIn("/api/v1/flame/recordings lists them", reason)
+        code, reason = self.refusal(agent, f"target=engine&kind=off_cpu&compare={before['time']}")
+        self.assertEqual(code, 400)
+        self.assertIn("is another's: on_cpu of target 'engine', all types", reason)
+        agent.end()
+
+    def sums(self, node, name):
+        """(value, before) of the outermost frames of this name."""
+        if name in node["name"]:
+            return node["value"], node["before"]
+        below = [self.sums(child, name) for child in node.get("children", ())]
+        return sum(value for value, _ in below), sum(before for _, before in below)
+
     def test_bad_questions(self):
         _, agent = self.agent_of_load()
         self.assertEqual(self.refusal(agent, "target=nobody")[0], 404)
-        for query in ("target=engine&kind=gpu", "target=engine&for=never", "target=engine&for=500ms", "target=engine&for=10m"):
+        for query in ("target=engine&kind=gpu", "target=engine&compare=yesterday", "target=engine&at=-1", "target=engine&for=never", "target=engine&for=500ms", "target=engine&for=10m"):
             self.assertEqual(self.refusal(agent, query)[0], 400)
         agent.end()
 

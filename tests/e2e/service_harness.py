@@ -10,7 +10,8 @@ import urllib.request
 
 import harness
 
-LOAD = ("--rate", 2000, "--arrivals", "fixed", "--fault", "errors:10@0")
+LOAD = ("--rate", int(2000 / min(4, harness.SLOWNESS)), "--arrivals", "fixed", "--fault", "errors:10@0")
+HTTP_SECONDS = 10 * min(5, harness.SLOWNESS)
 
 
 def free_port():
@@ -22,8 +23,8 @@ def free_port():
 class Agent(harness.Child):
     """outrider run, serving when the constructor returns."""
 
-    def __init__(self, config, port, serving=True):
-        super().__init__([harness.OUTRIDER, "run", "--config", config])
+    def __init__(self, config, port, serving=True, prefix=()):
+        super().__init__([*prefix, harness.OUTRIDER, "run", "--config", config])
         self.url = f"http://127.0.0.1:{port}"
         if serving:
             harness.wait_until(lambda: self.status("/readyz") == 200, harness.PATIENCE_SECONDS, "/readyz")
@@ -31,7 +32,7 @@ class Agent(harness.Child):
     def status(self, path):
         assert self.running, self.describe()
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=HTTP_SECONDS) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code
@@ -40,7 +41,7 @@ class Agent(harness.Child):
 
     def text(self, path, accept="*/*"):
         request = urllib.request.Request(self.url + path, headers={"Accept": accept})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=HTTP_SECONDS) as answer:
             return answer.read().decode()
 
     def json(self, path):
@@ -91,8 +92,9 @@ export_prometheus = true
 """
         self.config.write_text(text + "".join(f"[[targets]]\n{target}\n" for target in targets), encoding="utf-8")
 
-    def start(self, serving=True):
-        agent = Agent(self.config, self.port, serving)
+    def start(self, serving=True, prefix=()):
+        """`prefix`: a command that becomes the agent."""
+        agent = Agent(self.config, self.port, serving, prefix)
         self.addCleanup(agent.kill)
         return agent
 

@@ -40,14 +40,15 @@ path = "{textfile}"
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
         history = agent.json("/api/v1/history?since=1m&step=1s&metric=queries,failed")
         self.assertFalse(history["rounded"])
-        harness.wait_until(lambda: self.recorded("queries") == len(rows), 30, "the history of every query")
+        harness.wait_until(lambda: self.recorded("queries") == len(rows), harness.PATIENCE_SECONDS,
+                           "the history of every query")
         self.assertEqual(self.recorded("failed"), failed)
         for intent in harness.INTENTS:
             self.assertEqual(self.recorded("queries", intent), sum(row.type == intent for row in rows))
         dashboard = agent.json("/api/v1/dashboard?window=1m")
         self.assertGreater(dashboard["current"]["health_score"], 0)
         self.assertIn("Response Time", [chart["title"] for chart in dashboard["charts"]])
-        self.assertLess(agent.end(), 2)
+        self.assertLess(agent.end(), 2 * min(5, harness.SLOWNESS))
         written = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
         self.assertEqual(sum(one["query_metrics"]["interval_queries"] for one in written), len(rows))
         self.assertTrue(f"total_queries={len(rows)}i" in influx.read_text(encoding="utf-8"), "another total in Influx")
@@ -57,7 +58,8 @@ path = "{textfile}"
         """The sum over the last minutes, as the command line gives it beside the running service."""
         command = [harness.OUTRIDER, "history", "--db", self.database, "--since", "10m", "--step", "1s", "--metric",
                    metric, "--format", "json", *(["--type", intent] if intent else [])]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True,
+                              timeout=harness.PATIENCE_SECONDS, check=False)
         if done.returncode != 0:
             return None
         answer = json.loads(done.stdout)

@@ -14,6 +14,9 @@ import sys
 
 from tools import INCLUDE, PROBES, bytes_at, need, read_notes, work_directory
 
+# Each level with one kind of link, so that every one of either is there; as `scripts/test --all` asks for, all pairs.
+LEVELS, KINDS = ("-O0", "-O2", "-O3"), ("pie", "static", "nopie")
+LEVELS_AND_KINDS = tuple((itertools.product if os.environ.get("OUTRIDER_LONG") == "1" else zip)(LEVELS, KINDS))
 SITE = bytes.fromhex("90662e0f1f840000000000")
 
 COMMON = """
@@ -70,7 +73,7 @@ def variants():
     for c, cxx, linkers in families:
         if not shutil.which(cxx):
             continue
-        for language, level, kind in itertools.product(("c", "c++"), ("-O0", "-O2", "-O3"), ("pie", "static", "nopie")):
+        for language, (level, kind) in itertools.product(("c", "c++"), LEVELS_AND_KINDS):
             link = {"pie": ["-fPIE", "-pie"], "static": ["-static"], "nopie": ["-no-pie", "-fno-pie"]}[kind]
             yield (c if language == "c" else cxx), language, [level, *link], linkers[0]
         for language, linker in itertools.product(("c", "c++"), linkers):

@@ -2,27 +2,68 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
 
-REPORT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "test_report.py"
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+REPORT = SOURCE / "scripts" / "test_report.py"
 GTEST_SKIP = """a_test.cpp:7: Skipped
 {}
 
 [  SKIPPED ] Suite.Case (0 ms)"""
 
 
-def report(output, status="run", ci="true"):
+def report(output, status="run", ci="true", left_out=0):
     """(exit code, what is said) for one test that printed `output`."""
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "results.xml"
         path.write_text(f'<testsuite><testcase name="a/test" status="{status}"><system-out>{output}</system-out>'
                         "</testcase></testsuite>", encoding="utf-8")
-        done = subprocess.run([sys.executable, REPORT, path, "--ctest-status", "0"], capture_output=True, text=True,
-                              check=False, env={**os.environ, "CI": ci, "OUTRIDER_REQUIRE_FEATURES": ""})
+        done = subprocess.run([sys.executable, REPORT, path, "--ctest-status", "0", "--left-out", str(left_out)],
+                              capture_output=True, text=True, check=False,
+                              env={**os.environ, "CI": ci, "OUTRIDER_REQUIRE_FEATURES": ""})
     return done.returncode, done.stdout + done.stderr
+
+sys.path.insert(0, str(SOURCE / "scripts"))
+import test_report  # noqa: E402
+
+# Where a reason that is no literal is made: (file, what begins it).
+REASONS_MADE_IN = {
+    "can.error().message": ("userspace/kernel/features.cpp", "Status check_features("),
+    "disk.reason()": ("tests/unit/store_faults_test.cpp", "reason_ = "),
+}
+
+
+def literals(code):
+    """Its string literals, those that stand side by side as one."""
+    return [re.sub(r'"\s*"', "", found) for found in re.findall(r'"(?:[^"\\]|\\.)*"(?:\s+"(?:[^"\\]|\\.)*")*', code)]
+
+
+def skip_reasons():
+    """(where, reason) of each GTEST_SKIP there is; of a reason that is made elsewhere, each that can be."""
+    for path in sorted((SOURCE / "tests").rglob("*.[ch]*")):
+        for said in re.findall(r"GTEST_SKIP\(\)( << .*)?;", path.read_text(encoding="utf-8")):
+            made = REASONS_MADE_IN.get(said.removeprefix(" << "))
+            if made is None:
+                yield path.name, " ".join(literals(said))
+                continue
+            text = (SOURCE / made[0]).read_text(encoding="utf-8")
+            begin = text.index(made[1])
+            end = text.index("\n}" if made[1].startswith("Status") else ";", begin)
+            for error in re.findall(r"Error\s*\{.*?\};|reason_ = .*", text[begin:end + 1], re.DOTALL):
+                yield path.name, " ".join(literals(error))
+
+
+class Reasons(unittest.TestCase):
+    def test_each_skip_in_the_sources_names_a_feature_that_is_probed(self):
+        reasons = list(skip_reasons())
+        self.assertGreater(len(reasons), 12)
+        for where, reason in reasons:
+            with self.subTest(f"{where}: {reason}"):
+                self.assertTrue(test_report.Features().named_in(reason), reason)
 
 
 class Report(unittest.TestCase):
@@ -30,6 +71,13 @@ class Report(unittest.TestCase):
         code, said = report("fine")
         self.assertEqual(code, 0, said)
         self.assertIn("1 passed, 0 failed, 0 skipped", said)
+
+    def test_what_was_left_out_is_said_and_is_no_skip(self):
+        code, said = report("fine", left_out=2)
+        self.assertEqual(code, 0, said)
+        self.assertTrue(said.endswith("2 long tests were left out: scripts/test --all runs them\n"
+                                      "1 passed, 0 failed, 0 skipped\n"), said)
+        self.assertNotIn("left out", report("fine")[1])
 
     def test_a_failure(self):
         code, said = report("", status="fail")

@@ -92,6 +92,24 @@ TEST_F(ChartData, one_type_filters_what_there_is_of_it) {
   EXPECT_FALSE(answer["metrics"]["target_metrics.cpu_usage"]["of_type"]);
 }
 
+// Asked in steps of ten seconds: seconds 20 to 29 have both processes, and the next step tells when the second began.
+TEST_F(ChartData, restarts_are_told_by_when_the_process_began) {
+  open();
+  for (std::int64_t index = 0; index < 40; ++index) {
+    Point point = make_second(index);
+    const double age = index < 24 ? 500 + static_cast<double>(index) : static_cast<double>(index) - 24 + 0.5;
+    point.gauges["target_metrics.uptime_seconds"] = {age, 1, age, age};
+    store_->add("engine", point);
+  }
+  flush_at(42);
+  for (const HistoryParameters& more : {HistoryParameters{}, HistoryParameters{{"type", "write"}}}) {
+    HistoryParameters parameters = more;
+    parameters["since"] = "40s";
+    parameters["step"] = "10s";
+    EXPECT_EQ(charts(parameters, kStartMs + 40'000)["restarts"], Json::array({kStartMs + 24'500}));
+  }
+}
+
 TEST_F(ChartData, what_cannot_be_answered_is_refused_in_words) {
   open();
   write(0, 20);
@@ -161,7 +179,8 @@ TEST_F(ChartData, a_store_that_cannot_be_read_is_no_empty_past) {
   write(0, 60);
   AlertBoard board;
   Flames flames;
-  Api api(store_.get(), board, flames);
+  Queries queries;
+  Api api(store_.get(), board, flames, queries);
   Report report;
   report.agent.emplace();
   for (const char* name : {"engine", "new"}) report.agent->targets.emplace_back().name = name;

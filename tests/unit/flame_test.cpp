@@ -96,9 +96,9 @@ TEST(FlameJson, WaitsAreSecondsAndFaultsAreSaid) {
   graph.tree.add(Frames{"main"}, 1'500'000'000);
   graph.broken = 750'000'000;
   graph.losses["stacks_full"] = 3;
-  EXPECT_EQ(nlohmann::json::parse(flame_json(graph)), nlohmann::json::parse(R"({
-    "target": "engine", "type": null, "kind": "off_cpu", "unit": "seconds", "seconds": 5.0, "total": 1.5,
-    "broken_share": 0.5, "losses": {"stacks_full": 3},
+  EXPECT_EQ(nlohmann::json::parse(flame_json(graph, 1000)), nlohmann::json::parse(R"({
+    "target": "engine", "type": null, "kind": "off_cpu", "unit": "seconds", "time": 1000, "seconds": 5.0,
+    "total": 1.5, "broken_share": 0.5, "losses": {"stacks_full": 3}, "before": null,
     "flame": {"name": "all", "value": 1.5, "children": [{"name": "main", "value": 1.5}]}})"));
 }
 

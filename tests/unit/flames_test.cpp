@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "tests/unit/eventually.h"
@@ -35,7 +37,40 @@ class FlamesTest : public testing::Test {
     ++recorded_;
     std::this_thread::sleep_for(length_.load());
     if (fails_) throw std::bad_alloc();
-    return FlameReport{};
+    FlameReport report;
+    // Each recording has one sample more of `slow` than the one before.
+    if (samples_ > 0) {
+      report.graph.tree.add(std::vector<std::string>{"fast"}, static_cast<std::uint64_t>(samples_));
+      report.graph.tree.add(std::vector<std::string>{"slow"}, static_cast<std::uint64_t>(recorded_));
+    }
+    return report;
+  }
+
+  /// What the API says to GET `path?query`: the status, and the body.
+  std::pair<int, nlohmann::json> get(const std::string& path, const std::map<std::string, std::string>& query) {
+    const HttpResponse response = api_.handle({"GET", path, query, "*/*", "127.0.0.1:1"});
+    return {response.status, nlohmann::json::parse(*response.body)};
+  }
+
+  /// Records by way of the API; the answer, which is no 202.
+  std::pair<int, nlohmann::json> recorded(const std::map<std::string, std::string>& query) {
+    std::pair<int, nlohmann::json> last;
+    EXPECT_TRUE(eventually([&] {
+      last = get("/api/v1/flame", query);
+      return last.first == 200 || (last.first != 202 && last.first != 409);
+    }));
+    return last;
+  }
+
+  void publish(const std::string& mode = "full") {
+    Report report;
+    report.agent.emplace();
+    for (const char* name : {"engine", "other"}) report.agent->targets.emplace_back().name = name;
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->target = "engine";
+    snapshot->overhead.mode = mode;
+    report.snapshots.push_back(snapshot);
+    api_.publish(std::make_shared<Report>(report));
   }
 
   FlameAnswer ask(const std::string& target, const std::string& type = "", const std::string& mode = "full") {
@@ -52,7 +87,11 @@ class FlamesTest : public testing::Test {
   std::atomic<int> recorded_ = 0;
   std::atomic<std::chrono::milliseconds> length_ = 0ms;
   std::atomic<bool> fails_ = false;
+  std::atomic<int> samples_ = 0;
   Flames flames_{[this](const FlameOptions&, const FlameProgress&, const WaitUntil&) { return record(); }};
+  AlertBoard board_;
+  Queries queries_;
+  Api api_{nullptr, board_, flames_, queries_};
 };
 
 TEST_F(FlamesTest, a_target_is_left_alone_as_long_as_it_was_recorded) {
@@ -92,25 +131,85 @@ TEST_F(FlamesTest, a_recording_that_throws_is_refused_and_others_go_on) {
 }
 
 TEST_F(FlamesTest, only_a_get_of_a_second_or_more_begins_one) {
-  AlertBoard board;
-  Api api(nullptr, board, flames_);
-  Report report;
-  report.agent.emplace();
-  report.agent->targets.emplace_back().name = "engine";
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->target = "engine";
-  snapshot->overhead.mode = "paused";
-  report.snapshots.push_back(snapshot);
-  api.publish(std::make_shared<Report>(report));
+  publish("paused");
   const auto status = [&](const char* method, const char* length) {
-    return api.handle({method, "/api/v1/flame", {{"for", length}}, "*/*", "127.0.0.1:1"}).status;
+    return api_.handle({method, "/api/v1/flame", {{"target", "engine"}, {"for", length}}, "*/*", "127.0.0.1:1"}).status;
   };
   EXPECT_EQ(status("HEAD", "2s"), 405);
   EXPECT_EQ(status("GET", "999ms"), 400);
   EXPECT_EQ(status("GET", "1s"), 409) << "it is paused";
-  snapshot->overhead.mode = "full";
+  publish("full");
   EXPECT_EQ(recorded_, 0);
   EXPECT_EQ(status("GET", "1s"), 202);
+}
+
+TEST_F(FlamesTest, recordings_are_kept_and_compared) {
+  publish();
+  samples_ = 3;
+  const auto [first_status, first] = recorded({{"target", "engine"}, {"for", "1s"}});
+  ASSERT_EQ(first_status, 200);  // fast 3, slow 1
+  const std::string before = std::to_string(first["time"].get<std::int64_t>());
+  const auto [status, second] = recorded({{"target", "engine"}, {"for", "1s"}, {"compare", before}});
+  ASSERT_EQ(status, 200) << "a recording is not compared with itself, fresh as it is";  // fast 3, slow 2
+  EXPECT_EQ(recorded_, 2);
+  EXPECT_EQ(second["total"], 5);
+  EXPECT_EQ(second["before"]["time"], first["time"]);
+  EXPECT_EQ(second["before"]["total"], 4);
+  EXPECT_DOUBLE_EQ(second["flame"]["children"][1]["before"], 1.25);  // 1 of 4, as of 5
+  EXPECT_EQ(second["flame"]["children"][1]["value"], 2);
+  const auto [_, list] = get("/api/v1/flame/recordings", {{"target", "engine"}});
+  ASSERT_EQ(list["recordings"].size(), 2U);
+  EXPECT_EQ(list["recordings"][0]["time"], second["time"]);
+  EXPECT_EQ(list["recordings"][1]["total"], 4);
+  // Both are there to be looked at again, in either direction, and nothing is recorded for that.
+  const auto [again, third] =
+      get("/api/v1/flame",
+          {{"target", "engine"}, {"at", before}, {"compare", std::to_string(second["time"].get<std::int64_t>())}});
+  EXPECT_EQ(again, 200);
+  EXPECT_EQ(third["total"], 4);
+  EXPECT_DOUBLE_EQ(third["flame"]["children"][1]["before"], 1.6);  // 2 of 5, as of 4
+  EXPECT_EQ(recorded_, 2);
+}
+
+TEST_F(FlamesTest, only_a_recording_of_the_same_question_is_compared_with) {
+  publish();
+  samples_ = 3;
+  const auto [_, first] = recorded({{"target", "engine"}, {"for", "1s"}});
+  const std::string time = std::to_string(first["time"].get<std::int64_t>());
+  const auto refusal = [&](std::map<std::string, std::string> query) {
+    query.emplace("target", "engine");
+    const auto [status, body] = get("/api/v1/flame", query);
+    return std::pair(status, body.value("error", ""));
+  };
+  for (const char* wrong : {"", "yesterday", "12x", "-5", "99999999999999999999"}) {
+    EXPECT_EQ(refusal({{"compare", wrong}}).first, 400) << wrong;
+    EXPECT_EQ(refusal({{"at", wrong}}).first, 400) << wrong;
+  }
+  const auto [unknown, sentence] = refusal({{"compare", "12345"}});
+  EXPECT_EQ(unknown, 404);
+  EXPECT_EQ(sentence, "compare: there is no recording of 12345, or no more; /api/v1/flame/recordings lists them");
+  EXPECT_EQ(refusal({{"at", "12345"}}).first, 404);
+  EXPECT_EQ(refusal({{"at", time}, {"compare", time}}).first, 400);
+  for (const std::map<std::string, std::string>& other :
+       {std::map<std::string, std::string>{{"type", "path"}}, {{"kind", "off_cpu"}}, {{"target", "other"}}}) {
+    auto query = other;
+    query.emplace("compare", time);
+    const auto [status, reason] = refusal(query);
+    EXPECT_EQ(status, 400);
+    EXPECT_THAT(reason, HasSubstr("is another's: on_cpu of target 'engine', all types"));
+  }
+  EXPECT_EQ(recorded_, 1) << "what is refused has nothing recorded";
+  EXPECT_EQ(get("/api/v1/flame/recordings", {{"target", "nobody"}}).first, 404);
+  EXPECT_EQ(get("/api/v1/flame/recordings", {{"target", "engine"}, {"kind", "gpu"}}).first, 400);
+}
+
+TEST_F(FlamesTest, without_a_sample_there_is_nothing_to_compare_with) {
+  publish();
+  EXPECT_EQ(recorded({{"target", "engine"}, {"for", "1s"}}).first, 200);
+  EXPECT_EQ(get("/api/v1/flame/recordings", {{"target", "engine"}}).second["recordings"].size(), 0U);
+  EXPECT_EQ(recorded({{"target", "engine"}, {"kind", "off_cpu"}, {"for", "1s"}}).first, 200);
+  const auto kept = get("/api/v1/flame/recordings", {{"target", "engine"}, {"kind", "off_cpu"}}).second;
+  EXPECT_EQ(kept["recordings"].size(), 1U) << "no waits at all are a finding";
 }
 
 }  // namespace

@@ -2,9 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <map>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -326,8 +333,11 @@ TEST_F(HttpServerTest, StreamsCarryWhatIsPublishedUnderTheirName) {
   EXPECT_THAT(header, HasSubstr("Content-Type: text/event-stream\r\n"));
   EXPECT_THAT(header, Not(HasSubstr("Content-Length")));
   publish("{\"a\":1}");
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 ")) << "in order: what was published before is told by now";
   server_->publish([](const std::string&) -> std::string { throw std::runtime_error("a secret"); });
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
   server_->publish([](const std::string&) { return std::string(); });
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200 "));
   publish("two\nlines");
   EXPECT_EQ(client.read_until("lines\n\n"), "data: {\"a\":1}\n\ndata: two\ndata: lines\n\n");
   EXPECT_EQ(server_->counters().handler_errors, 1U);
@@ -363,6 +373,66 @@ TEST_F(HttpServerTest, EventsAreMadeOnceForEachStreamThatSomebodyListensTo) {
   EXPECT_TRUE(told());
   EXPECT_EQ(made, 1);
   EXPECT_TRUE(only_snapshots);
+}
+
+// Whoever publishes never waits, and what the server could not tell in time is replaced by what is newer.
+TEST_F(HttpServerTest, WhileTheServerIsBusyOnlyTheNewestEventIsKept) {
+  start();
+  RawClient client(server_->port());
+  ASSERT_TRUE(client.send(std::string("GET /events HTTP/1.1\r\n") + kHost + "\r\n"));
+  EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  std::promise<void> busy;
+  std::promise<void> free;
+  const std::shared_future<void> freed = free.get_future().share();
+  server_->publish([&busy, freed](const std::string&) {
+    busy.set_value();
+    freed.wait();
+    return std::string("first");
+  });
+  busy.get_future().wait();
+  const auto begin = std::chrono::steady_clock::now();
+  std::atomic<int> made = 0;
+  for (int number = 2; number <= 100; ++number) {
+    server_->publish([&made, number](const std::string&) {
+      ++made;
+      return "event " + std::to_string(number);
+    });
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
+  free.set_value();
+  EXPECT_EQ(client.read_until("event 100\n\n"), "data: first\n\ndata: event 100\n\n");
+  EXPECT_EQ(made, 1);
+  publish("after");
+  EXPECT_EQ(client.read_until("after\n\n"), "data: after\n\n");
+}
+
+// proc(5): the name of a thread is in parentheses, and its nice value the 17th field behind them.
+TEST_F(HttpServerTest, ItsThreadsGiveWayToTheOthers) {
+  const auto nice_of = [](const std::filesystem::path& task) {
+    std::ifstream file(task / "stat");
+    std::string stat((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+    std::string field;
+    for (int i = 0; i < 17; ++i) fields >> field;
+    return std::stoi(field);
+  };
+  const auto of_server = [&] {
+    std::map<std::string, int> found;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name;
+      std::getline(std::ifstream(task.path() / "comm"), name);
+      if (name.starts_with("outrider-")) found[name] = nice_of(task.path());
+    }
+    return found;
+  };
+  auto server = HttpServer::start(options_, echo, [](const HttpRequest&) { return true; });
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  const int ours = nice_of("/proc/thread-self");
+  const int theirs = std::min(ours + 5, 19);
+  const std::map<std::string, int> wanted = {{"outrider-http", theirs}, {"outrider-ask", theirs}};
+  EXPECT_TRUE(eventually([&] { return of_server() == wanted; }));
+  EXPECT_EQ(nice_of("/proc/thread-self"), ours);
 }
 
 TEST_F(HttpServerTest, AStreamClientThatDoesNotReadIsDroppedAndFreesItsPlace) {

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "userspace/model/json_number.h"
 #include "userspace/model/snapshot_builder.h"
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
@@ -186,6 +187,25 @@ TEST(Json, IsReadBackWhole) {
   EXPECT_EQ(read->query_metrics.query_type_breakdown.at("<script>").interval_count, 8U);  // 8/s, in 1 s
   EXPECT_EQ(read->query_metrics.avg_response_time_seconds, std::nullopt);
   EXPECT_EQ(read->target_metrics.thread_count, 7U);
+}
+
+// What others wrote: a number that no count can have is refused, rather than turned into some other one.
+TEST(Json, ImpossibleNumbersAreNoSnapshot) {
+  const Json good = to_json(idle_snapshot());
+  for (const char* path : {"/query_metrics/total_queries", "/query_metrics/interval_queries", "/cache_metrics/hits"}) {
+    for (const Json& value : {Json(1e300), Json(-1), Json(-1.0), Json(0.5), Json("1"), Json(true), Json::array({1})}) {
+      Json bad = good;
+      bad[Json::json_pointer(path)] = value;
+      EXPECT_FALSE(snapshot_from_json(bad)) << path << ' ' << value;
+    }
+    Json large = good;
+    large[Json::json_pointer(path)] = UINT64_MAX;
+    EXPECT_TRUE(snapshot_from_json(large)) << path;
+  }
+  EXPECT_EQ(kept_ms(Json(-5)), -5);
+  EXPECT_EQ(whole_number<int>(Json(7.0)), 7);
+  EXPECT_THROW(whole_number<int>(Json(std::int64_t{1} << 40)), Json::exception);
+  EXPECT_THROW(kept_ms(Json(INT64_MAX)), Json::exception);
 }
 
 TEST(Json, SomethingElseIsNoSnapshot) {

@@ -77,7 +77,8 @@ class LiveApi : public testing::Test {
 
   AlertBoard board_;
   Flames flames_;
-  Api api_{nullptr, board_, flames_};
+  Queries queries_;
+  Api api_{nullptr, board_, flames_, queries_};
 };
 
 TEST_F(LiveApi, events_for_those_who_ask_for_events) {

@@ -1,6 +1,6 @@
 /* A watcher inside the watched process: puts a breakpoint on every probe site of this program, raises the semaphores
  * and writes down what each probe passed, read from the registers that its note names. It does what a kernel probe
- * does, without a kernel's help, so that the guards can be tested anywhere. x86-64 only. One at a time. */
+ * does, without a kernel's help, so that the guards can be tested anywhere. One at a time. */
 #ifndef OUTRIDER_TESTS_UNIT_USDT_TRAP_H
 #define OUTRIDER_TESTS_UNIT_USDT_TRAP_H
 
@@ -20,6 +20,7 @@
 #include <iterator>
 #include <map>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct TrapSite {
   std::string probe;
   std::uintptr_t address = 0;
   std::uintptr_t semaphore = 0;
-  std::vector<int> registers;  // indexes into mcontext_t::gregs
+  std::vector<int> registers;  // indexes into the general registers of mcontext_t
 };
 
 struct TrapEvent {
@@ -38,19 +39,51 @@ struct TrapEvent {
   char text[32] = {};  // of argument 0 or 1, whichever is the string
 };
 
+// What differs between processors: the instructions at a site, the names of registers, and where a signal has them.
+#if defined(__x86_64__)
+using Instruction = std::uint8_t;
+constexpr Instruction kBreakpoint = 0xcc, kNop = 0x90;
+
 inline int register_index(const std::string& name) {
   static const std::map<std::string, int> kRegisters = {
-      {"rax", REG_RAX}, {"rbx", REG_RBX}, {"rcx", REG_RCX}, {"rdx", REG_RDX}, {"rsi", REG_RSI},
-      {"rdi", REG_RDI}, {"rbp", REG_RBP}, {"r8", REG_R8},   {"r9", REG_R9},   {"r10", REG_R10},
-      {"r11", REG_R11}, {"r12", REG_R12}, {"r13", REG_R13}, {"r14", REG_R14}, {"r15", REG_R15}};
+      {"%rax", REG_RAX}, {"%rbx", REG_RBX}, {"%rcx", REG_RCX}, {"%rdx", REG_RDX}, {"%rsi", REG_RSI},
+      {"%rdi", REG_RDI}, {"%rbp", REG_RBP}, {"%r8", REG_R8},   {"%r9", REG_R9},   {"%r10", REG_R10},
+      {"%r11", REG_R11}, {"%r12", REG_R12}, {"%r13", REG_R13}, {"%r14", REG_R14}, {"%r15", REG_R15}};
   return kRegisters.at(name);
 }
 
-// "8@%rdi -8@%rdx" -> register indexes
+inline std::uint64_t register_of(const mcontext_t& context, int index) {
+  return static_cast<std::uint64_t>(context.gregs[index]);
+}
+
+// Where the breakpoint was, which the thread has passed.
+inline std::uintptr_t leave_breakpoint(mcontext_t& context) {
+  return static_cast<std::uintptr_t>(context.gregs[REG_RIP]) - sizeof(Instruction);
+}
+#elif defined(__aarch64__)
+using Instruction = std::uint32_t;
+constexpr Instruction kBreakpoint = 0xd4200000, kNop = 0xd503201f;  // brk #0, nop
+
+inline int register_index(const std::string& name) {  // "x0"
+  if (name.at(0) != 'x') throw std::out_of_range(name);
+  return std::stoi(name.substr(1));
+}
+
+inline std::uint64_t register_of(const mcontext_t& context, int index) { return context.regs[index]; }
+
+// The thread stands before it, and would stand there again.
+inline std::uintptr_t leave_breakpoint(mcontext_t& context) {
+  const std::uintptr_t at = context.pc;
+  context.pc += sizeof(Instruction);
+  return at;
+}
+#endif
+
+// "8@%rdi -8@%rdx" or "8@x0 -8@x2" -> register indexes
 inline std::vector<int> parse_arguments(const std::string& text) {
   std::vector<int> registers;
   std::istringstream words(text);
-  for (std::string word; words >> word;) registers.push_back(register_index(word.substr(word.find('%') + 1)));
+  for (std::string word; words >> word;) registers.push_back(register_index(word.substr(word.find('@') + 1)));
   return registers;
 }
 
@@ -108,7 +141,7 @@ class TrapWatcher {
     sigaction(SIGTRAP, &action, &previous_);
     for (const TrapSite& site : sites_) {
       if (!probes.empty() && std::find(probes.begin(), probes.end(), site.probe) == probes.end()) continue;
-      write_byte(site.address, 0xcc);
+      write_instruction(site.address, kBreakpoint);
       add_to_semaphore(site, 1);
       armed_.push_back(&site);
     }
@@ -120,7 +153,7 @@ class TrapWatcher {
   void stop() {
     for (const TrapSite* site : armed_) {
       add_to_semaphore(*site, -1);
-      write_byte(site->address, 0x90);
+      write_instruction(site->address, kNop);
     }
     if (!armed_.empty()) sigaction(SIGTRAP, &previous_, nullptr);
     armed_.clear();
@@ -145,12 +178,15 @@ class TrapWatcher {
     *semaphore = static_cast<std::uint16_t>(*semaphore + change);
   }
 
-  __attribute__((no_sanitize("thread"))) static void write_byte(std::uintptr_t address, unsigned char byte) {
+  __attribute__((no_sanitize("thread"))) static void write_instruction(std::uintptr_t address,
+                                                                       Instruction instruction) {
     const auto page_size = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
     void* page = reinterpret_cast<void*>(address & ~(page_size - 1));
     mprotect(page, page_size, PROT_READ | PROT_WRITE | PROT_EXEC);
-    *reinterpret_cast<volatile unsigned char*>(address) = byte;
+    *reinterpret_cast<volatile Instruction*>(address) = instruction;
     mprotect(page, page_size, PROT_READ | PROT_EXEC);
+    auto* begin = reinterpret_cast<char*>(address);
+    __builtin___clear_cache(begin, begin + sizeof(Instruction));
   }
 
   static void copy_text(TrapEvent& event, const char* from) {
@@ -158,14 +194,14 @@ class TrapWatcher {
   }
 
   static void handle(int, siginfo_t*, void* raw) {
-    const auto& registers = static_cast<ucontext_t*>(raw)->uc_mcontext.gregs;
-    const auto address = static_cast<std::uintptr_t>(registers[REG_RIP]) - 1;
+    mcontext_t& context = static_cast<ucontext_t*>(raw)->uc_mcontext;
+    const std::uintptr_t address = leave_breakpoint(context);
     for (const TrapSite* site : instance()->armed_) {
       if (site->address != address) continue;
       TrapEvent& event = instance()->events_.at(instance()->count_++);
       event.site = site;
       for (std::size_t i = 0; i < site->registers.size(); ++i)
-        event.args.at(i) = static_cast<std::uint64_t>(registers[site->registers[i]]);
+        event.args.at(i) = register_of(context, site->registers[i]);
       const bool query = site->probe.rfind("query__", 0) == 0;
       if (site->probe != "query__switch") copy_text(event, reinterpret_cast<const char*>(event.args[query ? 1 : 0]));
       return;

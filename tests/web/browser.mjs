@@ -9,6 +9,10 @@ const [scenario, url, text = "{}"] = process.argv.slice(2);
 const options = JSON.parse(text);
 const { chromium } = createRequire(options.modules)("playwright-core");
 const { scenarios } = await import("./scenarios.mjs");
+const { flameScenarios } = await import("./flames.mjs");
+const { queryScenarios } = await import("./queries.mjs");
+const { markScenarios } = await import("./marks.mjs");
+const { postgresqlScenarios } = await import("./postgresql.mjs");
 const { measurements } = await import("./measurements.mjs");
 
 const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -59,7 +63,8 @@ async function close(page) {
 }
 
 try {
-  await { ...scenarios, ...measurements }[scenario]({ open, close, step, options, url });
+  const all = { ...scenarios, ...flameScenarios, ...queryScenarios, ...markScenarios, ...postgresqlScenarios, ...measurements };
+  await all[scenario]({ open, close, step, options, url });
   console.log("DONE");
 } finally {
   await browser.close();

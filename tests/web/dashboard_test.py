@@ -31,7 +31,7 @@ class Dashboard(WebCase):
         engine, agent = self.watched("--fault", "errors:20@0", "--fault", "sleep:2/20@0",
                                      load=QUERIES)
         window = self.window_behind(agent, 4000)
-        browser = self.browse("values", agent, **window)
+        browser = self.browse("values", agent, target="engine", total=4000, types=harness.INTENTS, **window)
         browser.finish()
         self.assertTrue(engine.running)
         agent.end()
@@ -58,9 +58,19 @@ class Dashboard(WebCase):
         self.browse("flame", agent).finish()
         agent.end()
 
+    def test_flame_graphs_by_keyboard(self):
+        _, agent = self.watched()
+        self.browse("flame_keys", agent).finish()
+        agent.end()
+
+    def test_a_flame_graph_beside_an_earlier_one(self):
+        _, agent = self.watched()
+        self.browse("compares", agent).finish()
+        agent.end()
+
     def test_a_flame_graph_that_the_agent_recorded(self):
         _, agent = self.watched("--fault", "spin:5/100@0")
-        self.browse("recorded", agent, leaf="WaitPlanter::plant").finish()
+        self.browse("recorded", agent, type="path", leaf="WaitPlanter::plant", shot="flame-recorded").finish()
         agent.end()
 
     def test_a_type_called_script_is_text(self):
@@ -141,6 +151,29 @@ chart_time_window = "15m"
         agent = self.start()
         harness.wait_until(lambda: agent.snapshot("engine"), harness.PATIENCE_SECONDS, "a snapshot")
         self.browse("switches", agent).finish()
+        agent.end()
+
+    def test_a_restart_is_marked_once(self):
+        binary = harness.copy_of_engine(self.directory)
+        load = ("--rate", 100, "--duration", 200)
+        engine = self.engine(*load, binary=binary, record=False, hold=False)
+        self.configure([f'exe = "{binary}"\ndisplay_name = "engine"'], interval="1s")
+        agent = self.start()
+        agent.await_total("engine", 100)
+        browser = self.browse("restarts", agent)
+        browser.await_step("start the engine again")
+        engine.kill()
+        time.sleep(3)
+        began = time.time()
+        self.engine(*load, binary=binary, record=False, hold=False, delay=0)
+        browser.go_on(round(began * 1000))
+        browser.finish()
+        agent.end()
+
+    def test_slow_and_hanging_queries(self):
+        _, agent = self.watched()
+        self.browse("queries", agent).finish()
+        self.browse("queries_unseen", agent).finish()
         agent.end()
 
     def test_figures_while_the_probes_are_off(self):

@@ -3,63 +3,27 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 
 import { assertShown, figure } from "./figures.mjs";
+import { api, drawn, eventually, fixedPath, row, text } from "./page.mjs";
 
 const SIZES = { wide: { width: 1440, height: 1000 }, phone: { width: 390, height: 844 } };
-
-/** Something of the page, once a condition holds of it. */
-async function eventually(read, holds, what, seconds = 45) {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}; it is ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-const text = (page, selector) => page.locator(selector).first().innerText();
-const fixedPath = ({ from, to }) => `/#/overview?from=${from}&to=${to}`;
-
-async function api(page, path, parameters) {
-  const answer = await page.request.get(new URL(`${path}?${new URLSearchParams(parameters)}`, page.url()).href);
-  assert.equal(answer.status(), 200, path);
-  return answer.json();
-}
-
-/** How many pixels of a chart's canvas are painted, and a sum over them that differs with what is painted. */
-const drawn = (page, chart) =>
-  page.locator(`[data-chart="${chart}"] canvas`).evaluate((canvas) => {
-    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
-    copy.drawImage(canvas, 0, 0);
-    const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
-    let count = 0;
-    let sum = 0;
-    for (let i = 0; i < pixels.length; i += 4) {
-      if (pixels[i + 3] === 0) continue;
-      ++count;
-      sum = (sum * 31 + pixels[i] + 7 * pixels[i + 1] + 13 * pixels[i + 2] + (i % 9973)) % 1_000_000_007;
-    }
-    return { count, sum };
-  });
-
-const row = (page, type) => page.locator("#types tbody tr").filter({ has: page.getByRole("button", { name: type, exact: true }) });
 
 export const scenarios = {
   async values({ open, close, options }) {
     const page = await open(fixedPath(options));
     await page.waitForSelector("#types tbody tr");
-    const span = { target: "engine", from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() };
+    const { target, total, types } = options;
+    const span = { target, from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() };
 
-    const live = await api(page, "/api/v1/live", { target: "engine" });
-    assert.equal(live.current.query_metrics.total_queries, 4000);
-    assert.match(await text(page, "#card-throughput .detail"), /4,000 in all/);
+    const live = await api(page, "/api/v1/live", { target });
+    assert.equal(live.current.query_metrics.total_queries, total);
+    assert.ok((await text(page, "#card-throughput .detail")).includes(`${total.toLocaleString("en")} in all`));
     const errors = await text(page, "#card-errors .detail");
     assert.equal(Number(/^([\d,]+) failed/.exec(errors)[1].replace(",", "")), live.current.query_metrics.failed_queries);
     assert.equal(await text(page, "#card-state .big"), live.state.availability.state);
 
     const table = await api(page, "/api/v1/types", span);
-    assert.equal(table.types.length, 5);
-    assert.equal(await page.locator("#types tbody tr").count(), 5);
+    assert.deepEqual(table.types.map((type) => type.name).sort(), [...types].sort());
+    assert.equal(await page.locator("#types tbody tr").count(), types.length);
     for (const type of table.types) {
       for (const column of ["queries_per_second", "share", "avg_response_time_seconds", "p95_response_time_seconds",
         "p99_response_time_seconds", "error_rate", "cache_hit_rate"]) {
@@ -103,7 +67,8 @@ export const scenarios = {
     const before = await drawn(page, "response");
     const shown = await page.evaluate(() => document.documentElement.dataset.shown);
     await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => Number(now) >= Number(shown) + 2000, "two more intervals");
-    assert.notDeepEqual(await drawn(page, "response"), before, "the chart stands still");
+    // Of an hour, a pixel is some nine seconds.
+    await eventually(() => drawn(page, "response"), ({ sum }) => sum !== before.sum, "that the chart moves", 20);
     assert.equal(await page.locator("#connection").getAttribute("data-status"), "live");
     assert.match(await text(page, "#cost"), /costs this engine about|is not known yet/);
     assert.equal(await text(page, "#losses"), "Nothing was lost");
@@ -155,60 +120,6 @@ export const scenarios = {
     assert.equal(await page.locator('[data-span="1h"]').getAttribute("aria-pressed"), "true");
     await page.locator('[data-span="30d"]').click();
     await eventually(() => text(page, ".shown"), (note) => /there is nothing before/.test(note), "how far back history goes");
-    await close(page);
-  },
-
-  /** The panel with answers that are made here; what the agent itself records is other tests' business. */
-  async flame({ open, close, options }) {
-    const page = await open();
-    page.expected = [/status of 404/];
-    await row(page, "path").getByRole("button").click();
-    const asked = [];
-    const answer = (body, status = 200) => page.route("**/api/v1/flame?*", (route) => {
-      asked.push(new URL(route.request().url()).searchParams);
-      return route.fulfill({ status, json: body });
-    });
-    await answer({ error: "/api/v1/flame is not served; /api/v1/ lists what is" }, 404);
-    await page.getByRole("button", { name: "On CPU, 10 s" }).click();
-    await eventually(() => text(page, ".flames .note"), (words) => /offers no flame graphs/.test(words), "that there are none");
-    assert.deepEqual(Object.fromEntries(asked[0]), { target: "engine", type: "path", kind: "on_cpu", for: "10s" });
-
-    const flame = { name: "path", value: 100, children: [
-      { name: "walk", value: 70, children: [{ name: "<img src onerror=alert(1)>", value: 30, children: [] }] },
-      { name: "look up", value: 30, children: [] },
-    ] };
-    await page.unrouteAll();
-    await answer({ target: "engine", type: "path", kind: "off_cpu", unit: "seconds", seconds: 10, total: 4.2, broken_share: 0.07, losses: {}, flame });
-    await page.getByRole("button", { name: "Off CPU, 10 s" }).click();
-    await page.locator(".flame g.frame").first().waitFor();
-    assert.deepEqual((await page.locator(".flame g.frame title").allTextContents()).map((title) => title.split(" (")[0]).sort(),
-      ["<img src onerror=alert(1)>", "look up", "path", "walk"].map((name) => name.split(" (")[0]));
-    assert.match(await text(page, ".flames .note"), /4\.2.s in 10.s; 7.% of the stacks are incomplete/);
-    const width = async (name) => (await page.locator(".flame g.frame").filter({ hasText: name }).locator("rect").boundingBox()).width;
-    const widths = async () => [await width("walk"), await width("look up")];
-    await eventually(widths, ([walk, lookUp]) => Math.abs(walk / lookUp - 70 / 30) < 0.1, "widths as the values, once they stand");
-    const [walk] = await widths();
-    await page.locator(".flames").screenshot({ path: join(options.shots, "flame.png") });
-    await page.locator(".flame g.frame").filter({ hasText: "walk" }).first().click();
-    await eventually(() => width("walk"), (now) => now > 1.3 * walk, "that a click enlarges a frame");
-    await page.unrouteAll();
-    await answer({ target: "engine", type: "path", kind: "on_cpu", unit: "samples", seconds: 10, total: 0, broken_share: 0, losses: {}, flame: { name: "path", value: 0, children: [] } });
-    await page.getByRole("button", { name: "On CPU, 10 s" }).click();
-    await eventually(() => text(page, ".flames .note"), (words) => /No stack of this type/.test(words), "that nothing was seen");
-    await close(page);
-  },
-
-  /** What the agent recorded itself: the function in which the engine was told to be slow is the widest of the leaves. */
-  async recorded({ open, close, options }) {
-    const page = await open();
-    await row(page, "path").getByRole("button").click();
-    await page.getByRole("button", { name: "On CPU, 10 s" }).click();
-    await eventually(() => text(page, ".flames .note"), (words) => /Recording, \d+.s left/.test(words), "that it is being recorded");
-    await page.locator(".flame g.frame").first().waitFor({ timeout: 60_000 });
-    const titles = await page.locator(".flame g.frame title").allTextContents();
-    assert.ok(titles.some((title) => title.includes(options.leaf)), titles.join("; "));
-    assert.match(await text(page, ".flames .note"), /^[\d,]+ samples in 1\d/);
-    await page.locator(".flames").screenshot({ path: join(options.shots, "flame-recorded.png") });
     await close(page);
   },
 
@@ -442,6 +353,12 @@ export const scenarios = {
     const draws = (chart) => page.locator(`[data-chart="${chart}"] canvas`).evaluate((canvas) => window.draws.get(canvas));
     assert.equal(await draws("waits"), 1, "a chart with new lines");
     assert.equal(await draws("response"), 1, "a chart with new figures");
+    for (const chart of ["response", "waits"]) {
+      await page.evaluate(() => window.draws.clear());
+      await page.locator(`[data-chart="${chart}"] .legend button`).first().evaluate((button) => button.click());
+      await page.waitForTimeout(300);
+      assert.equal(await draws(chart), 1, `${chart}, where a line was hidden`);
+    }
     await close(page);
   },
 

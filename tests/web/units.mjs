@@ -57,3 +57,24 @@ test("within a step of the history no clock was set back", () => {
   series.append(event(30, 99), "");
   assert.deepEqual(drawn(series), [[0, 7], [60, 10]]);
 });
+
+const { band, change, describe } = await load("flame_words.ts");
+
+test("a frame says what it is and how much it changed", () => {
+  const say = (flame, node) => describe(flame, node).replaceAll("\u00a0", " ");
+  const samples = { unit: "samples", seconds: 10, before: {}, flame: { name: "path", value: 8, before: 8 } };
+  // 3 of 8 samples, after 1 of 4: 37.5 % after 25 %.
+  assert.equal(say(samples, { name: "search", value: 3, before: 2 }), "search (3 samples, 37.5 %; before 25 %: +12.5 percentage points)");
+  assert.equal(say(samples, { name: "walk", value: 0, before: 2 }), "walk (0 samples, 0 %; before 25 %: −25.0 percentage points)");
+  assert.equal(say({ ...samples, before: null }, { name: "search", value: 3 }), "search (3 samples, 37.5 %)");
+  // 2 s waited in 10 s, after 1 s; 3 s in all, after 1 s.
+  const waits = { unit: "seconds", seconds: 10, before: {}, flame: { name: "path", value: 3, before: 1 } };
+  assert.equal(say(waits, { name: "lock", value: 2, before: 1 }), "lock (2 s waited, 66.7 %; per second 200 ms, before 100 ms: +33.3 percentage points)");
+  assert.equal(change({ ...waits, flame: { value: 0, before: 0 } }, { value: 0, before: 0 }), 0);
+});
+
+test("the colours' steps are those of the agent's SVG", () => {
+  for (const [by, step] of [[0, 0], [0.0049, 0], [-0.0049, 0], [0.005, 1], [-0.005, -1], [0.03, 2], [-0.0299, -1], [0.1, 3], [-0.1, -3], [1, 3]]) {
+    assert.equal(band(by), step, String(by));
+  }
+});

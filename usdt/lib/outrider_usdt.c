@@ -25,7 +25,7 @@ static outrider_usdt_query *new_query(const char *type) {
 outrider_usdt_query *outrider_usdt_query_begin(const char *type) {
   outrider_usdt_query *query = outrider_usdt_enabled() ? new_query(type) : NULL;
 
-  if (query) outrider_query_start_(&query->guard, query->type, NULL);
+  if (query) outrider_query_start_(&query->guard, query->type, NULL, 0);
   return query;
 }
 

@@ -48,27 +48,6 @@ bool FlameRecorder::is_wanted(const SampledStack& stack) const {
                      [this](std::uint32_t slot) { return type_name(slot) == graph_.type; });
 }
 
-// Innermost first, up to the outermost frame or to the first address that cannot be one.
-std::vector<std::string> FlameRecorder::name_user_frames(const SampledStack& stack, bool& whole) {
-  std::vector<std::string> names;
-  names.reserve(stack.user.size());
-  for (const std::uint64_t address : stack.user) {
-    auto code = symbolizer_.user(stack.pid, address, !names.empty());
-    if (!code) {
-      whole = false;
-      return names;
-    }
-    names.push_back(std::move(code->name));
-    // Not the innermost: that is a thread which is just being started from here.
-    if (code->outermost && names.size() > 1) {
-      whole = true;
-      return names;
-    }
-  }
-  whole = stack.whole;
-  return names;
-}
-
 std::vector<std::string> FlameRecorder::name_kernel_frames(const SampledStack& stack) {
   std::vector<std::string> names;
   names.reserve(stack.kernel.size());
@@ -86,8 +65,7 @@ void FlameRecorder::add(const SampledStack& stack) {
   for (const std::uint32_t slot : stack.path) types.insert(type_name(slot));
   for (const std::string& type : types) seen_[type] += stack.count;
   if (!is_wanted(stack)) return;
-  bool whole = false;
-  const std::vector<std::string> user = name_user_frames(stack, whole);
+  const auto [user, whole] = name_user_stack(symbolizer_, stack.pid, stack.user, stack.whole);
   const std::vector<std::string> kernel = name_kernel_frames(stack);
   const std::uint64_t value = graph_.kind == FlameKind::kOnCpu ? stack.count : stack.wait_ns;
   std::vector<std::string> frames;

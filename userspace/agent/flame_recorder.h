@@ -47,7 +47,6 @@ class FlameRecorder {
   void add(const std::vector<SampledStack>& stacks);
   void add(const SampledStack& stack);
   [[nodiscard]] bool is_wanted(const SampledStack& stack) const;
-  std::vector<std::string> name_user_frames(const SampledStack& stack, bool& whole);
   std::vector<std::string> name_kernel_frames(const SampledStack& stack);
   [[nodiscard]] std::string type_name(std::uint32_t slot) const;
 

@@ -131,7 +131,7 @@ Result<std::unique_ptr<SinkThread>> SinkThread::start(std::string name, std::uni
                                                       std::size_t queue_limit, std::vector<Ended> after) {
   auto state = std::make_shared<State>(std::move(name), std::move(sink), std::max<std::size_t>(queue_limit, 1),
                                        std::move(after));
-  Result<std::thread> thread = start_background_thread("outrider-sink", [state] { state->run(); });
+  Result<std::thread> thread = start_background_thread("outrider-sink", Privileges::kNone, [state] { state->run(); });
   if (!thread) return Error{"the export " + state->counters.name + ": " + thread.error().message, thread.error().code};
   return std::unique_ptr<SinkThread>(new SinkThread(std::move(state), *std::move(thread)));
 }

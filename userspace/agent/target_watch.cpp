@@ -147,6 +147,7 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile) {
     describe_plan(*plan, file.path);
   }
   profile_ = plan->profile;
+  postgresql_texts_ = profile.postgresql_texts;
   build_id_ = file.probes.build_id;
   files_.emplace(file.key, plan->light_possible);
   return want(file.key);

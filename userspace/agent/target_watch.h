@@ -52,6 +52,8 @@ class TargetWatch {
   /// With every file probed so far, and some is.
   [[nodiscard]] bool light_possible() const;
   [[nodiscard]] const std::string& profile() const { return profile_; }
+  /// The texts of its queries can be shown without their literals.
+  [[nodiscard]] bool texts_are_known() const { return postgresql_texts_; }
   /// Of the file that was probed last: the newest program of the target. Empty: it has none.
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
   /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).
@@ -117,6 +119,7 @@ class TargetWatch {
   std::string named_;
   std::string profile_;
   std::string build_id_;
+  bool postgresql_texts_ = false;
   std::map<FileKey, bool> files_;  // probed; whether light mode is possible with it
   std::map<FileKey, Executable> executables_;
   std::map<pid_t, Refusal> refused_;

@@ -5,6 +5,13 @@
 #include "userspace/symbols/unwind_table.h"
 
 namespace outrider {
+namespace {
+
+// The kernel side's search compares addresses below this only. [vsyscall] is above it, is in every process, and no
+// stack has been there for long.
+constexpr std::uint64_t kBeyondSearch = std::uint64_t{1} << 62;
+
+}  // namespace
 
 UnwindLoader::Image UnwindLoader::image_of(StackSampler& sampler, pid_t pid, const ExecutableMapping& mapping) {
   const Key key{mapping.device, mapping.inode, mapping.path, mapping.offset};
@@ -32,6 +39,7 @@ void UnwindLoader::update(StackSampler& sampler, const std::vector<pid_t>& proce
     known_.insert(pid);
     outrider_unwind_process process{};
     for (const ExecutableMapping& mapping : *mappings) {
+      if (mapping.end > kBeyondSearch) continue;
       if (process.count == OUTRIDER_UNWIND_MAPPINGS - 1) {
         processes_left_out_.insert(pid);
         break;

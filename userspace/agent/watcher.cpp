@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "userspace/base/moment.h"
 #include "userspace/kernel/stack_sampler.h"
@@ -14,9 +15,11 @@
 namespace outrider {
 namespace {
 
-// The programs' run time is measured in this interval of every so many, and in the first ones.
-constexpr unsigned kPriceCycle = 16;
+// The programs' run time is measured in this interval of every so many, and in the first ones: each time the kernel
+// rewrites its own code twice, and every program on the host runs slower meanwhile.
+constexpr unsigned kPriceCycle = 60;
 constexpr unsigned kPriceFirst = 2;
+constexpr std::uint64_t kFarMoreRuns = 4;
 // Looking through /proc for new processes costs more than reading counters.
 constexpr std::chrono::seconds kRefreshEvery{2};
 
@@ -53,7 +56,8 @@ Status Watcher::measure_prices() {
   if (Status status = session_->hook_scheduler(true); !status) return status;
   if (Status status = program_time_.measure_idle(); !status) {
     notes_.push_back("overhead: from typical run times, for these could not be measured: " + status.error().message);
-    spdlog::info("what the programs cost is estimated: {}; measuring it takes CAP_SYS_ADMIN", status.error().message);
+    spdlog::info("what the programs cost is reckoned with typical run times: measuring them takes CAP_SYS_ADMIN ({})",
+                 status.error().message);
   }
   for (std::size_t i = 0; i < prices_.program_ns.size(); ++i) {
     prices_.program_ns[i] = program_time_.nanoseconds(static_cast<outrider_run>(i));
@@ -63,8 +67,9 @@ Status Watcher::measure_prices() {
   if (!trap) return trap.error();
   prices_.trap_ns = *trap;
   program_time_.start_sample();
+  map_bytes_ = session_->map_bytes();
   spdlog::info("a probe hit costs {:.0f} ns on this machine; maps take {:.1f} MiB of kernel memory", *trap,
-               static_cast<double>(session_->map_bytes()) / 1048576);
+               static_cast<double>(map_bytes_) / 1048576);
   return Ok{};
 }
 
@@ -80,8 +85,11 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
   Watched& target = targets_.emplace_back(std::move(*watch), shed);
   target.health = wanted.health;
   target.every = wanted.interval;
+  target.in_flight_after = wanted.in_flight_after;
   if (const auto [host, added] = hosts_.try_emplace(wanted.interval); added) host->second.metrics.sample();
   const std::uint32_t index = target.watch.index();
+  target.query_text = wanted.query_text;
+  session_->set_texts(index, target.query_text && target.watch.texts_are_known());
   if (program_time_.sampling()) start_sample();  // other runs are summed from now on
   if (Status status = begin(target); !status) {
     remove(index);
@@ -121,6 +129,7 @@ void Watcher::refresh_targets() {
   for (Watched& target : targets_) {
     for (const std::string& change : target.watch.refresh()) spdlog::info("{}: {}", target.watch.label(), change);
     target.shedder.set_may_go_light(may_go_light(target.watch));
+    session_->set_texts(target.watch.index(), target.query_text && target.watch.texts_are_known());
   }
 }
 
@@ -194,11 +203,29 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   target.host_summary.add(input.host, seconds);
   reading.snapshot = build_snapshot(input);
 
+  keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);
+  reading.slow = std::exchange(current.slow, {});
+  reading.in_flight = long_in_flight(target, current);
   target.previous = std::move(current);
   if (last) return reading;
   const auto change = target.shedder.observe(cost.by_kind, cost.cpu_ns);
   if (change) spdlog::warn("{}: {}", target.watch.label(), *change);
   return reading;
+}
+
+// The walk is done only if there is something to be found.
+std::optional<std::vector<InFlightQuery>> Watcher::long_in_flight(const Watched& target,
+                                                                  const TargetCounters& current) const {
+  if (target.shedder.plan().mode != ProbeMode::kFull) return std::nullopt;
+  const std::chrono::nanoseconds oldest(current.time_ns - std::min(current.time_ns, current.oldest_start_ns));
+  if (current.oldest_start_ns == 0 || oldest < target.in_flight_after) {
+    return std::vector<InFlightQuery>();
+  }
+  Result<std::vector<InFlightQuery>> list =
+      session_->in_flight(target.watch.index(), target.in_flight_after, kMostInFlight);
+  if (list) return std::move(*list);
+  spdlog::debug("{}: queries in flight cannot be listed: {}", target.watch.label(), list.error().message);
+  return std::nullopt;
 }
 
 Snapshot Watcher::summarise(const Watched& target) const {
@@ -271,13 +298,14 @@ std::vector<std::string> Watcher::why_over() const {
   return reasons;
 }
 
-// Programs that run now and have been in no sample yet: the load began after the first ones, or the regular ones met
-// pauses.
+// Programs that run now and have been in no sample yet, or in one of far fewer runs, which says little: the load began
+// or grew after the first samples, or the regular ones met pauses.
 bool Watcher::unpriced_work() const {
   for (std::size_t what = 0; what < prices_.program_ns.size(); ++what) {
-    if (what == OUTRIDER_RUN_SHARED_TRAP || program_time_.measured(static_cast<outrider_run>(what))) continue;
-    const auto ran = [what](const Watched& target) { return target.last_runs[what] > 0; };
-    if (std::any_of(targets_.begin(), targets_.end(), ran)) return true;
+    if (what == OUTRIDER_RUN_SHARED_TRAP) continue;
+    std::uint64_t ran = 0;
+    for (const Watched& target : targets_) ran += target.last_runs[what];
+    if (ran > kFarMoreRuns * program_time_.measured_runs(static_cast<outrider_run>(what))) return true;
   }
   return false;
 }
@@ -285,8 +313,8 @@ bool Watcher::unpriced_work() const {
 RunCounts Watcher::runs() const {
   RunCounts sum{};
   for (const Watched& target : targets_) {
-    const TargetCounters counters = session_->read(target.watch.index());
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += counters.runs[i];
+    const RunCounts mine = session_->runs(target.watch.index());
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += mine[i];
   }
   return sum;
 }
@@ -302,6 +330,7 @@ void Watcher::take_prices() {
 void Watcher::sample_prices() {
   ++interval_;
   if (interval_ >= kPriceFirst && interval_ % kPriceCycle != 0 && !unpriced_work()) return;
+  map_bytes_ = session_->map_bytes();
   start_sample();
 }
 
@@ -328,6 +357,10 @@ void Watcher::apply(Watched& target) {
 
 void Watcher::set_health(const HealthThresholds& health) {
   for (Watched& target : targets_) target.health = health;
+}
+
+void Watcher::set_in_flight_after(std::chrono::milliseconds after) {
+  for (Watched& target : targets_) target.in_flight_after = after;
 }
 
 std::set<std::uint32_t> Watcher::indices() const {

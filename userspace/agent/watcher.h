@@ -45,6 +45,8 @@ struct WatchTarget {
   std::optional<double> max_overhead_percent = 3;  ///< of the target's CPU; none: never shed
   std::chrono::milliseconds interval{1000};        ///< between two readings, which the caller keeps
   HealthThresholds health;
+  bool query_text = false;  ///< may be read, where the engine's probes have it and its profile says how it is written
+  std::chrono::milliseconds in_flight_after{10'000};  ///< queries in flight for so long are listed one by one
 };
 
 /// One interval of one target, which is over.
@@ -53,6 +55,11 @@ struct Reading {
   Snapshot snapshot;
   TargetFigures interval;  ///< what was counted in it
   bool running = false;    ///< a process of the target is there
+  /// The slowest OUTRIDER_SLOW_QUERIES of each type that ended in it, the slowest first.
+  std::vector<SlowQuery> slow;
+  /// For longer than WatchTarget::in_flight_after, the oldest kMostInFlight first. None: their starts are not probed
+  /// now.
+  std::optional<std::vector<InFlightQuery>> in_flight;
 };
 
 /// What a target has come to.
@@ -67,6 +74,8 @@ struct WatchedState {
 
 class Watcher {
  public:
+  static constexpr std::size_t kMostInFlight = 16;
+
   /// Loads the programs and measures what a probe costs here. `features` have passed check_features(). Errors: the
   /// kernel refuses something all the same.
   static Result<std::unique_ptr<Watcher>> make(const Features& features, bool use_uprobe_multi);
@@ -86,6 +95,7 @@ class Watcher {
 
   /// From the next reading on, for all targets.
   void set_health(const HealthThresholds& health);
+  void set_in_flight_after(std::chrono::milliseconds after);
 
   /// Lets go of probed files that somebody waits to write to. To be called every second.
   void sweep();
@@ -108,7 +118,8 @@ class Watcher {
     return session_->type_names(target);
   }
 
-  [[nodiscard]] std::size_t map_bytes() const { return session_->map_bytes(); }
+  /// Kernel memory of the maps, as the kernel told about once a minute.
+  [[nodiscard]] std::uint64_t map_bytes() const { return map_bytes_; }
   [[nodiscard]] double trap_ns() const { return prices_.trap_ns; }
 
   /// No target can come back (PIDs that are gone).
@@ -140,7 +151,8 @@ class Watcher {
     std::vector<pid_t> processes;  ///< at the last reading
     Shedder shedder;
     HealthThresholds health;
-    Interval every{1000};
+    Interval every{1000}, in_flight_after{10'000};
+    bool query_text = false;
     ProcessMetrics resources;
     TargetCounters previous;
     std::optional<TargetCounters> skipped;  ///< the last reading since the interval began, for its maxima
@@ -174,6 +186,8 @@ class Watcher {
   void start_sample();
   [[nodiscard]] Cost cost_of(const RunCounts& runs, const TargetFigures& interval) const;
   Reading observe(Watched& target, const HostFigures& host, bool last);
+  [[nodiscard]] std::optional<std::vector<InFlightQuery>> long_in_flight(const Watched& target,
+                                                                         const TargetCounters& current) const;
   [[nodiscard]] Snapshot summarise(const Watched& target) const;
   [[nodiscard]] RunCounts runs() const;
   [[nodiscard]] bool unpriced_work() const;
@@ -188,6 +202,7 @@ class Watcher {
   unsigned interval_ = 0;
   Clock::time_point last_refresh_;
   RunCounts sample_begin_{};
+  std::uint64_t map_bytes_ = 0;
 };
 
 }  // namespace outrider

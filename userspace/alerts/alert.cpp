@@ -90,7 +90,9 @@ Status Alert::restore(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   const auto number = [&](const char* name) -> std::optional<std::int64_t> {
     const auto found = json.find(name);
-    if (found == json.end() || !found->is_number_integer()) return std::nullopt;
+    constexpr double kMost = 9007199254740992.0;  // 2^53: differences of two times must fit
+    if (found == json.end() || !found->is_number_integer() || std::abs(found->get<double>()) > kMost)
+      return std::nullopt;
     return found->get<std::int64_t>();
   };
   const auto state = json.is_object() ? json.find("state") : json.end();

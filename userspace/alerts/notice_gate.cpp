@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "userspace/model/json_number.h"
 #include "userspace/model/notice_json.h"
 
 namespace outrider {
@@ -206,7 +207,7 @@ Status NoticeGate::restore(std::string_view text) {
   std::map<std::string, Begins> begins;
   try {
     const Json json = Json::parse(text);
-    if (json.at("version").get<int>() != 1) return damaged;
+    if (whole_number<int>(json.at("version")) != 1) return damaged;
     for (const Json& entry : json.at("open")) {
       std::optional<Notice> notice = notice_from_json(entry.at("notice"));
       if (!notice) return damaged;
@@ -214,7 +215,8 @@ Status NoticeGate::restore(std::string_view text) {
       open[id] = {*std::move(notice), entry.at("told").get<bool>(), entry.at("over").get<bool>()};
     }
     for (const Json& entry : json.at("begins")) {
-      auto times = entry.at("times").get<std::vector<std::int64_t>>();
+      std::vector<std::int64_t> times;
+      for (const Json& time : entry.at("times")) times.push_back(kept_ms(time));
       if (times.empty()) return damaged;
       begins[entry.at("kind").get<std::string>()] = {std::move(times), entry.at("flaps").get<bool>()};
     }

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "userspace/model/json_number.h"
+
 namespace outrider {
 namespace {
 
@@ -42,7 +44,7 @@ LiveAlert live_of(const Json& json) {
   LiveAlert live;
   live.type = json.at("type").get<std::string>();
   live.id = json.at("incident").get<std::string>();
-  live.seen_ms = json.at("seen_ms").get<std::int64_t>();
+  live.seen_ms = kept_ms(json.at("seen_ms"));
   if (!json.at("value").is_null()) live.value = json.at("value").get<double>();
   return live;
 }
@@ -142,7 +144,7 @@ std::string RuleBook::serialise() const {
 Status RuleBook::restore(std::string_view text, std::int64_t now_ms, std::vector<Notice>& notices) {
   try {
     const Json kept = Json::parse(text);
-    if (kept.at("version").get<int>() != 1) return Error{kDamaged};
+    if (whole_number<int>(kept.at("version")) != 1) return Error{kDamaged};
     for (const Json& entry : kept.at("alerts")) {
       const Rule rule = rule_of(entry.at("rule"));
       const std::string target = entry.at("target").get<std::string>();

@@ -14,6 +14,7 @@
 
 #include "userspace/alerts/rule_plan.h"
 #include "userspace/base/fd.h"
+#include "userspace/model/json_number.h"
 
 namespace outrider {
 namespace {
@@ -38,8 +39,8 @@ Silence silence_of(const Json& json) {
           text("rule"),
           text("target"),
           text("type"),
-          json.at("begin_ms").get<std::int64_t>(),
-          json.at("until_ms").get<std::int64_t>(),
+          whole_number<std::int64_t>(json.at("begin_ms")),
+          whole_number<std::int64_t>(json.at("until_ms")),
           text("comment")};
 }
 

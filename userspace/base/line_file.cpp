@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "userspace/base/privileges.h"
+
 namespace outrider {
 namespace {
 
@@ -27,7 +29,10 @@ Status LineFile::open_if_needed() {
   mid_line_ = false;
   // Non-blocking only here: opening a pipe that nobody reads would wait for ever.
   file_ = Fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0640));
-  if (!file_.valid()) return Error::from_errno(errno, "open " + path_);
+  if (!file_.valid()) {
+    const int code = errno;
+    return Error{Error::from_errno(code, "open " + path_).message + advice_on_refusal(code), code};
+  }
   const int flags = ::fcntl(file_.get(), F_GETFL);
   if (flags < 0 || ::fcntl(file_.get(), F_SETFL, flags & ~O_NONBLOCK) < 0) {
     const int code = errno;

@@ -15,6 +15,7 @@ using Command = std::function<int()>;
 Command add_watch_command(CLI::App& app);
 Command add_top_command(CLI::App& app);
 Command add_flame_command(CLI::App& app);
+Command add_slow_command(CLI::App& app);
 Command add_probes_command(CLI::App& app);
 Command add_doctor_command(CLI::App& app);
 Command add_check_config_command(CLI::App& app);

@@ -9,6 +9,7 @@
 #include "userspace/kernel/bpf_session.h"
 #include "userspace/kernel/features.h"
 #include "userspace/kernel/trap_cost.h"
+#include "userspace/model/utf8.h"
 #include "userspace/target/probe_plan.h"
 #include "userspace/target/process.h"
 #include "userspace/target/profile.h"
@@ -29,7 +30,7 @@ class Report {
 
  private:
   static void print(const char* mark, const std::string& what, const std::string& finding) {
-    fmt::print("{:<5} {:<16} {}\n", mark, what, finding);
+    fmt::print("{:<5} {:<16} {}\n", mark, what, log_text(finding));
   }
   bool works_ = true;
 };
@@ -83,7 +84,8 @@ std::string advice(const ElfProbes& probes) {
 
 // Whether one file of the process could be attached to; says what would be.
 bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Report& report, std::string& reason) {
-  Result<std::size_t> picked = pick_profile(file.probes, profiles);
+  // As a watch does: one that was named is taken at its word.
+  Result<std::size_t> picked = profiles.size() > 1 ? pick_profile(file.probes, profiles) : Result<std::size_t>(0);
   if (!picked) {
     if (reason.empty()) reason = picked.error().message;
     return false;
@@ -92,7 +94,7 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Rep
   Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile,
                                      {.generation = uprobe_generation(), .allow_nop5 = false});
   if (!plan) {
-    reason = plan.error().message;
+    if (reason.empty()) reason = plan.error().message;
     return false;
   }
   report.good("profile",
@@ -105,8 +107,13 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Rep
   return true;
 }
 
-void check_process(pid_t pid, Report& report) {
-  Result<Process> process = open_process(pid);
+struct DoctorArguments {
+  pid_t pid = 0;
+  std::string profile;
+};
+
+void check_process(const DoctorArguments& arguments, const std::vector<Profile>& profiles, Report& report) {
+  Result<Process> process = open_process(arguments.pid);
   if (!process) {
     report.bad("process", process.error().message);
     return;
@@ -119,39 +126,47 @@ void check_process(pid_t pid, Report& report) {
     return;
   }
   for (const std::string& unreadable : files->unreadable) report.note("library", unreadable);
-  Result<std::vector<Profile>> profiles = builtin_profiles();
-  if (!profiles) {
-    report.bad("profiles", profiles.error().message);
-    return;
-  }
   std::string reason;
   for (const ProbeFile& file : files->files) {
-    if (check_file(file, *profiles, report, reason)) return;
+    if (check_file(file, profiles, report, reason)) return;
   }
   const ElfProbes& executable = files->files.front().probes;
-  report.bad("probes", fmt::format("{}{}; {}", reason, executable.stripped ? " (the file is stripped as well)" : "",
-                                   advice(executable)));
+  if (!arguments.profile.empty() && executable.has_notes) return report.bad("probes", reason);
+  const char* stripped = executable.stripped && !executable.has_notes ? " (the file is stripped as well)" : "";
+  report.bad("probes", fmt::format("{}{}; {}", reason, stripped, advice(executable)));
 }
 
-int doctor(pid_t pid) {
+std::string next_step(const Report& report, const DoctorArguments& arguments) {
+  if (!report.works()) return "It would not work: see the lines marked NO.";
+  if (arguments.pid == 0) return "This machine is fine. Give a process too: outrider doctor --pid PID";
+  const std::string profile = arguments.profile.empty() ? "" : " --profile " + arguments.profile;
+  return fmt::format("It would work: outrider watch --pid {}{}", arguments.pid, profile);
+}
+
+int doctor(const DoctorArguments& arguments) {
+  const Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
+  if (!profiles) {
+    spdlog::error("{}", profiles.error().message);
+    return kExitUsage;
+  }
   Report report;
   check_kernel(report);
-  if (pid != 0) check_process(pid, report);
-  fmt::print("\n{}\n", !report.works() ? "It would not work: see the lines marked NO."
-                       : pid != 0      ? fmt::format("It would work: outrider watch --pid {}", pid)
-                                       : "This machine is fine. Give a process too: outrider doctor --pid PID");
+  if (arguments.pid != 0) check_process(arguments, *profiles, report);
+  fmt::print("\n{}\n", next_step(report, arguments));
   return report.works() ? EXIT_SUCCESS : kExitFailure;
 }
 
 }  // namespace
 
 Command add_doctor_command(CLI::App& app) {
-  auto pid = std::make_shared<pid_t>(0);
+  auto arguments = std::make_shared<DoctorArguments>();
   CLI::App* command =
       app.add_subcommand("doctor", "Say whether attaching would work here, and to a process, and why not");
-  command->add_option("--pid", *pid, "The process to look at")->check(CLI::PositiveNumber);
+  command->add_option("--pid", arguments->pid, "The process to look at")->check(CLI::PositiveNumber);
+  command->add_option("--profile", arguments->profile,
+                      "Read it by this: a built-in profile's name or a TOML file (default: picked by its probes)");
   command->footer("Exit code 0 only if it would work.");
-  return [pid] { return doctor(*pid); };
+  return [arguments] { return doctor(*arguments); };
 }
 
 }  // namespace outrider

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,23 +8,29 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "userspace/agent/flame.h"
 #include "userspace/agent/signals.h"
 #include "userspace/base/fd.h"
 #include "userspace/base/moment.h"
 #include "userspace/base/units.h"
+#include "userspace/cli/attach_options.h"
 #include "userspace/cli/commands.h"
+#include "userspace/cli/logging.h"
 #include "userspace/export/flame_pprof.h"
 #include "userspace/export/flame_svg.h"
 #include "userspace/export/flame_text.h"
+#include "userspace/export/folded_reader.h"
+#include "userspace/model/flame_difference.h"
 #include "userspace/tui/line.h"
 
 namespace outrider {
 namespace {
 
 struct FlameArguments {
-  std::string pid, exe, name, type, profile, duration = "10s", threshold = "1ms", output;
+  OneTargetArguments target;
+  std::string type, duration = "10s", threshold = "1ms", output, compare, compare_duration;
   unsigned frequency = 99;
   bool off_cpu = false, no_kernel = false;
 };
@@ -54,6 +59,42 @@ Result<std::string> render(const FlameGraph& graph, Format format) {
   return flame_folded(graph);
 }
 
+/// What `--compare` names: the stacks, and how long was looked for them.
+struct Before {
+  FlameTree tree;
+  double seconds = 0;
+};
+
+// Before anything is recorded: who compares with a broken file shall not wait to hear of it.
+Result<std::optional<Before>> read_before(const FlameArguments& arguments, Format format,
+                                          std::chrono::milliseconds duration) {
+  if (arguments.compare.empty()) {
+    if (arguments.compare_duration.empty()) return std::optional<Before>();
+    return Error{"--compare-for says how long the recording of --compare took; there is no --compare", EINVAL};
+  }
+  if (format == Format::kPprof) {
+    return Error{
+        "--compare: a .pb.gz holds one recording; write it without --compare, and let pprof -diff_base compare "
+        "the two",
+        EINVAL};
+  }
+  const Result<std::chrono::milliseconds> length = arguments.compare_duration.empty()
+                                                       ? Result<std::chrono::milliseconds>(duration)
+                                                       : parse_duration(arguments.compare_duration);
+  if (!length) return Error{"--compare-for: " + length.error().message, EINVAL};
+  Result<FlameTree> tree = read_folded(arguments.compare);
+  if (!tree) return Error{"--compare " + tree.error().message, tree.error().code};
+  return std::optional<Before>(Before{std::move(*tree), std::chrono::duration<double>(*length).count()});
+}
+
+// Names in the file are as folded text has them, so those of the graph are made the same way.
+Result<FlameGraph> compared(const FlameGraph& graph, const Before& before) {
+  Result<FlameTree> tree = parse_folded(flame_folded(graph), "the recording");
+  if (!tree) return tree.error();
+  const FlameGraph folded(graph, std::move(*tree));
+  return compare_flames(folded, before.tree, before.seconds);
+}
+
 // Whole or not at all.
 Status write_file(const std::string& path, const std::string& content) {
   // Its name can be foreseen, so what somebody put there before is never written to.
@@ -72,9 +113,7 @@ Status write_file(const std::string& path, const std::string& content) {
 
 Result<FlameOptions> make_options(const FlameArguments& arguments) {
   FlameOptions options;
-  if (!arguments.pid.empty()) options.target = {TargetSpec::Kind::kPid, arguments.pid};
-  if (!arguments.exe.empty()) options.target = {TargetSpec::Kind::kExe, arguments.exe};
-  if (!arguments.name.empty()) options.target = {TargetSpec::Kind::kName, arguments.name};
+  options.target = target_of(arguments.target);
   Result<std::chrono::milliseconds> duration = parse_duration(arguments.duration);
   if (!duration) return duration.error();
   options.duration = *duration;
@@ -85,10 +124,9 @@ Result<FlameOptions> make_options(const FlameArguments& arguments) {
                              .off_cpu = arguments.off_cpu,
                              .shortest_wait = *threshold,
                              .kernel_frames = !arguments.no_kernel};
-  Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
-  if (!profiles) return profiles.error();
-  options.attach.profiles = std::move(*profiles);
-  options.attach.generation = uprobe_generation();
+  Result<AttachOptions> attach = attach_options(arguments.target);
+  if (!attach) return attach.error();
+  options.attach = *std::move(attach);
   return options;
 }
 
@@ -114,7 +152,7 @@ std::string describe_waits(const std::map<std::string, std::uint64_t>& classes, 
 // What somebody who reads the graph must know of it.
 void describe(const FlameReport& report) {
   const FlameGraph& graph = report.graph;
-  fmt::print(stderr, "{}: {} over {:.1f} s\n", graph.target, amount(graph), graph.seconds);
+  fmt::print(stderr, "{}: {} over {:.1f} s\n", printable(graph.target), amount(graph), graph.seconds);
   if (!report.wait_classes.empty())
     fmt::print(stderr, "waited for: {}\n", describe_waits(report.wait_classes, graph.tree.total()));
   if (graph.short_waits > 0) {
@@ -143,14 +181,16 @@ void show_progress(const FlameGraph& graph, std::chrono::milliseconds elapsed, s
   std::fflush(stderr);
 }
 
-int fail(const Error& error, int code) {
-  spdlog::error("{}", error.message);
-  return code;
+Result<std::string> text_of(const FlameGraph& graph, Format format, const std::optional<Before>& before) {
+  if (!before) return render(graph, format);
+  const Result<FlameGraph> both = compared(graph, *before);
+  if (!both) return both.error();
+  return render(*both, format);
 }
 
-int deliver(const FlameReport& report, Format format, const std::string& path) {
+int deliver(const FlameReport& report, Format format, const std::string& path, const std::optional<Before>& before) {
   if (report.graph.tree.total() == 0) return fail(Error{why_empty(report)}, kExitFailure);
-  const Result<std::string> text = render(report.graph, format);
+  const Result<std::string> text = text_of(report.graph, format, before);
   if (!text) return fail(text.error(), kExitFailure);
   if (!path.empty()) {
     if (Status status = write_file(path, *text); !status) return fail(status.error(), kExitFailure);
@@ -166,6 +206,8 @@ int flame(const FlameArguments& arguments) {
   if (!format) return fail(format.error(), kExitUsage);
   Result<FlameOptions> options = make_options(arguments);
   if (!options) return fail(options.error(), kExitUsage);
+  const Result<std::optional<Before>> before = read_before(arguments, *format, options->duration);
+  if (!before) return fail(before.error(), kExitUsage);
   const Signals stop({SIGINT, SIGTERM, SIGHUP});
   const bool terminal = isatty(STDERR_FILENO) == 1;
   const auto progress = [&](const FlameGraph& graph, std::chrono::milliseconds elapsed) {
@@ -175,16 +217,7 @@ int flame(const FlameArguments& arguments) {
   const Result<FlameReport> report = record_flame(*options, progress, wait);
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (!report) return fail(report.error(), kExitFailure);
-  return deliver(*report, *format, arguments.output);
-}
-
-void add_target_options(CLI::App& command, FlameArguments& arguments) {
-  constexpr int kLargestPid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
-  auto* which = command.add_option_group("target", "What to look at, one of these");
-  which->add_option("--pid", arguments.pid, "A running process, and what it forks")->check(CLI::Range(1, kLargestPid));
-  which->add_option("--exe", arguments.exe, "Every process that runs this file");
-  which->add_option("--name", arguments.name, "Every process of this name");
-  which->require_option(1);
+  return deliver(*report, *format, arguments.output, *before);
 }
 
 }  // namespace
@@ -192,31 +225,38 @@ void add_target_options(CLI::App& command, FlameArguments& arguments) {
 Command add_flame_command(CLI::App& app) {
   auto arguments = std::make_shared<FlameArguments>();
   CLI::App* command = app.add_subcommand("flame", "Record a flame graph of what queries run, or of where they wait");
-  add_target_options(*command, *arguments);
+  add_one_target_options(*command, arguments->target);
   command->add_option("--type", arguments->type, "Queries of this type only (default: all, by type)");
   command->add_flag("--off-cpu", arguments->off_cpu, "Where queries wait, by time, instead of what runs, by samples");
   command->add_option("--for", arguments->duration, "How long")->capture_default_str();
   command->add_option("-o,--output", arguments->output,
                       "A .svg to look at, .folded for flamegraph.pl and speedscope, .pb.gz for pprof, .json for "
                       "d3-flame-graph (default: folded, on stdout)");
+  command->add_option(
+      "--compare", arguments->compare,
+      "A .folded that this command wrote earlier, of the same type and kind: what changed since is in the "
+      ".svg, .folded or .json");
+  command->add_option("--compare-for", arguments->compare_duration,
+                      "How long that recording took, for waits (default: as long as this one)");
   command->add_option("--frequency", arguments->frequency, "Samples a second on each CPU")
       ->check(CLI::Range(1, 999))
       ->capture_default_str();
   command->add_option("--threshold", arguments->threshold, "Waits shorter than this are only counted")
       ->capture_default_str();
   command->add_flag("--no-kernel", arguments->no_kernel, "Leave the kernel's functions out");
-  command->add_option(
-      "--profile", arguments->profile,
-      "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)");
   command->footer(
       "Only threads that are in a query count, each under the query's type. A stack whose outermost frames cannot be\n"
       "found is under [truncated]: an engine built with -fno-omit-frame-pointer has few of them. Folded values are\n"
-      "samples, with --off-cpu nanoseconds.\n"
+      "samples, with --off-cpu nanoseconds. With --compare the graph has the widths of this recording, and its colours "
+      "say\nwhat grew (orange) and shrank (blue): by its share of the samples, with --off-cpu by the time waited per "
+      "second.\n"
       "Examples:\n"
       "  outrider flame --pid 4711 -o cpu.svg\n"
       "  outrider flame --name graph-engine --type path --for 30s -o path.pb.gz && pprof -http=: path.pb.gz\n"
       "  outrider flame --pid 4711 --off-cpu --type aggregate -o waits.svg\n"
-      "  outrider flame --pid 4711 | flamegraph.pl > cpu.svg");
+      "  outrider flame --pid 4711 | flamegraph.pl > cpu.svg\n"
+      "  outrider flame --pid 4711 -o before.folded; ...; outrider flame --pid 4711 --compare before.folded -o "
+      "diff.svg");
   return [arguments] { return flame(*arguments); };
 }
 

@@ -14,6 +14,7 @@
 #include "userspace/cli/history_source.h"
 #include "userspace/history/history_view.h"
 #include "userspace/history/trends.h"
+#include "userspace/model/utf8.h"
 #include "userspace/store/store.h"
 
 namespace outrider {
@@ -31,7 +32,7 @@ struct HistoryArguments {
 };
 
 int fail(const Error& error) {
-  fmt::print(stderr, "outrider history: {}\n", error.message);
+  fmt::print(stderr, "outrider history: {}\n", log_text(error.message));
   return error.code == EINVAL ? kExitUsage : kExitFailure;
 }
 
@@ -60,9 +61,9 @@ std::string heading(const MetricInfo& metric) {
 void print_table(const HistoryTable& table) {
   const History& window = table.window;
   const HistoryQuery& query = table.request.query;
-  fmt::print("{}{}, {} to {}, a line each {}{}\n", query.target, query.type ? " " + *query.type : std::string(),
-             local_time(window.from_ms, "%F %T"), local_time(window.to_ms, "%F %T %Z"),
-             format_duration(std::chrono::milliseconds(window.step_ms)),
+  fmt::print("{}{}, {} to {}, a line each {}{}\n", without_controls(query.target),
+             query.type ? " " + without_controls(*query.type) : std::string(), local_time(window.from_ms, "%F %T"),
+             local_time(window.to_ms, "%F %T %Z"), format_duration(std::chrono::milliseconds(window.step_ms)),
              window.rounded ? " (rounded outward to what is kept)" : "");
   if (table.rows.empty()) {
     fmt::print("nothing was recorded in that time\n");

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/utf8.h"
 
 namespace outrider {
 namespace {
@@ -24,9 +25,29 @@ std::string message_of(const spdlog::details::log_msg& message) {
   return {message.payload.data(), message.payload.size()};
 }
 
+std::string_view view(const spdlog::string_view_t& text) { return {text.data(), text.size()}; }
+
 void append(spdlog::memory_buf_t& out, const std::string& line) { out.append(line.data(), line.data() + line.size()); }
 
-/// {"time", "level", "message"}, a line each.
+/// As spdlog does it, of a message in which no name from outside can be a line of its own or steer a terminal.
+class TextFormatter : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const std::string text = log_text(view(message.payload));
+    spdlog::details::log_msg clean = message;
+    clean.payload = text;
+    pattern_.format(clean, out);
+    // Where the level is to be coloured, which the sink asks the message for.
+    message.color_range_start = clean.color_range_start;
+    message.color_range_end = clean.color_range_end;
+  }
+  [[nodiscard]] std::unique_ptr<formatter> clone() const override { return std::make_unique<TextFormatter>(); }
+
+ private:
+  spdlog::pattern_formatter pattern_{kTextPattern};
+};
+
+/// {"time", "level", "message"}, a line each, in ASCII.
 class JsonFormatter : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
@@ -35,7 +56,7 @@ class JsonFormatter : public spdlog::formatter {
     const nlohmann::ordered_json line = {{"time", format_timestamp(time)},
                                          {"level", std::string(level.data(), level.size())},
                                          {"message", message_of(message)}};
-    append(out, line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    append(out, line.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
   [[nodiscard]] std::unique_ptr<formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
@@ -44,7 +65,8 @@ class JsonFormatter : public spdlog::formatter {
 class JournaldFormatter : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    append(out, "<" + std::to_string(priority(message.level)) + ">" + message_of(message) + "\n");
+    const std::string level = "<" + std::to_string(priority(message.level)) + ">";
+    append(out, level + log_text(view(message.payload), level) + "\n");
   }
   [[nodiscard]] std::unique_ptr<formatter> clone() const override { return std::make_unique<JournaldFormatter>(); }
 
@@ -69,7 +91,7 @@ std::unique_ptr<spdlog::formatter> formatter_of(const std::string& format) {
   if (format == "json") return std::make_unique<JsonFormatter>();
   if (format == "journald" || (format == "auto" && stderr_is_the_journals()))
     return std::make_unique<JournaldFormatter>();
-  return std::make_unique<spdlog::pattern_formatter>(kTextPattern);
+  return std::make_unique<TextFormatter>();
 }
 
 }  // namespace
@@ -82,6 +104,11 @@ void set_up_logging(const std::string& level, const std::string& format) {
   }();
   kLogger->set_formatter(formatter_of(format));
   kLogger->set_level(spdlog::level::from_str(level));
+}
+
+int fail(const Error& error, int code) {
+  spdlog::error("{}", error.message);
+  return code;
 }
 
 }  // namespace outrider

@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   add(outrider::add_watch_command);
   add(outrider::add_top_command);
   add(outrider::add_flame_command);
+  add(outrider::add_slow_command);
   add(outrider::add_run_command);
   add(outrider::add_history_command);
   add(outrider::add_replay_command);

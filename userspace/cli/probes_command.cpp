@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "userspace/cli/commands.h"
+#include "userspace/model/utf8.h"
 #include "userspace/target/probe_plan.h"
 #include "userspace/target/process.h"
 #include "userspace/target/profile.h"
@@ -36,7 +37,8 @@ Result<ProbeFiles> open_files(const ProbesArguments& arguments) {
 }
 
 void print_file(const ProbeFile& file, UprobeGeneration generation) {
-  fmt::print("{}: {} probe sites{}\n", file.path, file.probes.probes.size(), file.probes.stripped ? ", stripped" : "");
+  fmt::print("{}: {} probe sites{}\n", without_controls(file.path), file.probes.probes.size(),
+             file.probes.stripped ? ", stripped" : "");
   if (!file.probes.build_id.empty()) fmt::print("  build-id {}\n", file.probes.build_id);
   for (const ElfProbe& probe : file.probes.probes) {
     const SiteCode code = classify_site({probe.code.data(), probe.code_size}, file.probes.machine);

@@ -15,6 +15,7 @@
 #include "userspace/config/rules.h"
 #include "userspace/detect/csv_samples.h"
 #include "userspace/detect/detector.h"
+#include "userspace/model/utf8.h"
 
 namespace outrider {
 namespace {
@@ -62,7 +63,8 @@ std::size_t print_notices(const std::vector<Notice>& notices, const std::string&
     if (format == "json") {
       fmt::print("{}\n", to_json(notice, at).dump());
     } else {
-      fmt::print("{}  {:<5}  {}: {}\n", at, event_name(notice), notice.name, notice.text);
+      fmt::print("{}  {:<5}  {}: {}\n", at, event_name(notice), without_controls(notice.name),
+                 without_controls(notice.text));
     }
   }
   return opened;
@@ -114,7 +116,7 @@ int replay(const ReplayArguments& arguments) {
       if (arguments.format == "json") {
         fmt::print("{}\n", to_json(event, row.timestamp).dump());
       } else {
-        fmt::print("{}  {:<5}  {}\n", row.timestamp, name_of(event.what), event.text);
+        fmt::print("{}  {:<5}  {}\n", row.timestamp, name_of(event.what), without_controls(event.text));
       }
     }
     notices.clear();

@@ -8,6 +8,8 @@
 namespace outrider {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 /// A file without rates does not say how many queries there were; its figures are taken for true.
 constexpr std::uint64_t kEnoughQueries = 1'000'000;
 
@@ -51,8 +53,7 @@ void RuleReplay::observe(const RecordedRow& row, std::vector<Notice>& notices) {
 
 const char* event_name(const Notice& notice) { return notice.what == Notice::What::kResolved ? "close" : "open"; }
 
-nlohmann::ordered_json to_json(const Notice& notice, const std::string& at) {
-  using Json = nlohmann::ordered_json;
+Json to_json(const Notice& notice, const std::string& at) {
   const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
   Notice judged = notice;
   judged.expected = notice.threshold;

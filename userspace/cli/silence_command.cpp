@@ -13,6 +13,7 @@
 #include "userspace/cli/commands.h"
 #include "userspace/config/load.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/utf8.h"
 
 namespace outrider {
 namespace {
@@ -66,10 +67,13 @@ int list_silences(const std::string& path) {
   const auto all = read_silences(path);
   if (!all) return fail(all.error().message, kExitFailure);
   const std::int64_t now = unix_ms();
-  const auto shown = [](const std::string& pattern) { return pattern.empty() ? std::string("*") : pattern; };
+  const auto shown = [](const std::string& pattern) {
+    return pattern.empty() ? std::string("*") : without_controls(pattern);
+  };
   for (const Silence& one : *all) {
-    fmt::print("{}  {} {}  rule {}  target {}  type {}  {}\n", one.id, one.until_ms > now ? "until" : "ended",
-               format_timestamp(one.until_ms), shown(one.rule), shown(one.target), shown(one.type), one.comment);
+    fmt::print("{}  {} {}  rule {}  target {}  type {}  {}\n", without_controls(one.id),
+               one.until_ms > now ? "until" : "ended", format_timestamp(one.until_ms), shown(one.rule),
+               shown(one.target), shown(one.type), without_controls(one.comment));
   }
   return EXIT_SUCCESS;
 }

@@ -8,6 +8,7 @@
 
 #include "userspace/base/units.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/utf8.h"
 
 namespace outrider {
 namespace {
@@ -20,23 +21,6 @@ std::string seconds_or_dash(const std::optional<double>& seconds) { return secon
 template <typename T>
 std::string number_or_dash(const std::optional<T>& value, const char* format, double scale = 1) {
   return value ? fmt::format(fmt::runtime(format), static_cast<double>(*value) * scale) : "-";
-}
-
-// Names come from the watched process: none may send control sequences to the reader's terminal. C1 controls are
-// 0xc2 0x80 .. 0xc2 0x9f in UTF-8.
-std::string printable(const std::string& name) {
-  std::string text;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(name[i]);
-    const auto next = i + 1 < name.size() ? static_cast<unsigned char>(name[i + 1]) : 0U;
-    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-      text += '?';
-      ++i;
-    } else {
-      text += byte < 0x20 || byte == 0x7f ? '?' : name[i];
-    }
-  }
-  return text;
 }
 
 std::uint64_t lost(const Snapshot& snapshot) {
@@ -84,7 +68,7 @@ void Table::line(const Snapshot& s) {
   const std::string cost = number_or_dash(s.overhead.percent_of_target_cpu, "{:.1f}");
   fmt::print(
       out_, "{:<8}  {:<{}}  {:>9.0f} {} {:>8} {:>8} {} {:>5} {:>6} {:>6} {:>6} {:>6.0f} {}  {}\n",
-      format_timestamp(s.timestamp_ms).substr(11, 8), printable(s.target), label_width_, q.queries_per_second,
+      format_timestamp(s.timestamp_ms).substr(11, 8), without_controls(s.target), label_width_, q.queries_per_second,
       coloured(fmt::format("{:>8}", seconds_or_dash(q.avg_response_time_seconds)), broken(s, "response"),
                options_.colour),
       seconds_or_dash(q.p95_response_time_seconds), seconds_or_dash(q.p99_response_time_seconds),
@@ -100,7 +84,7 @@ void Table::type_lines(const Snapshot& s) {
     if (type.interval_count == 0) continue;
     const auto errors = type.success_rate ? std::optional<double>(1 - *type.success_rate) : std::nullopt;
     fmt::print(out_, "{:<8}  {:<{}}  {:>9.0f} {:>8} {:>8} {:>8} {:>6} {:>5} {:>6} {:>6} {:>6} {:>6} {:>4}  {}\n", "",
-               "  " + printable(name), label_width_, type.queries_per_second,
+               "  " + without_controls(name), label_width_, type.queries_per_second,
                seconds_or_dash(type.avg_response_time_seconds), seconds_or_dash(type.p95_response_time_seconds),
                seconds_or_dash(type.p99_response_time_seconds), number_or_dash(errors, "{:.2f}", 100), "",
                number_or_dash(type.cache_hit_rate, "{:.1f}", 100), "", "", "", "", format_waits(type.waits, 4));
@@ -109,7 +93,7 @@ void Table::type_lines(const Snapshot& s) {
 
 void Table::summary(const Snapshot& s) {
   const QueryMetrics& q = s.query_metrics;
-  fmt::print(out_, "\n{} in {}: {}{} queries, {} failed, {} abandoned", printable(s.target),
+  fmt::print(out_, "\n{} in {}: {}{} queries, {} failed, {} abandoned", without_controls(s.target),
              format_seconds(s.interval_seconds), s.estimated ? "about " : "", q.total_queries, q.failed_queries,
              q.abandoned_queries);
   fmt::print(out_, "; mean {}, p50 {}, p95 {}, p99 {}, max {}\n", seconds_or_dash(q.avg_response_time_seconds),
@@ -119,7 +103,7 @@ void Table::summary(const Snapshot& s) {
              "abandoned", "mean", "p95", "p99", "hit %", "where the time goes");
   for (const auto& [name, type] : q.query_type_breakdown) {
     if (type.count == 0 && type.abandoned == 0) continue;
-    fmt::print(out_, "  {:<24} {:>10} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6}  {}\n", printable(name), type.count,
+    fmt::print(out_, "  {:<24} {:>10} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6}  {}\n", without_controls(name), type.count,
                type.failed, type.abandoned, seconds_or_dash(type.avg_response_time_seconds),
                seconds_or_dash(type.p95_response_time_seconds), seconds_or_dash(type.p99_response_time_seconds),
                number_or_dash(type.cache_hit_rate, "{:.1f}", 100), format_waits(type.waits, 5));
@@ -128,7 +112,7 @@ void Table::summary(const Snapshot& s) {
     fmt::print(out_, "  phases:");
     for (const auto& [name, phase] : q.phases) {
       if (phase.count == 0) continue;
-      fmt::print(out_, " {} {} x {}", printable(name), phase.count,
+      fmt::print(out_, " {} {} x {}", without_controls(name), phase.count,
                  format_seconds(phase.seconds / static_cast<double>(phase.count)));
     }
     fmt::print(out_, "\n");
@@ -149,10 +133,10 @@ void Table::print(const std::vector<Snapshot>& snapshots) {
       summary(snapshot);
       continue;
     }
-    std::size_t width = std::max(label_width_, snapshot.target.size());
+    std::size_t width = std::max(label_width_, without_controls(snapshot.target).size());
     if (options_.by_type) {
       for (const auto& [name, type] : snapshot.query_metrics.query_type_breakdown)
-        width = std::max(width, name.size() + 2);
+        width = std::max(width, without_controls(name).size() + 2);
     }
     if (width > label_width_) {
       label_width_ = width;

@@ -22,7 +22,7 @@ constexpr int kNotYet = 503;
 
 class ServiceSource : public TopSource {
  public:
-  ServiceSource(ServiceOptions options, BoardBox& box) : options_(std::move(options)), box_(box) {}
+  ServiceSource(TopServiceOptions options, BoardBox& box) : options_(std::move(options)), box_(box) {}
 
   ~ServiceSource() override {
     stop_.set();
@@ -35,7 +35,7 @@ class ServiceSource : public TopSource {
   }
 
   Status start() {
-    auto thread = start_background_thread("outrider-ask", [this] { run(); });
+    auto thread = start_background_thread("outrider-ask", Privileges::kOfTheAgent, [this] { run(); });
     if (!thread) return thread.error();
     thread_ = *std::move(thread);
     return Ok{};
@@ -61,7 +61,8 @@ class ServiceSource : public TopSource {
   [[nodiscard]] Error explained(const Error& error) const {
     if (error.code != 0) return Error{options_.url + ": " + error.message};
     return Error{options_.url + ": " + error.message +
-                 "; is `outrider run` there? --url names another, --pid needs none"};
+                 "; is `outrider run` there? --url names another, --pid needs none" +
+                 (options_.url.starts_with("https:") ? ", --ca-file says whose certificates to trust" : "")};
   }
 
   void note(const Status& status) {
@@ -76,6 +77,7 @@ class ServiceSource : public TopSource {
     HttpCall call;
     call.url = options_.url + path;
     call.reply_limit = kReplyLimit;
+    call.ca_file = options_.ca_file;
     call.give_up = [this] { return stop_.is_set(); };
     if (!options_.token.empty()) call.headers.emplace_back("Authorization", "Bearer " + options_.token);
     Result<HttpReply> reply = http_request(call);
@@ -169,7 +171,7 @@ class ServiceSource : public TopSource {
     board.past = std::move(wanted);
   }
 
-  const ServiceOptions options_;
+  const TopServiceOptions options_;
   BoardBox& box_;
   Board board_;      // the last good one, and the trouble since
   AgentUse before_;  // at the last look
@@ -181,7 +183,7 @@ class ServiceSource : public TopSource {
 
 }  // namespace
 
-Result<std::unique_ptr<TopSource>> start_service_source(const ServiceOptions& options, BoardBox& box) {
+Result<std::unique_ptr<TopSource>> start_service_source(const TopServiceOptions& options, BoardBox& box) {
   auto source = std::make_unique<ServiceSource>(options, box);
   if (Status status = source->start(); !status) return status.error();
   return std::unique_ptr<TopSource>(std::move(source));

@@ -28,15 +28,16 @@ class TopSource {
   TopSource& operator=(const TopSource&) = delete;
 };
 
-struct ServiceOptions {
-  std::string url;    ///< without a slash at its end
-  std::string token;  ///< empty: none
+struct TopServiceOptions {
+  std::string url;      ///< without a slash at its end
+  std::string token;    ///< empty: none
+  std::string ca_file;  ///< PEM; empty: the certificates that the system trusts
   std::chrono::milliseconds interval{1000};
 };
 
 /// Asks a running service. The box ends at once if the service is not there or refuses; later it is asked again until
 /// it is back. `box` is borrowed. Errors: no thread to be had.
-Result<std::unique_ptr<TopSource>> start_service_source(const ServiceOptions& options, BoardBox& box);
+Result<std::unique_ptr<TopSource>> start_service_source(const TopServiceOptions& options, BoardBox& box);
 
 /// Attaches. The first board comes once that is done; the box ends with the targets. `box` and `news` are borrowed.
 /// Errors: no thread to be had.

@@ -22,7 +22,7 @@ class WatchSource : public TopSource {
   }
 
   Status start() {
-    auto thread = start_background_thread("outrider-watch", [this] { run(); });
+    auto thread = start_background_thread("outrider-watch", Privileges::kOfTheAgent, [this] { run(); });
     if (!thread) return thread.error();
     thread_ = *std::move(thread);
     return Ok{};

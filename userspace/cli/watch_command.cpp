@@ -10,7 +10,9 @@
 #include "userspace/agent/signals.h"
 #include "userspace/agent/watch.h"
 #include "userspace/base/units.h"
+#include "userspace/cli/attach_options.h"
 #include "userspace/cli/commands.h"
+#include "userspace/cli/logging.h"
 #include "userspace/cli/table.h"
 #include "userspace/export/prometheus_text.h"
 #include "userspace/export/textfile.h"
@@ -20,46 +22,22 @@ namespace outrider {
 namespace {
 
 struct WatchArguments {
-  std::vector<std::string> pids, exes, names;
-  std::string profile;
-  std::string interval = "1s", duration, mode = "auto", budget = "3%", format = "table", textfile, buckets = "default",
-              uprobes = "auto";
+  AttachArguments attach;
+  std::string duration, format = "table", textfile, buckets = "default";
   bool by_type = false;
-  bool allow_nop5 = false;
 };
 
 Result<WatchOptions> make_options(const WatchArguments& arguments) {
-  WatchOptions options;
-  for (const std::string& pid : arguments.pids) options.targets.push_back({TargetSpec::Kind::kPid, pid});
-  for (const std::string& exe : arguments.exes) options.targets.push_back({TargetSpec::Kind::kExe, exe});
-  for (const std::string& name : arguments.names) options.targets.push_back({TargetSpec::Kind::kName, name});
-  Result<std::chrono::milliseconds> interval = parse_duration(arguments.interval);
-  if (!interval) return interval.error();
-  if (*interval < std::chrono::milliseconds(100))
-    return Error{"--interval: 100ms is the shortest; give that or more", EINVAL};
-  options.interval = *interval;
-  if (!arguments.duration.empty()) {
-    Result<std::chrono::milliseconds> duration = parse_duration(arguments.duration);
-    if (!duration) return duration.error();
-    options.duration = *duration;
-  }
   if (!arguments.textfile.empty() && !arguments.textfile.ends_with(".prom")) {
     return Error{fmt::format("--textfile {}: node_exporter reads only files that end in .prom; give such a name",
                              arguments.textfile),
                  EINVAL};
   }
-  Result<std::optional<double>> budget = parse_budget(arguments.budget);
-  if (!budget) return budget.error();
-  options.max_overhead_percent = *budget;
-  options.mode = arguments.mode == "full"    ? WatchMode::kFull
-                 : arguments.mode == "light" ? WatchMode::kLight
-                                             : WatchMode::kAuto;
-  options.use_uprobe_multi = arguments.uprobes != "perf";
-  Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
-  if (!profiles) return profiles.error();
-  options.attach.profiles = std::move(*profiles);
-  options.attach.generation = uprobe_generation();
-  options.attach.allow_nop5 = arguments.allow_nop5;
+  Result<WatchOptions> options = watch_options(arguments.attach);
+  if (!options || arguments.duration.empty()) return options;
+  Result<std::chrono::milliseconds> duration = parse_duration(arguments.duration);
+  if (!duration) return Error{"--duration: " + duration.error().message, EINVAL};
+  options->duration = *duration;
   return options;
 }
 
@@ -120,11 +98,6 @@ class Output {
   bool textfile_failed_ = false;
 };
 
-int fail(const Error& error, int code) {
-  spdlog::error("{}", error.message);
-  return code;
-}
-
 int watch(const WatchArguments& arguments) {
   Result<WatchOptions> options = make_options(arguments);
   if (!options) return fail(options.error(), kExitUsage);
@@ -146,25 +119,11 @@ int watch(const WatchArguments& arguments) {
 Command add_watch_command(CLI::App& app) {
   auto arguments = std::make_shared<WatchArguments>();
   CLI::App* command = app.add_subcommand("watch", "Attach to running engines and say each interval what they do");
-  auto* which = command->add_option_group("targets", "What to watch; each may be given several times, at least one");
-  constexpr int kLargestPid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
-  which->add_option("--pid", arguments->pids, "A running process, and what it forks")
-      ->check(CLI::Range(1, kLargestPid));
-  which->add_option("--exe", arguments->exes, "Every process that runs this file, now or later");
-  which->add_option("--name", arguments->names, "Every process of this name, now or later");
-  which->require_option(1, 0);
-  command->add_option(
-      "--profile", arguments->profile,
-      "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)");
-  command->add_option("--interval", arguments->interval, "Time between two lines")->capture_default_str();
+  add_target_options(*command, "What to watch; each may be given several times, at least one", arguments->attach)
+      ->require_option(1, 0);
+  command->add_option("--interval", arguments->attach.interval, "Time between two lines")->capture_default_str();
   command->add_option("--duration", arguments->duration, "Stop after this long (default: until Ctrl-C)");
-  command->add_option("--mode", arguments->mode, "full: starts and ends; light: ends only; auto: inside the budget")
-      ->check(CLI::IsMember({"auto", "full", "light"}))
-      ->capture_default_str();
-  command
-      ->add_option("--max-overhead", arguments->budget,
-                   "What --mode auto may cost, in percent of the target's CPU, or off")
-      ->capture_default_str();
+  add_attach_options(*command, arguments->attach);
   command->add_option("--format", arguments->format, "On stdout: a table, or a JSON object a line")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
@@ -174,13 +133,6 @@ Command add_watch_command(CLI::App& app) {
   command->add_option("--buckets", arguments->buckets, "Histogram buckets in the textfile: at most 40, or all (fine)")
       ->check(CLI::IsMember({"default", "fine"}))
       ->capture_default_str();
-  command
-      ->add_option("--uprobes", arguments->uprobes,
-                   "How to attach: many sites with one link where the kernel can, or perf events")
-      ->check(CLI::IsMember({"auto", "perf"}))
-      ->capture_default_str();
-  command->add_flag("--allow-nop5", arguments->allow_nop5,
-                    "Attach to 5-byte nops on kernels where that corrupts the target (dangerous)");
   command->footer(
       "Examples:\n"
       "  outrider watch --pid 4711\n"

@@ -25,6 +25,7 @@ struct TargetConfig {
   std::optional<std::chrono::milliseconds> interval;  ///< none: Config::collection_interval
   std::string mode = "auto";                          ///< auto, full, light
   std::optional<double> max_overhead_percent = 3;     ///< none: no budget. Already filled in from [agent]
+  std::string query_text = "off";                     ///< off, normalised (without literals), raw
 
   bool operator==(const TargetConfig&) const = default;
 };
@@ -147,7 +148,8 @@ struct Config {
   std::chrono::milliseconds metrics_retention = std::chrono::hours(24);
   bool enable_alerting = true;
   bool enable_anomaly_detection = true;
-  std::optional<double> max_overhead_percent = 3;  ///< of each target's CPU; none: no budget
+  std::optional<double> max_overhead_percent = 3;     ///< of each target's CPU; none: no budget
+  std::chrono::milliseconds in_flight_after{10'000};  ///< queries in flight for so long are listed one by one
 
   std::chrono::milliseconds dashboard_update_interval{5'000};
   std::chrono::milliseconds chart_time_window = std::chrono::hours(1);

@@ -216,9 +216,9 @@ void RuleReader::duration(std::string_view name, milliseconds& into) {
   const toml::node* node = take(name);
   if (node == nullptr) return;
   const auto* text = node->as_string();
-  const Result<double> seconds = text == nullptr ? Result<double>(Error{}) : parse_quantity(text->get(), "seconds");
-  if (seconds && *seconds * 1000 <= static_cast<double>(kLongestHold.count())) {
-    into = milliseconds(std::llround(*seconds * 1000));
+  const Result<double> given = text == nullptr ? Result<double>(Error{}) : parse_quantity(text->get(), "seconds");
+  if (given && *given * 1000 <= static_cast<double>(kLongestHold.count())) {
+    into = milliseconds(std::llround(*given * 1000));
     return;
   }
   reader_.fault(node->source().begin, key(name),

@@ -22,7 +22,8 @@ Section agent_section(Config& c) {
            {"metrics_retention", DurationSlot{&c.metrics_retention, seconds(60), kLongestHistory}},
            {"enable_alerting", FlagSlot{&c.enable_alerting}},
            {"enable_anomaly_detection", FlagSlot{&c.enable_anomaly_detection}},
-           {"max_overhead", BudgetSlot{&c.max_overhead_percent}}}};
+           {"max_overhead", BudgetSlot{&c.max_overhead_percent}},
+           {"in_flight_after", DurationSlot{&c.in_flight_after, milliseconds(100), hours(24)}}}};
 }
 
 Section dashboard_section(Config& c) {
@@ -132,7 +133,8 @@ std::vector<Field> target_fields(TargetConfig& target) {
           {"profile", TextSlot{&target.profile, any_text}},
           {"interval", OptionalDurationSlot{&target.interval, kShortestInterval, kLongestInterval}},
           {"mode", ChoiceSlot{&target.mode, {"auto", "full", "light"}}},
-          {"max_overhead", BudgetSlot{&target.max_overhead_percent}}};
+          {"max_overhead", BudgetSlot{&target.max_overhead_percent}},
+          {"query_text", ChoiceSlot{&target.query_text, {"off", "normalised", "raw"}}}};
 }
 
 std::vector<Field> tier_fields(StoreTier& tier) {

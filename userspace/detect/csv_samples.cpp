@@ -40,6 +40,8 @@ constexpr std::array<std::pair<std::string_view, RowFigure>, 2> kRowFigures = {{
     {"memory_usage", &RecordedRow::memory_usage},
 }};
 
+constexpr double kLatest = 253'402'300'799;  // the end of the year 9999, in Unix seconds
+
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -127,6 +129,10 @@ bool Reader::take_time(DetectorSample& sample) {
   double seconds = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (problem == std::errc() && end == text.data() + text.size()) {
+    if (!(std::abs(seconds) <= kLatest)) {
+      fail(fmt::format("column `timestamp`: '{}' is no time in Unix seconds", text));
+      return false;
+    }
     sample.time_ms = std::llround(seconds * 1000);
     return true;
   }

@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "userspace/base/privileges.h"
+
 namespace outrider {
 namespace {
 
@@ -57,7 +59,9 @@ Status check_directory(const Fd& directory, const std::string& path) {
                  EPERM};
   }
   if (::faccessat(directory.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
-    return Error::from_errno(errno, "the textfile's directory " + path + " is not writable for the agent");
+    const int code = errno;
+    const Error error = Error::from_errno(code, "the textfile's directory " + path + " is not writable for the agent");
+    return Error{error.message + advice_on_refusal(code), code};
   }
   return Ok{};
 }

@@ -19,7 +19,7 @@ namespace http = boost::beast::http;
 using beast::error_code;
 using std::chrono::steady_clock;
 
-constexpr uint32_t kHeaderLimit = 8192;
+constexpr uint32_t kAnswerHeaderLimit = 8192;
 constexpr std::size_t kReadAtOnce = 64 * 1024;
 constexpr std::chrono::milliseconds kAskInterval{50};  // how often the caller may give up
 using Request = http::request<http::string_body>;
@@ -141,7 +141,7 @@ class Exchange {
     const auto write_error = error;
     if (error == beast::error::timeout) return failure("sending", error);
     Parser parser;
-    parser.header_limit(kHeaderLimit);
+    parser.header_limit(kAnswerHeaderLimit);
     parser.body_limit(call_.reply_limit);
     parser.skip(call_.method == "HEAD");
     error = read(stream, parser);
@@ -174,7 +174,7 @@ class Exchange {
   asio::io_context context_{1};
   asio::ssl::context tls_;
   beast::ssl_stream<beast::tcp_stream> stream_;
-  beast::flat_buffer buffer_{kHeaderLimit + kReadAtOnce};
+  beast::flat_buffer buffer_{kAnswerHeaderLimit + kReadAtOnce};
 };
 
 }  // namespace

@@ -31,7 +31,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& o
   auto core =
       std::make_unique<ServerCore>(options, RequestRules(std::move(*policy)), std::move(handler), std::move(is_slow));
   if (auto listening = core->listen(*address); !listening) return listening.error();
-  core->run();
+  if (auto running = core->run(); !running) return Error{"http: " + running.error().message, running.error().code};
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(core)));
 }
 

@@ -1,7 +1,7 @@
 // The agent's HTTP server: GET and HEAD for scrapers, scripts and the dashboard, built to outlive hostile clients.
-// One own thread serves every connection asynchronously, and a second one calls the handler for what is slow; header
-// size, time and number of connections are bounded. Owns its threads, its sockets and the handler. All members may be
-// called from any thread, except from the handler.
+// One own thread serves every connection asynchronously, and a second one calls the handler for what is slow; both give
+// way to the agent's other threads. Header size, time and number of connections are bounded. Owns its threads, its
+// sockets and the handler. All members may be called from any thread, except from the handler.
 #pragma once
 
 #include <cstddef>
@@ -56,8 +56,9 @@ class HttpServer {
   /// Connections stay, except for streams. Errors: as those of start(); nothing is changed then.
   Status change_access(const HttpServerOptions& options);
 
-  /// Sends one event to every client of every stream, made once for each stream that has clients; returns at once. A
-  /// client whose buffer is full is closed and counted.
+  /// Sends one event to every client of every stream, made once for each stream that has clients; returns at once.
+  /// While the server is busy only the newest one is kept. `event_of` is destroyed on the server's thread, unless a
+  /// newer one takes its place. A client whose buffer is full is closed and counted.
   void publish(HttpEventOf event_of);
 
  private:

@@ -1,17 +1,17 @@
 #include "userspace/http/server_core.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <mutex>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "userspace/base/background_thread.h"
 #include "userspace/http/session.h"
 
 namespace outrider {
@@ -69,9 +69,8 @@ ServerCore::~ServerCore() {
   acceptor_.close(ignored);
   const std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
   for (auto* session : sessions) session->drop();
-  if (!aside_) return;
-  aside_->stop();
-  aside_->join();
+  aside_.stop();
+  if (aside_thread_.joinable()) aside_thread_.join();
 }
 
 Status ServerCore::listen(const asio::ip::address& address) {
@@ -91,20 +90,24 @@ Status ServerCore::listen(const asio::ip::address& address) {
   return Ok{};
 }
 
-void ServerCore::run() {
+// What fifty pages are told and ask at once may come late; a reading may not.
+Status ServerCore::run() {
   accept();
-  // The new threads inherit the mask: signals are for the thread that decides when the agent ends.
-  sigset_t all{};
-  sigset_t before{};
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   if (is_slow) {
-    aside_.emplace(1);
-    asio::post(*aside_, [] { pthread_setname_np(pthread_self(), "outrider-ask"); });
+    Result<std::thread> asked = start_background_thread("outrider-ask", Privileges::kNone, [this] {
+      give_way();
+      aside_.run();
+    });
+    if (!asked) return asked.error();
+    aside_thread_ = *std::move(asked);
   }
-  thread_ = std::thread([this] { context_.run(); });
-  pthread_setname_np(thread_.native_handle(), "outrider-http");
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  Result<std::thread> served = start_background_thread("outrider-http", Privileges::kNone, [this] {
+    give_way();
+    context_.run();
+  });
+  if (!served) return served.error();
+  thread_ = *std::move(served);
+  return Ok{};
 }
 
 void ServerCore::accept() {
@@ -189,7 +192,7 @@ void ServerCore::close_stream(const std::string& name) {
 
 void ServerCore::ask_aside(std::shared_ptr<Session> session, HttpRequest request) {
   ++asked_aside;
-  asio::post(*aside_, [this, session = std::move(session), request = std::move(request)]() mutable {
+  asio::post(aside_, [this, session = std::move(session), request = std::move(request)]() mutable {
     HttpResponse response;
     if (session->is_awaited()) response = call_handler(handler, request, counters);
     // The session goes back with it, for it must end on the server's thread.
@@ -211,12 +214,25 @@ void ServerCore::change_rules(RequestRules request_rules) {
   });
 }
 
+// While the thread is busy, what was published before and not told yet is not worth telling any more.
 void ServerCore::publish(HttpEventOf event_of) {
-  asio::post(context_, [this, event_of = std::move(event_of)] {
-    // A copy, because a client that is dropped leaves the map and the list.
-    const std::map<std::string, unsigned> clients = stream_clients_;
-    for (const auto& [stream, count] : clients) tell(stream, event_of);
-  });
+  {
+    const std::lock_guard lock(publish_mutex_);
+    published_.swap(event_of);
+    if (event_of) return;
+  }
+  asio::post(context_, [this] { tell_published(); });
+}
+
+void ServerCore::tell_published() {
+  HttpEventOf event_of;
+  {
+    const std::lock_guard lock(publish_mutex_);
+    event_of.swap(published_);
+  }
+  // A copy, because a client that is dropped leaves the map and the list.
+  const std::map<std::string, unsigned> clients = stream_clients_;
+  for (const auto& [stream, count] : clients) tell(stream, event_of);
 }
 
 void ServerCore::tell(const std::string& stream, const HttpEventOf& event_of) {

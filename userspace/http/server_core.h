@@ -1,16 +1,16 @@
 // What the server's thread owns: the listening socket, the open sessions, and the rules they answer by. Private to
-// this folder. Everything here but the atomics is touched by the server's thread alone, once it runs; the second thread
-// only calls the handler, and hands the answer to the first.
+// this folder. Everything here but the atomics and what is published is touched by the server's thread alone, once it
+// runs; the second thread only calls the handler, and hands the answer to the first.
 #pragma once
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <list>
 #include <map>
 #include <memory>
-#include <optional>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -31,7 +31,8 @@ class ServerCore {
   ServerCore& operator=(const ServerCore&) = delete;
 
   Status listen(const boost::asio::ip::address& address);
-  void run();
+  /// Errors: no thread to be had.
+  Status run();
   void publish(HttpEventOf event_of);
   void change_rules(RequestRules request_rules);
   /// Asks the handler on the second thread, and hands the answer to Session::on_answer.
@@ -64,7 +65,11 @@ class ServerCore {
   bool make_room();
   void pause_accepting();
 
+  void tell_published();
   void tell(const std::string& stream, const HttpEventOf& event_of);
+
+  std::mutex publish_mutex_;  // never held during work
+  HttpEventOf published_;     // and not told yet; empty: nothing is
 
   std::map<std::string, unsigned> stream_clients_;  // by stream, none with 0
   std::list<Session*> sessions_;                    // oldest first; the operations under way own them
@@ -73,7 +78,10 @@ class ServerCore {
   boost::asio::ip::tcp::acceptor acceptor_{context_};
   boost::asio::steady_timer pause_{context_};
   std::thread thread_;
-  std::optional<boost::asio::thread_pool> aside_;  // its jobs own sessions, so it goes before the context
+  // Its jobs own sessions, so it goes before the context.
+  boost::asio::io_context aside_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> aside_open_{aside_.get_executor()};
+  std::thread aside_thread_;
 };
 
 }  // namespace outrider

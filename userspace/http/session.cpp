@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "userspace/http/parsed_header.h"
 #include "userspace/http/server_core.h"
 
 namespace outrider {
@@ -18,15 +19,12 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr unsigned kHttp11 = 11;
-constexpr uint32_t kHeaderLimit = 8192;
 // Room for a header and what a client pipelines behind it; past this a read waits until it is answered.
 constexpr std::size_t kBufferLimit = 2 * kHeaderLimit;
 // After the last answer the client's remaining bytes are read for a moment: closing with bytes unread would reset the
 // connection, and the client might never see why it was refused.
 constexpr std::chrono::milliseconds kDrainTime{500};
 constexpr std::size_t kDrainBytes = 256 * 1024;
-
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
 
@@ -95,8 +93,7 @@ void Session::read_request() {
   enter_phase(Phase::kReading);
   version_ = kHttp11;
   parser_.emplace();
-  parser_->header_limit(kHeaderLimit);
-  parser_->body_limit(0);
+  set_limits(*parser_);
   // Set once for however many reads it takes: a client that sends a byte now and then gains nothing by it.
   stream_.expires_after(core_.options.read_timeout);
   http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, std::size_t) {
@@ -129,17 +126,7 @@ void Session::answer_bad_header(ErrorCode error) {
 }
 
 RequestHeader Session::view_header() const {
-  const auto& request = parser_->get();
-  RequestHeader header;
-  header.method = view(request.method_string());
-  header.target = view(request.target());
-  header.host = view(request[http::field::host]);
-  header.host_count = request.count(http::field::host);
-  header.authorization = view(request[http::field::authorization]);
-  header.accept = view(request[http::field::accept]);
-  header.fetch_site = view(request["Sec-Fetch-Site"]);
-  header.fetch_mode = view(request["Sec-Fetch-Mode"]);
-  header.has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
+  RequestHeader header = parsed_header(*parser_);
   header.peer = peer_;
   header.local_address = local_address_;
   return header;

@@ -3,13 +3,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -17,8 +15,12 @@
 
 #include "outrider.skel.h"
 #include "userspace/base/fd.h"
+#include "userspace/kernel/cookie_pool.h"
 #include "userspace/kernel/counter_maps.h"
+#include "userspace/kernel/in_flight.h"
+#include "userspace/kernel/libbpf_log.h"
 #include "userspace/kernel/map_walk.h"
+#include "userspace/kernel/monotonic.h"
 #include "userspace/kernel/syscall_codes.h"
 #include "userspace/kernel/uapi.h"
 #include "userspace/model/utf8.h"
@@ -31,37 +33,10 @@ struct SkeletonDeleter {
 };
 using Skeleton = std::unique_ptr<outrider_bpf, SkeletonDeleter>;
 
-int log_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level == LIBBPF_DEBUG) return 0;  // thousands of relocation lines
-  std::array<char, 1024> line{};
-  const int length = vsnprintf(line.data(), line.size(), format, arguments);
-  std::string_view text(line.data());
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  spdlog::debug("{}", text);
-  return length;
-}
-
 unsigned shard_count() {
   const unsigned cpus = std::max(1, libbpf_num_possible_cpus());
   return std::min<unsigned>(OUTRIDER_MAX_SHARDS, std::bit_ceil(cpus));
 }
-
-/// Cookies are indices of the `sites` map; shared by the session and the probe sets that give them back.
-class CookiePool {
- public:
-  explicit CookiePool(std::uint32_t capacity) : capacity_(capacity) {}
-  Result<std::uint32_t> take() {
-    if (!free_.empty()) return free_.extract(free_.begin()).value();
-    if (next_ == capacity_) return Error{fmt::format("more than {} probe sites", capacity_), ENOSPC};
-    return next_++;
-  }
-  void give_back(std::uint32_t cookie) { free_.insert(cookie); }
-
- private:
-  std::uint32_t capacity_;
-  std::uint32_t next_ = 1;  // a cookie of 0 means that none was set
-  std::set<std::uint32_t> free_;
-};
 
 }  // namespace
 
@@ -70,6 +45,7 @@ struct BpfSession::State {
   Skeleton skeleton;
   CounterMaps counters;
   Link iterator;
+  std::optional<InFlightLister> in_flight;
   std::vector<Link> hooks;
   std::vector<Link> scheduler_hooks;  ///< empty: not attached
   std::shared_ptr<CookiePool> cookies;
@@ -137,6 +113,13 @@ Status BpfSession::State::attach_hooks() {
   hooks = std::move(*attached);
   iterator.reset(bpf_program__attach_iter(programs.scan_tasks, nullptr));
   if (!iterator) return Error::from_errno(errno, "attach the task iterator");
+  Result<InFlightLister> lister = InFlightLister::make({.program = programs.list_in_flight,
+                                                        .target = &skeleton->bss->listed_target,
+                                                        .before_ns = &skeleton->bss->listed_before_ns,
+                                                        .starts_only = &skeleton->bss->list_starts_only,
+                                                        .detached_map = bpf_map__fd(skeleton->maps.detached)});
+  if (!lister) return lister.error();
+  in_flight = std::move(*lister);
   return Ok{};
 }
 
@@ -165,7 +148,7 @@ Status BpfSession::State::refresh() {
 }
 
 Result<BpfSession> BpfSession::make(const SessionOptions& options) {
-  libbpf_set_print(log_libbpf);
+  log_libbpf();
   auto state = std::make_unique<State>();
   state->options = options;
   state->skeleton.reset(outrider_bpf::open());
@@ -178,6 +161,7 @@ Result<BpfSession> BpfSession::make(const SessionOptions& options) {
   std::copy(codes.begin(), codes.end(), &skeleton.rodata->syscall_codes[0]);
   skeleton.rodata->io_uring_enter_number = 426;  // the same on every architecture
   bpf_map__set_max_entries(skeleton.maps.slots, options.max_types * shards);
+  bpf_map__set_max_entries(skeleton.maps.slow_lists, options.max_types * OUTRIDER_SLOW_BANKS);
   if (!options.use_uprobe_multi) {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton.obj) {
@@ -195,7 +179,9 @@ Result<BpfSession> BpfSession::make(const SessionOptions& options) {
                                                     .targets = bpf_map__fd(skeleton.maps.targets),
                                                     .cells = bpf_map__fd(skeleton.maps.target_cells),
                                                     .phases = bpf_map__fd(skeleton.maps.phase_cells),
-                                                    .phase_types = bpf_map__fd(skeleton.maps.phase_types)},
+                                                    .phase_types = bpf_map__fd(skeleton.maps.phase_types),
+                                                    .slow_lists = bpf_map__fd(skeleton.maps.slow_lists),
+                                                    .slow_texts = bpf_map__fd(skeleton.maps.slow_texts)},
                                                    shards);
   if (!counters) return counters.error();
   state->counters = std::move(*counters);
@@ -208,6 +194,8 @@ Result<std::uint32_t> BpfSession::add_target() {
     const std::uint32_t index = state_->free_targets.extract(state_->free_targets.begin()).value();
     set_complete(index, false);
     set_phases_complete(index, false);
+    set_texts(index, false);
+    state_->counters.forget_slow(index);
     return index;
   }
   if (state_->targets == OUTRIDER_MAX_TARGETS) {
@@ -432,6 +420,24 @@ Status BpfSession::take_stock() {
 }
 
 TargetCounters BpfSession::read(std::uint32_t target) { return state_->counters.read(target, state_->closed_epoch); }
+
+std::array<std::uint64_t, OUTRIDER_RUNS> BpfSession::runs(std::uint32_t target) const {
+  return state_->counters.runs(target);
+}
+
+void BpfSession::set_texts(std::uint32_t target, bool wanted) {
+  __atomic_store_n(&state_->counters.target(target).texts, wanted ? 1U : 0U, __ATOMIC_RELAXED);
+}
+
+Result<std::vector<InFlightQuery>> BpfSession::in_flight(std::uint32_t target, std::chrono::nanoseconds for_at_least,
+                                                         std::size_t most) const {
+  const std::uint64_t now = monotonic_ns();
+  return state_->in_flight->list({.target = target,
+                                  .generation = state_->counters.target(target).generation,
+                                  .before_ns = now - std::min(now, static_cast<std::uint64_t>(for_at_least.count())),
+                                  .most = most,
+                                  .types = type_names(target)});
+}
 
 std::map<std::uint32_t, std::string> BpfSession::type_names(std::uint32_t target) const {
   std::map<std::uint32_t, std::string> names;

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -95,6 +96,15 @@ class BpfSession {
 
   /// The counters of `target`; interval figures are those of the interval last closed.
   [[nodiscard]] TargetCounters read(std::uint32_t target);
+  [[nodiscard]] std::array<std::uint64_t, OUTRIDER_RUNS> runs(std::uint32_t target) const;
+
+  /// From now on, or no more, is the text of the target's queries read, where its engine's probes have one.
+  void set_texts(std::uint32_t target, bool wanted);
+
+  /// The oldest queries of `target` that are in flight for so long, `most` of them; see InFlightLister.
+  [[nodiscard]] Result<std::vector<InFlightQuery>> in_flight(std::uint32_t target,
+                                                             std::chrono::nanoseconds for_at_least,
+                                                             std::size_t most) const;
 
   /// The query types of `target` by slot, nested ones too; in UTF-8, as everywhere.
   [[nodiscard]] std::map<std::uint32_t, std::string> type_names(std::uint32_t target) const;

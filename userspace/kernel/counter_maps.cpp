@@ -1,15 +1,12 @@
 #include "userspace/kernel/counter_maps.h"
 
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "userspace/kernel/map_walk.h"
+#include "userspace/kernel/monotonic.h"
+#include "userspace/model/utf8.h"
 
 namespace outrider {
 namespace {
@@ -20,49 +17,15 @@ T load(const T& cell) {
   return __atomic_load_n(&cell, __ATOMIC_RELAXED);
 }
 
-std::size_t whole_pages(std::size_t size) {
-  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return (size + page - 1) / page * page;
-}
-
 std::string bounded(const char* text, std::size_t size) { return {text, strnlen(text, size)}; }
 
 }  // namespace
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-Result<MapMemory> MapMemory::make(int map_fd, std::size_t size) {
-  MapMemory memory;
-  memory.size_ = whole_pages(size);
-  memory.address_ = mmap(nullptr, memory.size_, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-  if (memory.address_ == MAP_FAILED) {
-    memory.address_ = nullptr;
-    return Error::from_errno(errno, "map the kernel's counters");
-  }
-  return memory;
-}
-
-MapMemory::MapMemory(MapMemory&& other) noexcept
-    : address_(std::exchange(other.address_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-MapMemory& MapMemory::operator=(MapMemory&& other) noexcept {
-  std::swap(address_, other.address_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-MapMemory::~MapMemory() {
-  if (address_ != nullptr) munmap(address_, size_);
-}
 
 Result<CounterMaps> CounterMaps::make(const CounterMapDescriptors& maps, unsigned shards) {
   CounterMaps counters;
   counters.maps_ = maps;
   counters.shards_ = shards;
+  counters.slow_ = SlowLists(maps.slow_lists, maps.slow_texts);
   Result<MapMemory> targets = MapMemory::make(maps.targets, sizeof(outrider_target) * OUTRIDER_MAX_TARGETS);
   if (!targets) return targets.error();
   Result<MapMemory> cells =
@@ -103,6 +66,7 @@ Status CounterMaps::refresh(std::uint32_t used, std::uint32_t used_phases) {
       Result<MapMemory> memory = MapMemory::make(maps_.slots, sizeof(outrider_slot) * used * shards_);
       if (!memory) return memory.error();
       slots_ = std::move(*memory);
+      if (Status status = slow_.refresh(used); !status) return status;
     }
     used_ = used;
     learn_types();
@@ -121,6 +85,13 @@ void CounterMaps::clear_epoch(std::uint32_t epoch) {
     __atomic_store_n(&slots[i].max_ns[cell], 0, __ATOMIC_RELAXED);
   for (std::uint32_t i = 0; i < OUTRIDER_MAX_TARGETS; ++i) {
     __atomic_store_n(&target(i).peak[cell], 0, __ATOMIC_RELAXED);
+  }
+  slow_.clear(epoch);
+}
+
+void CounterMaps::forget_slow(std::uint32_t target) {
+  for (const NamedSlot& named : named_) {
+    if (named.target == target) slow_.forget(named.index);
   }
 }
 
@@ -159,6 +130,16 @@ void CounterMaps::keep_exited() {
   }
 }
 
+std::array<std::uint64_t, OUTRIDER_RUNS> CounterMaps::runs(std::uint32_t index) const {
+  std::array<std::uint64_t, OUTRIDER_RUNS> sum{};
+  for (unsigned shard = 0; shard < OUTRIDER_MAX_SHARDS; ++shard) {
+    const outrider_target_cell& cell =
+        cells_.as<outrider_target_cell>()[std::size_t{index} * OUTRIDER_MAX_SHARDS + shard];
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += load(cell.runs[i]);
+  }
+  return sum;
+}
+
 TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   TargetCounters counters;
   counters.time_ns = monotonic_ns();
@@ -174,6 +155,8 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   for (const NamedSlot& named : named_) {
     if (!mine(named)) continue;
     TypeCounters type = read_slot(named, epoch);
+    const bool has_list = type.queries > 0 && !named.nested;
+    if (has_list && !slow_.read(named.index, epoch, valid_utf8(named.name), counters.slow)) ++slow_missed_[index];
     if (type.queries > 0 || type.abandoned > 0) counters.types.push_back(std::move(type));
   }
   for (unsigned shard = 0; shard < OUTRIDER_MAX_SHARDS; ++shard) {
@@ -183,8 +166,9 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
     counters.cache_hits += load(cell.cache_hits);
     counters.cache_misses += load(cell.cache_misses);
     for (std::size_t i = 0; i < counters.losses.size(); ++i) counters.losses[i] += load(cell.losses[i]);
-    for (std::size_t i = 0; i < counters.runs.size(); ++i) counters.runs[i] += load(cell.runs[i]);
   }
+  counters.runs = runs(index);
+  counters.losses[OUTRIDER_LOSS_SLOW_BUSY] += slow_missed_[index];
   for (const NamedPhase& phase : phases_) {
     if (phase.target != index) continue;
     PhaseCounters& sum = counters.phases[phase.name];

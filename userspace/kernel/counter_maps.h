@@ -9,37 +9,14 @@
 
 #include "bpf/abi/abi.h"
 #include "userspace/base/result.h"
+#include "userspace/kernel/map_memory.h"
+#include "userspace/kernel/slow_lists.h"
 #include "userspace/model/counters.h"
 
 namespace outrider {
 
-/// Nanoseconds of CLOCK_MONOTONIC, the clock of all the kernel side's times.
-std::uint64_t monotonic_ns();
-
-/// A mapping of the first `size` bytes of an mmap-able map.
-class MapMemory {
- public:
-  MapMemory() = default;
-  static Result<MapMemory> make(int map_fd, std::size_t size);
-  MapMemory(MapMemory&& other) noexcept;
-  MapMemory& operator=(MapMemory&& other) noexcept;
-  MapMemory(const MapMemory&) = delete;
-  MapMemory& operator=(const MapMemory&) = delete;
-  ~MapMemory();
-
-  template <typename T>
-  [[nodiscard]] T* as() const {
-    return static_cast<T*>(address_);
-  }
-  [[nodiscard]] std::size_t size() const { return size_; }
-
- private:
-  void* address_ = nullptr;
-  std::size_t size_ = 0;
-};
-
 struct CounterMapDescriptors {
-  int slots = -1, types = -1, targets = -1, cells = -1, phases = -1, phase_types = -1;
+  int slots = -1, types = -1, targets = -1, cells = -1, phases = -1, phase_types = -1, slow_lists = -1, slow_texts = -1;
 };
 
 class CounterMaps {
@@ -52,6 +29,9 @@ class CounterMaps {
   /// Maps slots handed out since the last call (`used` in all) and learns their names. Error: out of memory.
   Status refresh(std::uint32_t used, std::uint32_t used_phases);
 
+  /// What the lists of the slowest have of a target whose number another one gets.
+  void forget_slow(std::uint32_t target);
+
   /// Clears the interval cells of `epoch`, which nobody writes yet.
   void clear_epoch(std::uint32_t epoch);
 
@@ -60,6 +40,9 @@ class CounterMaps {
 
   /// Sums a target's counters over the shards; interval cells are those of `epoch`.
   [[nodiscard]] TargetCounters read(std::uint32_t target, std::uint32_t epoch);
+
+  /// Of those the runs of each program alone, for a fraction of the time.
+  [[nodiscard]] std::array<std::uint64_t, OUTRIDER_RUNS> runs(std::uint32_t target) const;
 
  private:
   struct NamedSlot {
@@ -87,7 +70,9 @@ class CounterMaps {
   std::uint32_t used_ = 0;
   std::uint32_t used_phases_ = 0;
   MapMemory slots_, targets_, cells_, phase_cells_;
+  SlowLists slow_;
   std::array<Exited, OUTRIDER_MAX_TARGETS> exited_{};
+  std::array<std::uint64_t, OUTRIDER_MAX_TARGETS> slow_missed_{};  ///< lists that were in use for too long
   std::vector<NamedSlot> named_;
   std::vector<NamedPhase> phases_;
 };

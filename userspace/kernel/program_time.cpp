@@ -13,7 +13,16 @@ namespace {
 // By enum outrider_run; as measured on the machine of docs/measurements.md, until it is measured on this one.
 constexpr std::array<double, OUTRIDER_RUNS> kTypical = {400, 400, 400, 250, 200, 150, 150, 130, 80, 0};
 
+constexpr double kWeightOfKnown = 0.1;
+
 }  // namespace
+
+double active_nanoseconds(const HookSample& sample, double idle, double known) {
+  const double idle_runs = std::max(0.0, sample.runs - sample.active);
+  const double rest = std::max(0.0, sample.nanoseconds - idle_runs * idle);
+  const double weight = kWeightOfKnown * idle_runs;
+  return (rest + weight * known) / (sample.active + weight);
+}
 
 ProgramTime::ProgramTime(ProgramDescriptors programs) : programs_(std::move(programs)), cost_(kTypical) {}
 
@@ -47,9 +56,9 @@ void ProgramTime::end_sample(const std::array<std::uint64_t, OUTRIDER_RUNS>& act
     const bool hook = what == OUTRIDER_RUN_SCHED_SWITCH || what == OUTRIDER_RUN_SCHED_WAKING;
     if (hook) idle_[what] = std::min(idle_[what], time / runs);
     if (hook && active[what] == 0) continue;
-    const double idle_runs = hook ? std::max(0.0, runs - static_cast<double>(active[what])) : 0;
-    cost_[what] = (time - idle_runs * idle_[what]) / (runs - idle_runs);
-    measured_[what] = true;
+    cost_[what] = hook ? active_nanoseconds({runs, time, static_cast<double>(active[what])}, idle_[what], cost_[what])
+                       : time / runs;
+    measured_runs_[what] = hook ? active[what] : end[what].runs - begin_[what].runs;
   }
 }
 

@@ -15,6 +15,17 @@ namespace outrider {
 /// Descriptors (borrowed from the session) of the programs that do each kind of work.
 using ProgramDescriptors = std::array<std::vector<int>, OUTRIDER_RUNS>;
 
+/// What a scheduler hook did in a sample.
+struct HookSample {
+  double runs = 0, nanoseconds = 0;  ///< of everybody
+  double active = 0;                 ///< of those runs, the ones that did work for a target
+};
+
+/// Nanoseconds of a hook's run that does work, where one for somebody else takes `idle`: the rest of the sample's time
+/// over the active runs. Where those are few among many, that rest is the others' noise: then it stays near `known`,
+/// which counts as a tenth of the others' runs.
+double active_nanoseconds(const HookSample& sample, double idle, double known);
+
 class ProgramTime {
  public:
   explicit ProgramTime(ProgramDescriptors programs);
@@ -32,8 +43,8 @@ class ProgramTime {
 
   /// Nanoseconds a run, program only: of the last sample that saw any, a typical figure before the first.
   [[nodiscard]] double nanoseconds(outrider_run what) const { return cost_[what]; }
-  /// False: nanoseconds() is a typical figure.
-  [[nodiscard]] bool measured(outrider_run what) const { return measured_[what]; }
+  /// In how many runs that was seen; 0: nanoseconds() is a typical figure.
+  [[nodiscard]] std::uint64_t measured_runs(outrider_run what) const { return measured_runs_[what]; }
   /// What a scheduler hook costs a task that nobody watches.
   [[nodiscard]] double idle_nanoseconds(outrider_run what) const { return idle_[what]; }
 
@@ -48,7 +59,7 @@ class ProgramTime {
   Fd statistics_;
   std::array<Usage, OUTRIDER_RUNS> begin_{};
   std::array<double, OUTRIDER_RUNS> cost_;
-  std::array<bool, OUTRIDER_RUNS> measured_{};
+  std::array<std::uint64_t, OUTRIDER_RUNS> measured_runs_{};
   std::array<double, OUTRIDER_RUNS> idle_{};
 };
 

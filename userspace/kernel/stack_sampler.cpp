@@ -15,8 +15,9 @@
 #include "sampler.skel.h"
 #include "userspace/base/fd.h"
 #include "userspace/kernel/bpf_session.h"
-#include "userspace/kernel/counter_maps.h"
+#include "userspace/kernel/map_memory.h"
 #include "userspace/kernel/map_walk.h"
+#include "userspace/kernel/monotonic.h"
 
 namespace outrider {
 namespace {
@@ -25,8 +26,9 @@ struct SkeletonDeleter {
   void operator()(sampler_bpf* skeleton) const { sampler_bpf::destroy(skeleton); }
 };
 
-// A program that began in an earlier round is done after microseconds.
-constexpr std::chrono::milliseconds kRoundSettles{1};
+// A program that began in an earlier round is done after microseconds, unless a hypervisor takes its processor away:
+// what it then adds to a stack that was taken already would be lost.
+constexpr std::chrono::milliseconds kRoundSettles{20};
 
 std::vector<std::uint64_t> addresses(std::span<const __u64> from) {
   const auto end = std::find(from.begin(), from.end(), 0U);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bpf/abi/abi.h"
+#include "userspace/model/single_query.h"
 
 namespace outrider {
 
@@ -52,6 +53,7 @@ struct TargetCounters {
   std::uint64_t interval_peak = 0;    ///< in the interval just closed
   std::uint64_t oldest_start_ns = 0;  ///< now; 0: nothing in flight
   std::uint32_t threads = 0;          ///< now
+  std::vector<SlowQuery> slow;        ///< the slowest of each type that ended in the interval just closed
 };
 
 }  // namespace outrider

@@ -102,6 +102,7 @@ void keep_maxima(const TargetCounters& earlier, TargetCounters& current) {
     });
     if (same != earlier.types.end()) type.interval_max_ns = std::max(type.interval_max_ns, same->interval_max_ns);
   }
+  current.slow.insert(current.slow.end(), earlier.slow.begin(), earlier.slow.end());
 }
 
 void RunningTotals::add(const TargetFigures& interval, double seconds, double query_share) {

@@ -47,7 +47,8 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
 /// Carries the highest sums over, so that its return is not taken for growth.
 void keep_highest(const TargetCounters& previous, TargetCounters& current);
 
-/// A reading covers `earlier`'s interval too, which nobody took: the highest figures of both are `current`'s.
+/// A reading covers `earlier`'s interval too, which nobody took: the highest figures and the slowest queries of both
+/// are `current`'s.
 void keep_maxima(const TargetCounters& earlier, TargetCounters& current);
 
 /// Sums differences since attach, so that totals never fall and never wrap, and extrapolates query counts over

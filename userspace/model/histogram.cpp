@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace outrider {
 namespace {
@@ -21,18 +20,24 @@ std::vector<std::uint32_t> standard_bounds() {
 
 }  // namespace
 
-// Most cells are equal: they are passed over in blocks.
+// Most cells are equal: they are passed over in blocks of a fixed size, which the compiler compares in a few
+// instructions.
 SparseHistogram subtract(const HistogramCells& now, const HistogramCells& before) {
   constexpr std::size_t kBlock = 16;
   SparseHistogram result;
-  for (std::size_t begin = 0; begin < now.size(); begin += kBlock) {
-    const std::size_t end = std::min(begin + kBlock, now.size());
-    if (std::memcmp(&now[begin], &before[begin], (end - begin) * sizeof(now[0])) == 0) continue;
+  const auto add = [&](std::size_t begin, std::size_t end) {
     for (std::size_t bucket = begin; bucket < end; ++bucket) {
       const std::uint32_t count = now[bucket] - before[bucket];
       if (count != 0) result.push_back({static_cast<std::uint32_t>(bucket), count});
     }
+  };
+  std::size_t begin = 0;
+  for (; begin + kBlock <= now.size(); begin += kBlock) {
+    std::uint32_t different = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) different |= now[begin + i] ^ before[begin + i];
+    if (different != 0) add(begin, begin + kBlock);
   }
+  add(begin, now.size());
   return result;
 }
 
@@ -41,29 +46,28 @@ SparseHistogram to_sparse(const HistogramCells& cells) {
   return subtract(cells, kEmpty);
 }
 
-// From the back, so that nothing is overwritten that is still needed: sums of many types need no second list each time.
+// What grows has most buckets already: then nothing moves.
 void merge(SparseHistogram& into, const SparseHistogram& from) {
-  std::size_t missing = 0;
+  if (into.empty()) {
+    into = from;
+    return;
+  }
+  SparseHistogram fresh;
   auto known = into.begin();
-  for (const BucketCount& right : from) {
-    while (known != into.end() && known->bucket < right.bucket) ++known;
-    if (known == into.end() || known->bucket != right.bucket) ++missing;
-  }
-  std::size_t left = into.size();
-  into.resize(left + missing);
-  std::size_t to = into.size();
-  std::size_t right = from.size();
-  while (right > 0) {
-    BucketCount next = from[right - 1];
-    if (left > 0 && into[left - 1].bucket > next.bucket) {
-      into[--to] = into[left - 1];
-      --left;
-      continue;
+  for (const BucketCount& more : from) {
+    while (known != into.end() && known->bucket < more.bucket) ++known;
+    if (known != into.end() && known->bucket == more.bucket) {
+      known->count += more.count;
+    } else {
+      if (fresh.empty()) fresh.reserve(from.size());
+      fresh.push_back(more);
     }
-    if (left > 0 && into[left - 1].bucket == next.bucket) next.count += into[--left].count;
-    into[--to] = next;
-    --right;
   }
+  if (fresh.empty()) return;
+  const auto middle = static_cast<std::ptrdiff_t>(into.size());
+  into.insert(into.end(), fresh.begin(), fresh.end());
+  std::inplace_merge(into.begin(), into.begin() + middle, into.end(),
+                     [](const BucketCount& left, const BucketCount& right) { return left.bucket < right.bucket; });
 }
 
 void merge(HistogramCells& into, const HistogramCells& from) {

@@ -3,8 +3,10 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "userspace/base/moment.h"
+#include "userspace/model/json_number.h"
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/snapshot_json.h"
 
@@ -22,7 +24,13 @@ const Json& member(const Json& json, const char* name) {
 template <typename T>
 void read(const Json& json, const char* name, std::optional<T>& figure) {
   const Json& value = member(json, name);
-  figure = value.is_null() ? std::nullopt : std::optional(value.get<T>());
+  figure.reset();
+  if (value.is_null()) return;
+  if constexpr (std::is_integral_v<T>) {
+    figure = whole_number<T>(value);
+  } else {
+    figure = value.get<T>();
+  }
 }
 
 std::optional<WaitSeconds> read_waits(const Json& json) {
@@ -38,11 +46,13 @@ std::optional<WaitSeconds> read_waits(const Json& json) {
 
 TypeMetrics read_type(const Json& json, double interval_seconds) {
   TypeMetrics type;
-  type.count = json.at("count").get<std::uint64_t>();
-  type.failed = json.at("failed").get<std::uint64_t>();
-  type.abandoned = json.at("abandoned").get<std::uint64_t>();
+  type.count = whole_number<std::uint64_t>(json.at("count"));
+  type.failed = whole_number<std::uint64_t>(json.at("failed"));
+  type.abandoned = whole_number<std::uint64_t>(json.at("abandoned"));
   type.queries_per_second = json.at("queries_per_second").get<double>();
-  type.interval_count = static_cast<std::uint64_t>(std::llround(type.queries_per_second * interval_seconds));
+  const double queries = type.queries_per_second * interval_seconds;
+  constexpr double kMost = 1e15;  // what it cannot be is none
+  type.interval_count = queries >= 0 && queries < kMost ? static_cast<std::uint64_t>(std::llround(queries)) : 0;
   read(json, "avg_response_time_seconds", type.avg_response_time_seconds);
   read(json, "p95_response_time_seconds", type.p95_response_time_seconds);
   read(json, "p99_response_time_seconds", type.p99_response_time_seconds);
@@ -56,17 +66,17 @@ PhaseMetrics read_phase(const Json& json) {
   PhaseMetrics phase;
   phase.probed = !member(json, "count").is_null();
   if (!phase.probed) return phase;
-  phase.count = json.at("count").get<std::uint64_t>();
+  phase.count = whole_number<std::uint64_t>(json.at("count"));
   phase.seconds = json.at("seconds").get<double>();
   return phase;
 }
 
 void read_queries(const Json& json, double interval_seconds, QueryMetrics& metrics) {
-  metrics.total_queries = json.at("total_queries").get<std::uint64_t>();
-  metrics.successful_queries = json.at("successful_queries").get<std::uint64_t>();
-  metrics.failed_queries = json.at("failed_queries").get<std::uint64_t>();
-  metrics.abandoned_queries = json.at("abandoned_queries").get<std::uint64_t>();
-  metrics.interval_queries = json.at("interval_queries").get<std::uint64_t>();
+  metrics.total_queries = whole_number<std::uint64_t>(json.at("total_queries"));
+  metrics.successful_queries = whole_number<std::uint64_t>(json.at("successful_queries"));
+  metrics.failed_queries = whole_number<std::uint64_t>(json.at("failed_queries"));
+  metrics.abandoned_queries = whole_number<std::uint64_t>(json.at("abandoned_queries"));
+  metrics.interval_queries = whole_number<std::uint64_t>(json.at("interval_queries"));
   metrics.queries_per_second = json.at("queries_per_second").get<double>();
   for_each_query_figure(metrics, [&](const char* name, auto& figure) { read(json, name, figure); });
   metrics.waits = read_waits(member(json, "waits"));
@@ -115,7 +125,7 @@ Losses read_losses(const Json& json) {
     if (reason == "unavailable") {
       losses.unavailable = count.get<std::vector<std::string>>();
     } else {
-      losses.counts[reason] = count.get<std::uint64_t>();
+      losses.counts[reason] = whole_number<std::uint64_t>(count);
     }
   }
   return losses;
@@ -135,8 +145,8 @@ std::optional<Snapshot> read_snapshot(const Json& json) {
   snapshot.target_metrics = read_resources(json.at("target_metrics"), true);
   const Json& cache = json.at("cache_metrics");
   read(cache, "hit_rate", snapshot.cache_metrics.hit_rate);
-  snapshot.cache_metrics.hits = cache.at("hits").get<std::uint64_t>();
-  snapshot.cache_metrics.misses = cache.at("misses").get<std::uint64_t>();
+  snapshot.cache_metrics.hits = whole_number<std::uint64_t>(cache.at("hits"));
+  snapshot.cache_metrics.misses = whole_number<std::uint64_t>(cache.at("misses"));
   snapshot.cache_metrics.sampled_share = cache.at("sampled_share").get<double>();
   read_health(json, snapshot);
   if (json.contains("availability")) snapshot.availability = read_availability(json.at("availability"));

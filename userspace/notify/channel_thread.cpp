@@ -127,7 +127,7 @@ Result<std::unique_ptr<ChannelThread>> ChannelThread::start(std::string name, st
     const Status restored = state->queue.restore(kept, Clock::now(), unix_ms());
     if (!restored) spdlog::error("the alert channel {}: {}", state->counters.name, restored.error().message);
   }
-  Result<std::thread> thread = start_background_thread("outrider-alert", [state] { state->run(); });
+  Result<std::thread> thread = start_background_thread("outrider-alert", Privileges::kNone, [state] { state->run(); });
   if (!thread) {
     return Error{"the alert channel " + state->counters.name + ": " + thread.error().message, thread.error().code};
   }

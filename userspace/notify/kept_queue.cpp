@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "userspace/model/json_number.h"
 #include "userspace/model/notice_json.h"
 #include "userspace/notify/channel_queue.h"
 
@@ -36,7 +37,7 @@ std::optional<std::vector<Kept>> read_items(const Json& items, milliseconds away
   for (const Json& one : items) {
     auto notice = notice_from_json(one.at("notice"));
     if (!notice) return std::nullopt;
-    const milliseconds age(one.at("age_ms").get<std::int64_t>());
+    const milliseconds age(kept_ms(one.at("age_ms")));
     all.push_back({*std::move(notice), now - std::clamp(age, milliseconds(0), kLongest) - away});
   }
   return all;
@@ -49,9 +50,9 @@ struct KeptQueue {
 std::optional<KeptQueue> read_queue(const std::string& text, Time now, std::int64_t now_ms) {
   try {
     const Json json = Json::parse(text);
-    if (json.at("version").get<int>() != kVersion) return std::nullopt;
+    if (whole_number<int>(json.at("version")) != kVersion) return std::nullopt;
     // A clock that was set back makes it no older.
-    const auto saved_at = std::clamp<std::int64_t>(json.at("saved_at_ms").get<std::int64_t>(), 0, now_ms);
+    const auto saved_at = std::clamp<std::int64_t>(kept_ms(json.at("saved_at_ms")), 0, now_ms);
     const milliseconds away = std::min(milliseconds(now_ms - saved_at), kLongest);
     auto queue = read_items(json.at("queue"), away, now);
     auto incidents = read_items(json.at("incidents"), away, now);

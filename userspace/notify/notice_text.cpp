@@ -10,7 +10,7 @@ namespace outrider {
 namespace {
 
 constexpr std::size_t kHeadlineBytes = 250;
-constexpr int kVersion = 1;
+constexpr int kFormatVersion = 1;
 
 const char* in_capitals(Notice::What what) {
   switch (what) {
@@ -43,7 +43,7 @@ std::string headline(const Notice& notice) {
 }
 
 std::string group_json(const std::vector<Notice>& group) {
-  nlohmann::ordered_json json = {{"version", kVersion}, {"alerts", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json json = {{"version", kFormatVersion}, {"alerts", nlohmann::ordered_json::array()}};
   for (const Notice& notice : group) json["alerts"].push_back(to_json(notice));
   return json.dump();
 }

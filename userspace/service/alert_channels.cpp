@@ -55,11 +55,18 @@ Result<std::string> token_of(const ChannelConfig& config) {
 
 }  // namespace
 
-void AlertChannels::start(const ChannelConfig& config, const std::vector<Notice>& goes_on) {
+std::vector<WantedChannel> with_secrets(const std::vector<ChannelConfig>& channels) {
+  std::vector<WantedChannel> wanted;
+  wanted.reserve(channels.size());
+  for (const ChannelConfig& config : channels) wanted.push_back({config, token_of(config)});
+  return wanted;
+}
+
+void AlertChannels::start(const WantedChannel& wanted, const std::vector<Notice>& goes_on) {
+  const auto& [config, token] = wanted;
   const auto leave_out = [&](const Error& error) {
-    spdlog::error("the alert channel {} is left out: {}", config.name, error.message);
+    spdlog::error("the alert channel {} is left out: {}", wanted.config.name, error.message);
   };
-  const Result<std::string> token = token_of(config);
   if (!token) return leave_out(token.error());
   Result<std::unique_ptr<Channel>> channel = make_channel(channel_options(config, *token));
   if (!channel) return leave_out(channel.error());
@@ -78,11 +85,11 @@ void AlertChannels::start(const ChannelConfig& config, const std::vector<Notice>
   running_.push_back({config, *token, std::move(*thread)});
 }
 
-void AlertChannels::change(Running& running, const ChannelConfig& config) {
+void AlertChannels::change(Running& running, const WantedChannel& wanted) {
+  const auto& [config, token] = wanted;
   const auto leave = [&](const Error& error) {
-    spdlog::error("the alert channel {} stays as it was: {}", config.name, error.message);
+    spdlog::error("the alert channel {} stays as it was: {}", wanted.config.name, error.message);
   };
-  const Result<std::string> token = token_of(config);
   if (!token) return leave(token.error());
   if (running.config == config && running.token == *token) return;
   Result<std::unique_ptr<Channel>> channel = make_channel(channel_options(config, *token));
@@ -111,19 +118,19 @@ void AlertChannels::retire(std::vector<Running>::iterator first) {
   running_.erase(first, running_.end());
 }
 
-void AlertChannels::configure(const std::vector<ChannelConfig>& wanted, const std::vector<Notice>& goes_on) {
+void AlertChannels::configure(const std::vector<WantedChannel>& wanted, const std::vector<Notice>& goes_on) {
   const auto is_wanted = [&](const Running& running) {
     return std::any_of(wanted.begin(), wanted.end(),
-                       [&](const ChannelConfig& config) { return config.name == running.config.name; });
+                       [&](const WantedChannel& channel) { return channel.config.name == running.config.name; });
   };
   retire(std::stable_partition(running_.begin(), running_.end(), is_wanted));
-  for (const ChannelConfig& config : wanted) {
+  for (const WantedChannel& channel : wanted) {
     const auto runs = std::find_if(running_.begin(), running_.end(),
-                                   [&](const Running& running) { return running.config.name == config.name; });
+                                   [&](const Running& running) { return running.config.name == channel.config.name; });
     if (runs == running_.end()) {
-      start(config, goes_on);
+      start(channel, goes_on);
     } else {
-      change(*runs, config);
+      change(*runs, channel);
     }
   }
 }

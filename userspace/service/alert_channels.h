@@ -15,6 +15,14 @@
 
 namespace outrider {
 
+/// A channel of the configuration with the secret in its file, which is read by the thread that may read those of other
+/// users: the one that judges may not.
+struct WantedChannel {
+  ChannelConfig config;
+  Result<std::string> token;  ///< empty: it has none
+};
+std::vector<WantedChannel> with_secrets(const std::vector<ChannelConfig>& channels);
+
 class AlertChannels {
  public:
   /// `store` is borrowed and may be null: nothing is kept then.
@@ -22,7 +30,7 @@ class AlertChannels {
 
   /// Starts, changes and stops. A channel that cannot be as it is wanted is said, and left as it was or left out. One
   /// that knows nothing yet is told of what `goes_on`.
-  void configure(const std::vector<ChannelConfig>& wanted, const std::vector<Notice>& goes_on);
+  void configure(const std::vector<WantedChannel>& wanted, const std::vector<Notice>& goes_on);
   void add(const Notice& notice);
   /// Incidents with these ids are not said again, until another set says otherwise.
   void hold(const std::set<std::string>& ids);
@@ -40,9 +48,9 @@ class AlertChannels {
     std::unique_ptr<ChannelThread> thread;
   };
 
-  void start(const ChannelConfig& config, const std::vector<Notice>& goes_on);
+  void start(const WantedChannel& wanted, const std::vector<Notice>& goes_on);
   void retire(std::vector<Running>::iterator first);
-  static void change(Running& running, const ChannelConfig& config);
+  static void change(Running& running, const WantedChannel& wanted);
 
   Store* const store_;
   std::vector<Running> running_;

@@ -11,7 +11,7 @@ namespace outrider {
 namespace {
 
 // To hand on what there is when alerting is switched off by a reload.
-constexpr std::chrono::milliseconds kRetireTime{500};
+constexpr std::chrono::milliseconds kJudgeRetireTime{500};
 
 }  // namespace
 
@@ -39,7 +39,7 @@ void Alerting::configure(const Config& config) {
 void Alerting::retire() {
   if (!thread_) return;
   retired_ = do_aside([thread = std::move(thread_), board = board_] {
-    thread->stop(std::chrono::steady_clock::now() + kRetireTime);
+    thread->stop(std::chrono::steady_clock::now() + kJudgeRetireTime);
     board->publish(nullptr);
   });
 }

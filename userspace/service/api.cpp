@@ -17,6 +17,7 @@
 #include "userspace/service/alerts_json.h"
 #include "userspace/service/chart_data.h"
 #include "userspace/service/dashboard.h"
+#include "userspace/service/flame_query.h"
 #include "userspace/service/outputs.h"
 #include "userspace/web/assets.h"
 
@@ -164,8 +165,14 @@ const std::vector<Api::Route>& Api::routes() {
       {"/api/v1/types", "each query type, and how it was before; target, since or from and to", &Api::types, true},
       {"/api/v1/live", "what a page is told each interval, as JSON or as events (Accept: text/event-stream); target",
        &Api::live},
-      {"/api/v1/flame", "a flame graph; target, type, kind=on_cpu|off_cpu, for=10s; 202 while it is recorded",
+      {"/api/v1/flame",
+       "a flame graph; target, type, kind=on_cpu|off_cpu, for=10s; 202 while it is recorded; at=TIME, one that is "
+       "kept; "
+       "compare=TIME, beside an earlier one",
        &Api::flame},
+      {"/api/v1/queries", "the slowest queries of the last hour, and those in flight for long; target, type",
+       &Api::queries, true},
+      {"/api/v1/flame/recordings", "flame graphs that are kept; target, type, kind", &Api::flame_recordings},
       {"/api/v1/agent", "what the agent costs, what it lost, and how its exports do", &Api::agent},
   };
   return kRoutes;
@@ -187,10 +194,11 @@ void Api::configure(const Config& config) {
   settings_ = std::move(settings);
 }
 
-void Api::publish(std::shared_ptr<const Report> report) {
+std::shared_ptr<const Report> Api::publish(std::shared_ptr<const Report> report) {
   const std::lock_guard lock(mutex_);
   std::swap(report_, report);
   published_ = Clock::now();
+  return report;
 }
 
 HttpResponse Api::handle(const HttpRequest& request) {
@@ -201,17 +209,19 @@ HttpResponse Api::handle(const HttpRequest& request) {
     if (request.path == route.path) return (this->*route.answer)(view);
   }
   if (const WebAsset* asset = find_web_asset(request.path)) return asset_response(*asset);
-  return refuse(404, request.path + " is not served; /api/v1/ lists what is");
+  // Programs tell this from a target that is not there by `code`, people by the sentence.
+  return json({{"error", request.path + " is not served; /api/v1/ lists what is"}, {"code", "not_served"}}, 404);
 }
 
-bool Api::reads_store(const HttpRequest& request) {
+bool Api::takes_long(const HttpRequest& request) {
+  if (request.path == "/api/v1/flame" && request.query.contains("compare")) return true;
   return std::any_of(routes().begin(), routes().end(),
-                     [&](const Route& route) { return route.reads_store && request.path == route.path; });
+                     [&](const Route& route) { return route.takes_long && request.path == route.path; });
 }
 
 HttpResponse Api::index(const View&) {
   std::string list = "Outrider\n\n";
-  for (const Route& route : routes()) list += fmt::format("{:<20} {}\n", route.path, route.what);
+  for (const Route& route : routes()) list += fmt::format("{:<24} {}\n", route.path, route.what);
   return HttpResponse::text(200, list);
 }
 
@@ -384,31 +394,40 @@ HttpResponse Api::flame(const View& view) {
     return response;
   }
   if (!view.report) return nothing_yet();
-  const std::string kind = parameter(view.request, "kind", "on_cpu");
-  if (kind != "on_cpu" && kind != "off_cpu") return refuse(400, "kind: '" + kind + "' is neither on_cpu nor off_cpu");
-  const Result<std::chrono::milliseconds> length = parse_duration(parameter(view.request, "for", "10s"));
-  if (!length) return refuse(400, "for: " + length.error().message);
-  if (*length < Flames::kShortest) return refuse(400, "for: 1s is the shortest");
-  if (*length > Flames::kLongest) return refuse(400, "for: 30s is the longest");
-  const std::string target = wanted_target(view.request, view.report);
-  const SharedSnapshot newest = find_target(*view.report, target);
-  const FlameAnswer answer = flames_.ask({.target = target,
-                                          .type = parameter(view.request, "type"),
-                                          .kind = kind == "on_cpu" ? FlameKind::kOnCpu : FlameKind::kOffCpu,
-                                          .duration = *length},
-                                         newest ? newest->overhead.mode : std::string());
-  switch (answer.state) {
+  const Result<FlameQuery> asked = parse_flame_query(view.request.query, wanted_target(view.request, view.report));
+  if (!asked) return refuse(asked.error());
+  const SharedSnapshot newest = find_target(*view.report, asked->question.target);
+  const Result<FlameAnswer> answer = answer_flame(flames_, *asked, newest ? newest->overhead.mode : std::string());
+  if (!answer) return refuse(answer.error());
+  switch (answer->state) {
     case FlameAnswer::State::kDone:
-      return text(flame_json(*answer.graph), kJsonType);
+      return text(flame_json(*answer->graph, answer->time_ms), kJsonType);
     case FlameAnswer::State::kUnknownTarget:
       return refuse(404, "there is no target of that name; /api/v1/targets lists them");
     case FlameAnswer::State::kRefused:
-      return refuse(409, answer.reason);
+      return refuse(409, answer->reason);
     case FlameAnswer::State::kRecording:
       break;
   }
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(answer.left).count();
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(answer->left).count();
   return json({{"state", "recording"}, {"seconds_left", seconds}}, 202);
+}
+
+HttpResponse Api::queries(const View& view) {
+  const auto body =
+      queries_.answer(wanted_target(view.request, view.report), parameter(view.request, "type"), unix_ms());
+  return body ? json(*body) : refuse(404, "there is no target of that name; /api/v1/targets lists them");
+}
+
+HttpResponse Api::flame_recordings(const View& view) {
+  if (!view.report) return nothing_yet();
+  const Result<FlameQuery> asked = parse_flame_query(view.request.query, wanted_target(view.request, view.report));
+  if (!asked) return refuse(asked.error());
+  const FlameSubject subject = asked->question.subject();
+  if (!is_configured(*view.report, subject.target)) {
+    return refuse(404, "there is no target of that name; /api/v1/targets lists them");
+  }
+  return json(recordings_json(subject, flames_.kept(subject)));
 }
 
 HttpResponse Api::agent(const View& view) {

@@ -18,6 +18,7 @@
 #include "userspace/service/alerting.h"
 #include "userspace/service/flames.h"
 #include "userspace/service/live.h"
+#include "userspace/service/queries.h"
 #include "userspace/store/store.h"
 
 namespace outrider {
@@ -27,18 +28,20 @@ HistorySource source_of(Store& store);
 class Api {
  public:
   /// All are borrowed. `store` may be null: history is then answered with the reason.
-  Api(Store* store, const AlertBoard& alerts, Flames& flames) : store_(store), alerts_(alerts), flames_(flames) {}
+  Api(Store* store, const AlertBoard& alerts, Flames& flames, Queries& queries)
+      : store_(store), alerts_(alerts), flames_(flames), queries_(queries) {}
 
   /// From the next request on.
   void configure(const Config& config);
-  void publish(std::shared_ptr<const Report> report);
+  /// Returns the report before, for the caller to choose which thread frees it.
+  std::shared_ptr<const Report> publish(std::shared_ptr<const Report> report);
 
   HttpResponse handle(const HttpRequest& request);
   /// As HttpEventOf: the event for the pages that listen to `stream`; empty: it is none of ours, or there is nothing to
   /// tell yet.
   std::string event_for(const std::string& stream);
-  /// The answer takes the time of a disk.
-  static bool reads_store(const HttpRequest& request);
+  /// The answer takes the time of a disk, or of reading a process's memory, or of comparing large graphs.
+  static bool takes_long(const HttpRequest& request);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -67,7 +70,7 @@ class Api {
   struct Route {
     const char *path, *what;
     HttpResponse (Api::*answer)(const View& view);
-    bool reads_store = false;
+    bool takes_long = false;
   };
   static const std::vector<Route>& routes();
 
@@ -88,10 +91,13 @@ class Api {
   HttpResponse types(const View& view);
   HttpResponse of_past(const View& view, PastAnswer answer);
   HttpResponse flame(const View& view);
+  HttpResponse queries(const View& view);
+  HttpResponse flame_recordings(const View& view);
 
   Store* const store_;
   const AlertBoard& alerts_;
   Flames& flames_;
+  Queries& queries_;
   std::mutex mutex_;
   std::shared_ptr<const Settings> settings_ = std::make_shared<Settings>();
   std::shared_ptr<const Report> report_;

@@ -11,13 +11,13 @@
 #include "userspace/model/metric.h"
 #include "userspace/model/utf8.h"
 #include "userspace/service/health_trend.h"
+#include "userspace/service/restarts.h"
 
 namespace outrider {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kChartPoints = 360;
 // Four rows an octave: a row's edges are 19 % apart, which is about what a screen can show of six decades.
 constexpr std::uint32_t kBucketsPerRow = OUTRIDER_HIST_SUB / 4;
 
@@ -70,8 +70,11 @@ struct Row {
 };
 
 struct ChartRows {
+  explicit ChartRows(std::int64_t now_ms) : restarts(now_ms) {}
+
   History window;
   std::map<std::int64_t, Row> rows;  ///< by the begin of the step
+  Restarts restarts;
 };
 
 std::optional<double> column_value(const Point& point, const Column& column, const std::optional<std::string>& type) {
@@ -99,6 +102,7 @@ Status read_columns(HistoryQuery query, const HistorySource& source, bool of_que
   for (const Column& column : columns()) {
     if (of_target && !column.metric->per_type) query.parts.gauges.push_back(column.metric->name);
   }
+  if (of_target) query.parts.gauges.emplace_back(Restarts::kGauge);
   const auto visit = [&](const Point& point) {
     Row& row = data.rows[point.begin_ms];
     row.values.resize(columns().size());
@@ -107,6 +111,7 @@ Status read_columns(HistoryQuery query, const HistorySource& source, bool of_que
       if (wanted) row.values[i] = column_value(point, columns()[i], query.type);
     }
     if (of_queries) add_heat(point, query.type, row);
+    if (of_target) data.restarts.add(point);
   };
   Result<History> window = source.for_each_step ? source.for_each_step(query, visit) : source.history(query);
   if (!window) return window.error();
@@ -189,7 +194,7 @@ Result<Json> chart_data_json(const HistoryParameters& parameters, const HistoryS
   HistoryQuery query = asked->query;
   Status few = check_steps(query.to_ms - query.from_ms, query.step_ms, kMaxChartSteps);
   if (!few) return few.error();
-  ChartRows data;
+  ChartRows data(now_ms);
   if (query.type) {
     if (Status read = read_columns(query, source, true, false, data); !read) return read.error();
     query.type.reset();
@@ -208,6 +213,7 @@ Result<Json> chart_data_json(const HistoryParameters& parameters, const HistoryS
               {"metrics", metrics_json(of_type)},
               {"columns", columns_json(data, steps)},
               {"heat_map", heat_map_json(data, steps)},
+              {"restarts", data.restarts.times()},
               {"health_trend", trend_json(data)}};
 }
 

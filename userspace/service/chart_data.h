@@ -2,6 +2,7 @@
 // of latencies, and the figures of each type. Pure but for the history that is handed in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
@@ -11,13 +12,15 @@ namespace outrider {
 
 /// Steps that one answer has at most.
 inline constexpr std::int64_t kMaxChartSteps = 1'500;
+/// Steps of an answer whose step nobody chose, at most.
+inline constexpr std::size_t kChartPoints = 360;
 
-/// Takes the parameters of history_view.h but for `metric`; a step that is not given is one of at most 360.
+/// Takes the parameters of history_view.h but for `metric`; a step that is not given is one of at most kChartPoints.
 /// {target, type, from, to: Unix ms, step_seconds, resolution_seconds, rounded,
 ///  metrics: {NAME: {unit, of_type: it is of the type that was asked for}}, columns: {NAME: [a value or null a step]},
 ///  heat_map: {lower_seconds: [the lower edge of each row, and the upper one of the last], columns: [[row, count, row,
-///  count, ...] a step, or null where nobody watched]}, health_trend}. NAME is the short one where there is one. Values
-///  have six digits.
+///  count, ...] a step, or null where nobody watched]}, restarts: [Unix ms, as in restarts.h], health_trend}. NAME is
+///  the short one where there is one. Values have six digits.
 Result<nlohmann::ordered_json> chart_data_json(const HistoryParameters& parameters, const HistorySource& source,
                                                std::int64_t now_ms);
 

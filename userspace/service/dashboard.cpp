@@ -7,14 +7,13 @@
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
 #include "userspace/service/alerts_json.h"
+#include "userspace/service/chart_data.h"
 #include "userspace/service/health_trend.h"
 
 namespace outrider {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::size_t kChartPoints = 360;
 
 struct Dataset {
   const char *label, *metric;

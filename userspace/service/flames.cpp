@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <system_error>
+#include <set>
 #include <utility>
 
+#include "userspace/base/background_thread.h"
+#include "userspace/base/moment.h"
+#include "userspace/export/flame_text.h"
 #include "userspace/service/target_spec.h"
 
 namespace outrider {
@@ -22,11 +25,11 @@ constexpr std::size_t kMostAnswers = 8;
 constexpr std::chrono::milliseconds kPreparation{2'000};
 
 FlameAnswer answer_of(FlameAnswer::State state, std::chrono::milliseconds left = {}) {
-  return {.state = state, .left = left, .graph = nullptr, .reason = {}};
+  return {.state = state, .left = left, .graph = nullptr, .time_ms = 0, .reason = {}};
 }
 
 FlameAnswer refused(const std::string& reason) {
-  return {.state = FlameAnswer::State::kRefused, .left = {}, .graph = nullptr, .reason = reason};
+  return {.state = FlameAnswer::State::kRefused, .left = {}, .graph = nullptr, .time_ms = 0, .reason = reason};
 }
 
 Result<FlameOptions> options_for(const TargetConfig& target, const FlameQuestion& question) {
@@ -51,9 +54,33 @@ std::chrono::seconds seconds_until(std::chrono::steady_clock::time_point then,
 
 void Flames::configure(const Config& config) {
   const std::lock_guard lock(mutex_);
+  if (!thread_.joinable() && !stopped_) start();
   targets_.clear();
   for (const TargetConfig& target : config.targets) targets_.emplace(target.name, target);
   std::erase_if(rests_until_, [this](const auto& rest) { return !targets_.contains(rest.first); });
+  std::set<std::string> names;
+  for (const auto& [name, target] : targets_) names.insert(name);
+  archive_.keep_only(names);
+  std::erase_if(answers_, [this](const auto& entry) { return !targets_.contains(entry.first.target); });
+}
+
+// With the lock held.
+void Flames::start() {
+  Result<std::thread> started = start_background_thread("outrider-flame", Privileges::kOfTheAgent, [this] { run(); });
+  no_thread_ = started ? std::string() : started.error().message;
+  if (started) thread_ = *std::move(started);
+}
+
+void Flames::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopped_ || next_; });
+    if (stopped_) return;
+    const auto [question, target] = *std::exchange(next_, std::nullopt);
+    lock.unlock();
+    record(question, target);
+    lock.lock();
+  }
 }
 
 // With the lock held. Why the target is not to be recorded now; empty: it may be.
@@ -68,14 +95,15 @@ std::string Flames::why_not(const TargetConfig& target, const std::string& mode,
   return fmt::format("it was just recorded: ask again in {} s", seconds_until(rest->second, now).count());
 }
 
-FlameAnswer Flames::ask(const FlameQuestion& question, const std::string& mode) {
+FlameAnswer Flames::ask(const FlameQuestion& question, const std::string& mode, Clock::time_point after) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   std::erase_if(answers_, [&](const auto& entry) {
     const auto fresh = entry.second.answer.state == FlameAnswer::State::kDone ? kFresh : kFreshFault;
     return now - entry.second.at > fresh;
   });
-  if (const auto found = answers_.find(question); found != answers_.end()) return found->second.answer;
+  const auto found = answers_.find(question);
+  if (found != answers_.end() && found->second.at > after) return found->second.answer;
   const auto left = seconds_until(done_at_, now);
   if (recording_ == question) return answer_of(FlameAnswer::State::kRecording, left);
   if (recording_) {
@@ -86,26 +114,23 @@ FlameAnswer Flames::ask(const FlameQuestion& question, const std::string& mode) 
   if (target == targets_.end()) return answer_of(FlameAnswer::State::kUnknownTarget);
   if (stopped_) return refused("the service is stopping");
   if (const std::string reason = why_not(target->second, mode, now); !reason.empty()) return refused(reason);
-  if (Status status = begin(question, target->second); !status) return refused(status.error().message);
+  if (!thread_.joinable()) return refused("the recording: " + no_thread_);
+  begin(question, target->second);
   return answer_of(FlameAnswer::State::kRecording, question.duration + kPreparation);
 }
 
 // With the lock held.
-Status Flames::begin(const FlameQuestion& question, const TargetConfig& target) {
+void Flames::begin(const FlameQuestion& question, const TargetConfig& target) {
   if (answers_.size() >= kMostAnswers) answers_.clear();
-  try {
-    work_ = std::async(std::launch::async, [this, question, target] { record(question, target); }).share();
-  } catch (const std::system_error& error) {
-    return Error{fmt::format("no thread is to be had for the recording: {}", error.what()), EAGAIN};
-  }
+  next_.emplace(question, target);
   recording_ = question;
   done_at_ = Clock::now() + question.duration + kPreparation;
-  return Ok{};
+  changed_.notify_all();
 }
 
 bool Flames::wait_until(Clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  return stopping_.wait_until(lock, deadline, [this] { return stopped_; });
+  return changed_.wait_until(lock, deadline, [this] { return stopped_; });
 }
 
 FlameAnswer Flames::recorded(const FlameQuestion& question, const TargetConfig& target) {
@@ -121,6 +146,36 @@ FlameAnswer Flames::recorded(const FlameQuestion& question, const TargetConfig& 
   return answer;
 }
 
+std::vector<KeptFlame> Flames::kept(const FlameSubject& subject) {
+  const std::lock_guard lock(mutex_);
+  return archive_.of(subject);
+}
+
+Result<KeptFlame> Flames::kept(const FlameSubject& subject, std::int64_t time_ms) {
+  const std::lock_guard lock(mutex_);
+  const KeptFlame* found = archive_.find(time_ms);
+  if (found == nullptr) {
+    return Error{fmt::format("there is no recording of {}, or no more; /api/v1/flame/recordings lists them", time_ms),
+                 ENOENT};
+  }
+  if (found->subject == subject) return *found;
+  const FlameSubject& other = found->subject;
+  return Error{
+      fmt::format("the recording of {} is another's: {} of target '{}', {}", time_ms, flame_kind_name(other.kind),
+                  other.target, other.type.empty() ? "all types" : "type '" + other.type + "'"),
+      EINVAL};
+}
+
+// With the lock held. Samples of which there are none have no shares, so there is nothing to compare with; no waits at
+// all are a finding.
+void Flames::keep(const FlameQuestion& question, FlameAnswer& answer, Clock::time_point at) {
+  if (answer.state != FlameAnswer::State::kDone) return;
+  answer.time_ms = unix_ms();
+  if (question.kind == FlameKind::kOnCpu && answer.graph->tree.total() == 0) return;
+  answer.time_ms =
+      archive_.add({.subject = question.subject(), .time_ms = answer.time_ms, .at = at, .graph = answer.graph});
+}
+
 // Whatever happens, others may be recorded after it.
 void Flames::record(const FlameQuestion& question, const TargetConfig& target) {
   const auto begin = Clock::now();
@@ -134,18 +189,19 @@ void Flames::record(const FlameQuestion& question, const TargetConfig& target) {
   recording_.reset();
   const auto end = Clock::now();
   rests_until_[question.target] = end + (end - begin);
+  keep(question, answer, end);
   answers_[question] = {std::move(answer), end};
 }
 
 void Flames::stop() {
-  std::shared_future<void> work;
+  std::thread thread;
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
-    work = std::exchange(work_, {});
+    thread = std::move(thread_);
   }
-  stopping_.notify_all();
-  if (work.valid()) work.wait();
+  changed_.notify_all();
+  if (thread.joinable()) thread.join();
 }
 
 }  // namespace outrider

@@ -70,6 +70,7 @@ AlertLine line_of(const ActiveAlert& alert) {
 Judge::Settings Judge::settings_of(const Config& config) {
   Settings settings;
   settings.alerts = config.alerts;
+  settings.channels = with_secrets(config.alerts.channels);
   settings.monitors.detector = config.enable_anomaly_detection ? config.alerts.detector : "none";
   settings.monitors.success_objective = config.availability.objective;
   settings.monitors.stalled_after_ms = config.availability.stalled_after.count();
@@ -117,7 +118,7 @@ Status Judge::begin(std::int64_t now_ms) {
 
 void Judge::apply(std::int64_t now_ms) {
   changed_ = false;
-  channels_.configure(settings_.alerts.channels, gate_.told());
+  channels_.configure(settings_.channels, gate_.told());
   channels_.hold(silenced_);
   silences_ = SilenceFile(settings_.alerts.silences);
   book_.set_rules(settings_.alerts.rules, now_ms, found_);

@@ -38,6 +38,7 @@ class Judge : public Sink {
 
   struct Settings {
     AlertsConfig alerts;
+    std::vector<WantedChannel> channels;
     MonitorOptions monitors;
     std::map<std::string, Labels> labels;  ///< by target
   };

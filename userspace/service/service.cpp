@@ -1,5 +1,6 @@
 #include "userspace/service/service.h"
 
+#include <linux/capability.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -13,17 +14,20 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "userspace/agent/signals.h"
 #include "userspace/agent/watcher.h"
 #include "userspace/base/fault_notice.h"
 #include "userspace/base/moment.h"
+#include "userspace/base/privileges.h"
 #include "userspace/config/load.h"
 #include "userspace/service/alerting.h"
 #include "userspace/service/api.h"
 #include "userspace/service/aside.h"
 #include "userspace/service/flames.h"
 #include "userspace/service/outputs.h"
+#include "userspace/service/queries.h"
 #include "userspace/service/schedule.h"
 #include "userspace/service/self_meter.h"
 #include "userspace/service/targets.h"
@@ -55,6 +59,15 @@ Result<std::unique_ptr<Store>> make_store(const StoreConfig& config) {
   return Store::make(options);
 }
 
+// What the unit grants, and for the reasons that it gives: all that it takes to find targets that come, to attach to
+// them and to read them. Given up before anything is loaded, so that whatever starts here also starts there.
+std::vector<int> needed_capabilities(const Features& features) {
+  std::vector<int> needed = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE};
+  // A perf event that is a uprobe takes it.
+  if (!features.uprobe_multi) needed.push_back(CAP_SYS_ADMIN);
+  return needed;
+}
+
 void log_lines(const std::string& text) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -78,10 +91,10 @@ class Service {
       : options_(std::move(options)),
         watcher_(std::move(watcher)),
         store_(std::move(store)),
-        targets_(*watcher_, schedule_, store_.get()),
+        targets_(*watcher_, schedule_, store_.get(), queries_),
         alerting_(store_),
-        api_(store_.get(), alerting_.board(), flames_),
-        web_([this](const HttpRequest& request) { return api_.handle(request); }, Api::reads_store) {}
+        api_(store_.get(), alerting_.board(), flames_, queries_),
+        web_([this](const HttpRequest& request) { return api_.handle(request); }, Api::takes_long) {}
 
   void apply(const Config& config);
   void run(const Signals& signals);
@@ -99,6 +112,7 @@ class Service {
   std::unique_ptr<Watcher> watcher_;
   std::shared_ptr<Store> store_;  // null: switched off
   Schedule schedule_;
+  Queries queries_;
   Targets targets_;
   Outputs outputs_;
   Alerting alerting_;
@@ -121,6 +135,7 @@ void Service::apply(const Config& config) {
   config_ = config;
   api_.configure(config);
   flames_.configure(config);
+  queries_.configure(config);
   web_.configure(config.http);
   outputs_.configure(config);
   alerting_.configure(config);
@@ -172,8 +187,8 @@ void Service::publish() {
   report->time_ms = unix_ms();
   targets_.add_snapshots(*report);
   report->agent = figures();
-  api_.publish(report);
-  web_.publish([this](const std::string& stream) { return api_.event_for(stream); });
+  // The report before has thousands of parts with many types. The server's thread frees it, while this one is to sleep.
+  web_.publish([this, before = api_.publish(report)](const std::string& stream) { return api_.event_for(stream); });
   alerting_.add(report);
   outputs_.add(std::move(report));
 }
@@ -248,6 +263,7 @@ Status run_service(const ServiceOptions& options) {
   const Signals signals({SIGINT, SIGTERM, SIGHUP});
   const Features features = probe_features();
   if (Status status = check_features(features); !status) return Error{status.error().message};
+  if (Status status = keep_capabilities(needed_capabilities(features)); !status) return Error{status.error().message};
   Result<std::unique_ptr<Watcher>> watcher = Watcher::make(features, true);
   if (!watcher) return Error{watcher.error().message};
   std::unique_ptr<Store> store;

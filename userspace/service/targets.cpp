@@ -90,6 +90,7 @@ void Targets::configure(const Config& config) {
   }
   targets_ = std::move(wanted);
   watcher_.set_health(config.health.thresholds);
+  watcher_.set_in_flight_after(config.in_flight_after);
   for (Target& target : targets_) {
     if (!target.watched && !target.gone) attach(target);
   }
@@ -143,6 +144,8 @@ void Targets::attach(Target& target) {
   wanted.max_overhead_percent = target.config.max_overhead_percent;
   wanted.interval = target.interval;
   wanted.health = config_.health.thresholds;
+  wanted.query_text = target.config.query_text != "off";
+  wanted.in_flight_after = config_.in_flight_after;
   const Result<std::uint32_t> added = watcher_.add(wanted);
   if (!added) return refuse(added.error());
   target.watched = *added;
@@ -189,6 +192,7 @@ void Targets::note(Target& target, Reading& reading) {
   target.tracker.observe(observation_of(reading.snapshot, reading.running));
   reading.snapshot.availability = target.tracker.current(reading.snapshot.timestamp_ms);
   keep(target, reading);
+  keep_queries(target, reading);
   target.newest = std::make_shared<const Snapshot>(std::move(reading.snapshot));
   target.fresh = true;
 }
@@ -198,6 +202,20 @@ void Targets::keep(const Target& target, const Reading& reading) {
   Point point = make_point(reading.snapshot, reading.interval, config_.store.tiers.front().step.count());
   add_availability(point, reading.snapshot.availability->state, point.seconds);
   store_->add(target.config.name, std::move(point));
+}
+
+// Literals go before anything is kept.
+void Targets::keep_queries(const Target& target, Reading& reading) {
+  if (target.config.query_text != "raw") {  // none at all if it is "off": the kernel reads none then
+    for (SlowQuery& query : reading.slow) query.text = shown_query_text(query.text);
+    if (reading.in_flight) {
+      for (InFlightQuery& query : *reading.in_flight) query.text = shown_query_text(query.text);
+    }
+  }
+  queries_.add({.target = target.config.name,
+                .time_ms = reading.snapshot.timestamp_ms,
+                .slow = std::move(reading.slow),
+                .in_flight = std::move(reading.in_flight)});
 }
 
 void Targets::observe_unwatched() {

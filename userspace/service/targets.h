@@ -1,5 +1,5 @@
 // The targets of the configuration: attaches them, tries again where that failed, reads those that are due, judges
-// their availability and hands their points to the store. Borrowed watcher, schedule and store must outlive it. Not
+// their availability and hands on their points and their slow queries. All that it borrows must outlive it. Not
 // thread-safe: it belongs to the thread that samples.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "userspace/config/config.h"
 #include "userspace/model/availability.h"
 #include "userspace/model/report.h"
+#include "userspace/service/queries.h"
 #include "userspace/service/schedule.h"
 #include "userspace/store/store.h"
 
@@ -24,7 +25,8 @@ namespace outrider {
 class Targets {
  public:
   /// `store` may be null.
-  Targets(Watcher& watcher, Schedule& schedule, Store* store) : watcher_(watcher), schedule_(schedule), store_(store) {}
+  Targets(Watcher& watcher, Schedule& schedule, Store* store, Queries& queries)
+      : watcher_(watcher), schedule_(schedule), store_(store), queries_(queries) {}
 
   /// Brings what is watched in line with `config`. Targets that did not change (other labels are no change) keep their
   /// probes and totals; one that cannot be attached is listed with the reason, and tried again unless it is a PID that
@@ -73,12 +75,14 @@ class Targets {
   void take_over(Target& target, Target& old);
   void note(Target& target, Reading& reading);
   void keep(const Target& target, const Reading& reading);
+  void keep_queries(const Target& target, Reading& reading);
   void observe_unwatched();
   [[nodiscard]] static bool same_watch(const Target& a, const Target& b);
 
   Watcher& watcher_;
   Schedule& schedule_;
   Store* store_;
+  Queries& queries_;
   Config config_;
   std::list<Target> targets_;  ///< in the order of the configuration
   FaultNotice fault_;

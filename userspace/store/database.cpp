@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "userspace/base/privileges.h"
+
 namespace outrider {
 namespace {
 
@@ -27,7 +29,7 @@ std::string message_of(sqlite3* handle) {
   const int system = sqlite3_system_errno(handle);
   const bool of_system = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
   if (!of_system || system == 0) return sqlite3_errmsg(handle);
-  return fmt::format("{} ({})", sqlite3_errmsg(handle), std::strerror(system));
+  return fmt::format("{} ({}{})", sqlite3_errmsg(handle), std::strerror(system), advice_on_refusal(system));
 }
 
 }  // namespace

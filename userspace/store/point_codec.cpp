@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace outrider {
 namespace {
@@ -169,7 +170,9 @@ bool decode_head(std::string_view bytes, const NameOf& name_of, Point& point, bo
        {&point.seconds, &point.watched_seconds, &point.up_seconds, &point.stalled_seconds, &point.down_seconds}) {
     *value = in.get_double();
   }
-  point.peak_concurrent = static_cast<std::int64_t>(in.get()) - 1;
+  const std::uint64_t peak = in.get();  // and one, so that none is 0
+  if (peak > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return false;
+  point.peak_concurrent = static_cast<std::int64_t>(peak) - 1;
   for (std::uint64_t* value : {&point.cache_hits, &point.cache_misses, &point.losses}) *value = in.get();
   get_sums(in, point.total);
   if (histogram) get_histogram(in, point.total.histogram);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "userspace/base/fd.h"
+#include "userspace/base/privileges.h"
 
 namespace outrider {
 namespace {
@@ -42,7 +43,10 @@ std::int64_t size_of(const std::string& file) {
 }
 
 // Neither SQLite's nor errno's numbers: EAGAIN is SQLITE_CORRUPT.
-Error system_error(const std::string& context) { return Error{Error::from_errno(errno, context).message}; }
+Error system_error(const std::string& context) {
+  const int code = errno;
+  return Error{Error::from_errno(code, context).message + advice_on_refusal(code)};
+}
 
 /// Whether the file is a store that this program may use; 0 if it has nothing in it yet.
 Result<std::int64_t> check_version(const Database& database, const std::string& path) {

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "userspace/base/background_thread.h"
 #include "userspace/base/moment.h"
 #include "userspace/store/schema.h"
 
@@ -37,7 +38,10 @@ Result<std::unique_ptr<Store>> Store::make(StoreOptions options) {
     ++store->counters_.failed_writes;
   }
   store->counters_.file_bytes = file_bytes(store->options_.path);
-  store->thread_ = std::thread(&Store::run, store.get());
+  Result<std::thread> thread =
+      start_background_thread("outrider-store", Privileges::kNone, [running = store.get()] { running->run(); });
+  if (!thread) return Error{"the history: " + thread.error().message, thread.error().code};
+  store->thread_ = *std::move(thread);
   return store;
 }
 

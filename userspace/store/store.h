@@ -28,7 +28,7 @@ class Store {
  public:
   /// Starts the thread. A file that cannot be opened or written now is no error here: it is counted and tried again.
   /// Errors: options that contradict each other, or a file that is not to be written: of a newer version, of another
-  /// program, or of other steps.
+  /// program, or of other steps; no thread to be had.
   static Result<std::unique_ptr<Store>> make(StoreOptions options);
   /// For another process, or for long queries next to a running store.
   static Result<StoreReader> open_read_only(const StoreOptions& options) { return StoreReader::open(options); }

@@ -187,6 +187,21 @@ std::optional<CodeName> Symbolizer::user(pid_t pid, std::uint64_t address, bool 
   return name_at(image, offset);
 }
 
+NamedStack name_user_stack(Symbolizer& symbolizer, pid_t pid, const std::vector<std::uint64_t>& addresses, bool whole) {
+  NamedStack stack;
+  stack.names.reserve(addresses.size());
+  for (const std::uint64_t address : addresses) {
+    auto code = symbolizer.user(pid, address, !stack.names.empty());
+    if (!code) return stack;
+    stack.names.push_back(std::move(code->name));
+    // Not the innermost: that is a thread which is just being started from here.
+    stack.whole = code->outermost && stack.names.size() > 1;
+    if (stack.whole) return stack;
+  }
+  stack.whole = whole;
+  return stack;
+}
+
 std::string Symbolizer::kernel(std::uint64_t address) {
   if (!kernel_) kernel_ = KernelSymbols::read(options_.procfs + "/kallsyms");
   const std::string_view name = kernel_->find(address);

@@ -87,6 +87,16 @@ class Symbolizer {
   std::optional<KernelSymbols> kernel_;
 };
 
+/// A user stack with names.
+struct NamedStack {
+  std::vector<std::string> names;  ///< innermost first
+  bool whole = false;              ///< up to the outermost frame
+};
+
+/// Names the frames of a stack, innermost first, up to the outermost one or to the first address that cannot be one.
+/// `whole`: what was told of the stack before its names were known.
+NamedStack name_user_stack(Symbolizer& symbolizer, pid_t pid, const std::vector<std::uint64_t>& addresses, bool whole);
+
 /// The function's name as people write it; text that is no mangled name comes back as it is.
 std::string demangle(std::string_view name);
 

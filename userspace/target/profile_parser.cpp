@@ -326,6 +326,13 @@ void read_detect(Reader& reader, const toml::table& root, Profile& profile) {
   }
 }
 
+void read_dialect(Reader& reader, const toml::table& root, Profile& profile) {
+  const std::string word = reader.text(root, "sql_dialect", false);
+  profile.postgresql_texts = word == "postgresql";
+  if (word.empty() || profile.postgresql_texts) return;
+  reader.fault(root.get("sql_dialect")->source(), "sql_dialect", R"(expected "postgresql", or nothing)");
+}
+
 void read_threads(Reader& reader, const toml::table& root, Profile& profile) {
   const std::string word = reader.text(root, "threads", false);
   if (word == "id") profile.threads = QueryKey::kId;
@@ -358,8 +365,8 @@ void read_probes(Reader& reader, const toml::table& root, Profile& profile) {
 Result<Profile> parse_profile(std::string_view text, const std::string& source) try {
   const toml::table root = toml::parse(text, source);
   Reader reader(source);
-  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "detect", "probe",
-                           "wait_word"});
+  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "sql_dialect",
+                           "detect", "probe", "wait_word"});
   Profile profile;
   profile.source = source;
   profile.name = reader.text(root, "name", true);
@@ -368,6 +375,7 @@ Result<Profile> parse_profile(std::string_view text, const std::string& source) 
   profile.forks = reader.flag(root, "forks");
   profile.c_return_probes_ok = reader.flag(root, "c_return_probes_ok");
   read_threads(reader, root, profile);
+  read_dialect(reader, root, profile);
   read_detect(reader, root, profile);
   read_probes(reader, root, profile);
   read_wait_word(reader, root, profile);

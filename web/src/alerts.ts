@@ -1,6 +1,7 @@
 // The alerts page: what fires and what is pending, and why; what lately began and ended; how the channels do.
 import type { Alerts, Channel, Notice } from "./api";
 import { h, setText, type Child } from "./dom";
+import { foldingTable } from "./folding_table";
 import * as format from "./format";
 
 const UNITS: [RegExp, (value: format.Maybe) => string][] = [
@@ -27,15 +28,6 @@ function why(notice: Notice): HTMLElement {
   const lines = [notice.text, notice.cause && !notice.text.includes(notice.cause) ? `Moved most: ${notice.cause}` : "", notice.annotation];
   if (notice.state === "pending") lines.push("In breach, but not yet for as long as its rule says");
   return h("div", {}, ...lines.filter((line) => line !== "").map((line) => h("p", {}, line)));
-}
-
-function table(caption: string, heads: string[], rows: Child[][]): HTMLElement {
-  // The roles are said, because a phone shows the rows as blocks, and a table that is none is not read as one.
-  const body = rows.map((cells) => h("tr", { role: "row" }, ...cells.map((cell, i) => h("td", { role: "cell", "data-head": heads[i] }, cell))));
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    h("table", { role: "table" }, h("caption", {}, caption),
-      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...heads.map((head) => h("th", { scope: "col", role: "columnheader" }, head)))),
-      h("tbody", { role: "rowgroup" }, ...body)));
 }
 
 const what = (notice: Notice): string => notice.name + (notice.type ? ` (${notice.type})` : "");
@@ -81,9 +73,9 @@ export class AlertsPage {
     const firing = alerts.alerts.filter((each) => each.state === "firing").length;
     setText(this.note, alerts.alerts.length ? `${firing} firing, ${alerts.alerts.length - firing} pending` : "Nothing fires and nothing is pending");
     const parts: HTMLElement[] = [];
-    if (alerts.alerts.length) parts.push(table("Now", ["state", "severity", "alert", "target", "value", "against", "since", "why"], alerts.alerts.map((each) => activeRow(withWords(each, alerts.recent)))));
-    if (alerts.recent.length) parts.push(table("Lately", ["at", "event", "severity", "alert", "target", "value", "why"], alerts.recent.map(recentRow)));
-    if (alerts.channels.length) parts.push(table("Channels", ["channel", "state", "sent", "queued", "failed", "dropped", "last error"], alerts.channels.map(channelRow)));
+    if (alerts.alerts.length) parts.push(foldingTable("Now", ["state", "severity", "alert", "target", "value", "against", "since", "why"], alerts.alerts.map((each) => activeRow(withWords(each, alerts.recent)))));
+    if (alerts.recent.length) parts.push(foldingTable("Lately", ["at", "event", "severity", "alert", "target", "value", "why"], alerts.recent.map(recentRow)));
+    if (alerts.channels.length) parts.push(foldingTable("Channels", ["channel", "state", "sent", "queued", "failed", "dropped", "last error"], alerts.channels.map(channelRow)));
     this.tables.replaceChildren(...parts);
   }
 }

@@ -92,6 +92,8 @@ export interface Charts {
   metrics: Record<string, { unit: string; of_type: boolean }>;
   columns: Record<string, Maybe[]>;
   heat_map: { lower_seconds: number[]; columns: (number[] | null)[] };
+  /** When the target was started anew, Unix ms. */
+  restarts: number[];
   health_trend: { direction: string; change: Maybe; significant: boolean };
 }
 
@@ -120,6 +122,45 @@ export interface TypeTable {
   types: TypeRow[];
 }
 
+/** A query that is done or not; `waits` are named as in a snapshot (`lock_seconds`), null where they were not followed. */
+interface OneQuery {
+  type: string;
+  start: string;
+  start_ms: number;
+  process: number;
+  /** null: it may change threads. */
+  thread: number | null;
+  waits: Waits | null;
+  text: string | null;
+}
+
+export interface EndedQuery extends OneQuery {
+  duration_seconds: number;
+  failed: boolean;
+}
+
+export interface HangingQuery extends OneQuery {
+  seconds: number;
+  state: "running" | "run_queue" | "waiting" | null;
+  /** That the thread has been in this state. */
+  state_seconds: number | null;
+  wait: string | null;
+  /** The outermost frame first. */
+  stack: string[] | null;
+  stack_missing: string | null;
+}
+
+export interface Queries {
+  target: string;
+  slow_of_seconds: number;
+  in_flight_after_seconds: number;
+  text: "off" | "normalised" | "raw";
+  slow: EndedQuery[];
+  /** null: `in_flight_missing` says why it is not known. */
+  in_flight: HangingQuery[] | null;
+  in_flight_missing: string | null;
+}
+
 export interface Channel {
   name: string;
   sent: number;
@@ -136,15 +177,22 @@ export interface Alerts {
   channels: Channel[];
 }
 
-export interface FlameNode { name: string; value: number; children?: FlameNode[] }
+/** `before`: its value in the recording that is compared with, scaled to be comparable. */
+export interface FlameNode { name: string; value: number; before?: number; children?: FlameNode[] }
 
 export interface Flame {
   kind: string;
   unit: string;
+  time: number;
   seconds: number;
   total: number;
   broken_share: Maybe;
+  before?: { time: number; seconds: number; total: number; gone_share: number } | null;
   flame: FlameNode;
+}
+
+export interface FlameRecordings {
+  recordings: { time: number; seconds: number; stacks: number; total: number }[];
 }
 
 /** The first answer of a question that takes time: ask again. */
@@ -153,9 +201,9 @@ export interface Recording {
   seconds_left: number;
 }
 
-/** An answer that is none: the status (0: nothing answered at all) and the reason in words. */
+/** An answer that is none: the status (0: nothing answered at all), the reason in words, and for some a code. */
 export class Refusal extends Error {
-  constructor(readonly status: number, reason: string) {
+  constructor(readonly status: number, reason: string, readonly code = "") {
     super(reason);
   }
 }
@@ -195,9 +243,9 @@ export async function get<T>(path: string, parameters: Parameters = {}, signal?:
     signal?.removeEventListener("abort", end);
   }
   if (response.ok) return JSON.parse(text) as T;
-  let reason = text.trim();
+  let refusal: { error: string; code?: string } = { error: text.trim() };
   try {
-    reason = (JSON.parse(text) as { error: string }).error;
+    refusal = JSON.parse(text) as typeof refusal;
   } catch { /* not every refusal is JSON */ }
-  throw new Refusal(response.status, reason);
+  throw new Refusal(response.status, refusal.error, refusal.code);
 }

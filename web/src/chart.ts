@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 import { h, setHidden, setText, themeColor } from "./dom";
 import { clock, moment, type Maybe } from "./format";
+import { drawMarks, type Mark } from "./mark_signs";
 
 export interface Line {
   key: string;
@@ -28,14 +29,13 @@ export interface ChartSpec {
   plain?: boolean;
 }
 
-/** A stretch that is marked in every chart. */
-export interface Mark { from: number; to: number; kind: "incident" | "down" | "stalled"; label: string }
-
 export interface ChartEvents {
   zoom(fromMs: number, toMs: number): void;
   reset(): void;
 }
 
+/** How near the cursor has to be for a mark to be named, in pixels. */
+const NEAR_PIXELS = 6;
 const HEIGHT = 190;
 const NARROW_HEIGHT = 160;
 
@@ -67,7 +67,7 @@ export class TimeChart {
   constructor(readonly spec: ChartSpec, private readonly events: ChartEvents) {
     this.heading = h("figcaption", {}, h("h3", {}, spec.title), this.when);
     this.legend.hidden = !!spec.plain;
-    this.root = h("figure", { class: "chart", "data-chart": spec.id, tabindex: 0, "aria-label": spec.title },
+    this.root = h("figure", { class: "chart", "data-chart": spec.id, tabindex: 0, "aria-label": spec.title, "aria-describedby": "marks" },
       this.heading, this.legend, this.place, this.empty);
     new ResizeObserver(() => this.resize()).observe(this.place);
     new IntersectionObserver((seen) => {
@@ -171,11 +171,13 @@ export class TimeChart {
   private toggle(key: string, button: HTMLElement): void {
     if (!this.hidden.delete(key)) this.hidden.add(key);
     button.setAttribute("aria-pressed", String(!this.hidden.has(key)));
-    const index = this.lines.findIndex((line) => line.key === key);
-    if (this.spec.stacked) this.data = [this.data[0]!, ...this.shaped(this.lines, this.raw)] as uPlot.AlignedData;
-    else this.plot?.setSeries(index + 1, { show: !this.hidden.has(key) });
-    this.dirty = true;
-    this.draw();
+    if (this.spec.stacked) {
+      this.data = [this.data[0]!, ...this.shaped(this.lines, this.raw)] as uPlot.AlignedData;
+      this.paint();
+    } else { // which draws
+      this.plot?.setSeries(this.lines.findIndex((line) => line.key === key) + 1, { show: !this.hidden.has(key) });
+    }
+    this.tell();
   }
 
   private tellValues(index: number | null): void {
@@ -183,11 +185,21 @@ export class TimeChart {
     const at = index ?? times.length - 1;
     const time = times[at];
     const label = time === undefined ? "" : index === null ? `at ${clock(time * 1000)}` : moment(time * 1000);
-    setText(this.when, this.legendText && this.plot ? this.legendText(this.plot, index) : label);
+    const said = this.legendText && this.plot ? this.legendText(this.plot, index) : label;
+    setText(this.when, [said, ...this.marksNear()].join("; "));
     this.raw.forEach((column, i) => {
       const value = this.values[i];
       if (value) setText(value, this.spec.format(column[at] ?? null));
     });
+  }
+
+  /** What the marks under the cursor are called. */
+  private marksNear(): string[] {
+    const left = this.plot?.cursor.left ?? -1;
+    if (!this.plot || left < 0) return [];
+    const from = this.plot.posToVal(left - NEAR_PIXELS, "x") * 1000;
+    const to = this.plot.posToVal(left + NEAR_PIXELS, "x") * 1000;
+    return this.marks.filter((mark) => mark.to >= from && mark.from <= to).map((mark) => mark.label);
   }
 
   private build(): void {
@@ -211,7 +223,7 @@ export class TimeChart {
         y: { range: (_, min, max) => this.limits(min, max), distr: spec.log ? 3 : 1, log: 10 },
       },
       axes: [
-        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: 70, size: 30 },
+        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: 60, size: 30 },
         {
           stroke: ink, grid, ticks: grid, font, space: 32, size: (_, texts) => axisWidth(texts),
           values: (_, splits) => splits.map((s) => (s === null ? "" : spec.format(s))),
@@ -220,7 +232,7 @@ export class TimeChart {
       ],
       series: [{}, ...this.lines.map((line) => this.seriesOf(line))],
       hooks: {
-        drawClear: [(plot) => { this.drawMarks(plot); }],
+        drawClear: [(plot) => { drawMarks(plot, this.marks, this.range); }],
         drawAxes: [(plot) => { this.under?.(plot); }],
         setCursor: [(plot) => this.tellValues(plot.cursor.idx ?? null)],
         setSelect: [(plot) => this.select(plot)],
@@ -257,23 +269,6 @@ export class TimeChart {
     const to = plot.posToVal(left + width, "x") * 1000;
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     this.events.zoom(from, to);
-  }
-
-  private drawMarks(plot: uPlot): void {
-    const { ctx, bbox } = plot;
-    ctx.save();
-    for (const mark of this.marks) {
-      const from = Math.max(mark.from / 1000, this.range[0]);
-      const to = Math.min(mark.to / 1000, this.range[1]);
-      if (to < from) continue;
-      const left = plot.valToPos(from, "x", true);
-      const width = Math.max(plot.valToPos(to, "x", true) - left, 2 * devicePixelRatio);
-      ctx.fillStyle = themeColor(`--mark-${mark.kind}`);
-      ctx.fillRect(left, bbox.top, width, bbox.height);
-      ctx.fillStyle = themeColor(`--edge-${mark.kind}`);
-      ctx.fillRect(left, bbox.top - 4 * devicePixelRatio, width, 3 * devicePixelRatio);
-    }
-    ctx.restore();
   }
 }
 

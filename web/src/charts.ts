@@ -1,27 +1,20 @@
 // All charts: which there are, what each draws, and the one span of time that they share.
 import type { Charts } from "./api";
-import { TimeChart, type ChartEvents, type ChartSpec, type Line, type Mark } from "./chart";
+import { TimeChart, type ChartEvents, type ChartSpec, type Line } from "./chart";
 import { forgetThemeColors, h } from "./dom";
 import * as format from "./format";
 import type { Maybe } from "./format";
 import { HeatMap } from "./heat";
-import { WAITS, type Drawn, type Series } from "./series";
+import type { Mark } from "./mark_signs";
+import { MarkList } from "./marks";
+import type { Drawn, Series } from "./series";
+import { waitColor, WAIT_LABELS, WAITS } from "./waits";
 
 interface Definition {
   spec: ChartSpec;
   lines: Line[];
   /** It has no figures of a single type. */
   wholeTarget?: boolean;
-}
-
-export const WAIT_LABELS: Record<string, string> = {
-  cpu: "on CPU", run_queue: "waiting for a CPU", disk: "disk", page_fault: "page fault", lock: "lock", sync: "sync",
-  network: "network", poll: "poll", sleep: "sleep", ipc: "ipc", io_uring: "io_uring", other: "other",
-  unattributed: "not known",
-};
-
-export function waitColor(name: string): string {
-  return `--wait-${name.replace("_", "-")}`;
 }
 
 const line = (key: string, label: string, color: string, more: Partial<Line> = {}): Line => ({ key, label, color, ...more });
@@ -100,7 +93,9 @@ function waitColumns(drawn: Drawn): { lines: Line[]; columns: Maybe[][] } {
 }
 
 export class ChartBoard {
-  readonly root = h("div", { class: "charts" });
+  private readonly list = new MarkList();
+  private readonly grid = h("div", { class: "charts" });
+  readonly root = h("section", { class: "board", "aria-label": "Charts" }, this.list.root, this.grid);
   private readonly charts: { definition: Definition; chart: TimeChart }[];
   private readonly waits: TimeChart;
   private readonly heatChart: TimeChart;
@@ -112,7 +107,7 @@ export class ChartBoard {
     this.heatChart = new TimeChart(HEAT_SPEC, events);
     this.heat = new HeatMap(this.heatChart);
     const [response, ...others] = this.charts.map((each) => each.chart);
-    this.root.append(response!.root, this.waits.root, this.heatChart.root, ...others.map((chart) => chart.root));
+    this.grid.append(response!.root, this.waits.root, this.heatChart.root, ...others.map((chart) => chart.root));
   }
 
   private everyChart(): TimeChart[] {
@@ -138,7 +133,9 @@ export class ChartBoard {
     this.heatChart.tell();
   }
 
-  mark(marks: Mark[]): void {
+  /** For the next drawing; `range` in Unix seconds. */
+  mark(marks: Mark[], range: [number, number]): void {
+    this.list.set(marks, range);
     for (const chart of this.everyChart()) chart.marks = marks;
   }
 

@@ -22,6 +22,7 @@ export class DataPage {
       ["History, CSV", address("/api/v1/history", { ...of, metric: METRICS, format: "csv" }), "the same, for a spreadsheet"],
       ["Charts", address("/api/v1/charts", of), "the columns and the heat map that the charts are drawn from"],
       ["Query types", address("/api/v1/types", { target, ...span }), "the table, and the same window before"],
+      ["Single queries", address("/api/v1/queries", { target, type: view.type }), "those in flight for long, with their stacks, and the slowest that ended"],
       ["Trends", address("/api/v1/trends", { target }), "what changed, and whether it is more than noise"],
       ["Alerts", address("/api/v1/alerts", { target }), "what is pending, fires, and lately did"],
       ["Targets", "/api/v1/targets", "what is watched, and what could not be"],

@@ -7,7 +7,8 @@ import { h, setHidden, setText } from "./dom";
 import { FlamePanel } from "./flame";
 import { moment } from "./format";
 import { Live, type Status } from "./live";
-import { incidents, outages } from "./marks";
+import { incidents, outages, restarts } from "./marks";
+import { QueriesPanel } from "./queries";
 import { Series } from "./series";
 import { Summary } from "./summary";
 import { TypesTable } from "./table";
@@ -27,6 +28,7 @@ class App {
   private readonly toolbar = new Toolbar(() => this.now());
   private readonly board = new ChartBoard({ zoom: (from, to) => this.toolbar.zoomTo(from, to), reset: () => this.toolbar.toNow() });
   private readonly table = new TypesTable((type) => setView({ type }));
+  private readonly queries = new QueriesPanel();
   private readonly flames = new FlamePanel();
   private readonly alertsPage = new AlertsPage();
   private readonly dataPage = new DataPage();
@@ -34,7 +36,7 @@ class App {
   private readonly status = h("span", { id: "connection", role: "status" });
   private readonly banner = h("p", { id: "banner", role: "alert", hidden: true });
   private readonly tabs = PAGES.map(([page, name]) => h("a", { href: "#", "data-page": page }, name));
-  private readonly overview = h("main", { id: "overview" }, this.summary.root, this.toolbar.root, this.board.root, this.table.root, this.flames.root);
+  private readonly overview = h("main", { id: "overview" }, this.summary.root, this.toolbar.root, this.board.root, this.table.root, this.queries.root, this.flames.root);
   private readonly live = new Live((event) => this.onEvent(event), (status, reason) => this.onStatus(status, reason));
   private last: LiveEvent | null = null;
   private alerts: Alerts | null = null;
@@ -53,6 +55,7 @@ class App {
     });
     document.addEventListener("visibilitychange", () => {
       this.live.visibilityChanged();
+      this.showQueries();
       if (!document.hidden) this.reload();
     });
     onView((next, before) => this.onView(next, before));
@@ -158,9 +161,15 @@ class App {
       else tab.removeAttribute("aria-current");
     }
     this.table.select(current.type);
+    this.showQueries();
     this.flames.show(current.target, current.type);
     this.toolbar.update(this.note());
     if (current.page === "data") this.dataPage.show(current);
+  }
+
+  private showQueries(): void {
+    const { target, type, page } = view();
+    this.queries.show(target, type, page === "overview" && !document.hidden);
   }
 
   /** What of the window there is no history of. */
@@ -177,7 +186,7 @@ class App {
   private draw(): void {
     const { span, type } = view();
     const range = this.range();
-    this.board.mark([...outages(this.series), ...incidents(this.alerts, this.now())]);
+    this.board.mark([...outages(this.series), ...incidents(this.alerts, this.now()), ...restarts(this.series)], range);
     this.board.draw(this.series, range, span.live, type);
   }
 
@@ -188,21 +197,22 @@ class App {
     void this.loadAll(this.asked.signal);
   }
 
-  private async loadAll(signal: AbortSignal): Promise<void> {
+  /** `again`: what is on the screen is of the same question, and events draw what is new. */
+  private async loadAll(signal: AbortSignal, again = false): Promise<void> {
     clearTimeout(this.timer);
     const { page, span, target } = view();
     if (target === "") return; // nothing is watched, so there is nothing to ask for
     if (page === "alerts" || !this.alerts) await this.loadAlerts();
     if (page === "overview" && !document.hidden) {
-      await this.loadCharts(signal);
+      await this.loadCharts(signal, again);
       await this.loadTypes(signal);
     }
     if (signal.aborted || !span.live) return;
     const step = (this.series.charts?.step_seconds ?? 1) * 1000;
-    this.timer = window.setTimeout(() => void this.loadAll(signal), Math.min(Math.max(step, SOONEST_MS), LATEST_MS));
+    this.timer = window.setTimeout(() => void this.loadAll(signal, true), Math.min(Math.max(step, SOONEST_MS), LATEST_MS));
   }
 
-  private async loadCharts(signal: AbortSignal): Promise<void> {
+  private async loadCharts(signal: AbortSignal, again: boolean): Promise<void> {
     const { target, type, span } = view();
     try {
       const charts = await get<Charts>("/api/v1/charts", { target, type, ...spanParameters(span) }, signal);
@@ -215,7 +225,7 @@ class App {
       this.refusal = error instanceof Refusal ? error.message : "the history could not be read";
     }
     this.toolbar.update(this.note());
-    this.draw();
+    if (!again) this.draw();
     this.board.drawHeat(this.series.charts, this.range());
   }
 

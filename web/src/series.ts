@@ -1,11 +1,7 @@
 // The columns that the charts draw: history, and behind it the events that came since it was asked for.
 import type { Charts, LiveEvent, TypeFigures, Waits } from "./api";
 import type { Maybe } from "./format";
-
-export const WAITS = [
-  "cpu", "run_queue", "disk", "page_fault", "lock", "sync", "network", "poll", "sleep", "ipc", "io_uring", "other",
-  "unattributed",
-] as const;
+import { byClass, sharesOf, WAITS } from "./waits";
 
 type Row = Record<string, Maybe>;
 interface Live { ms: number; row: Row }
@@ -25,8 +21,8 @@ const LONGEST_TAIL = 400;
 const SET_BACK_MS = 2_000;
 
 function shares(waits: Waits | null, row: Row): void {
-  const all = waits ? Object.values(waits).reduce((sum, each) => sum + each, 0) : 0;
-  for (const name of WAITS) row[`waits.${name}_share`] = waits && all > 0 ? (waits[`${name}_seconds`] ?? 0) / all : null;
+  const parts = sharesOf(byClass(waits));
+  for (const name of WAITS) row[`waits.${name}_share`] = parts ? parts[name] ?? 0 : null;
 }
 
 function queryRow(event: LiveEvent, row: Row): void {

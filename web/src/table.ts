@@ -1,11 +1,10 @@
 // The table of query types: sortable by every column, a click filters the charts. At most so many rows are drawn at a
 // time; the box above finds the others.
 import type { TypeRow, TypeTable } from "./api";
-import { waitColor, WAIT_LABELS } from "./charts";
 import { h, setText } from "./dom";
 import * as format from "./format";
 import { clock, moment } from "./format";
-import { WAITS } from "./series";
+import { waitBar } from "./wait_bar";
 
 const MOST_ROWS = 200;
 
@@ -37,20 +36,6 @@ function growthCell(row: TypeRow): HTMLElement {
   return h("span", { class: `growth ${level}`, title }, arrow + text);
 }
 
-function waitBar(row: TypeRow): HTMLElement {
-  const waits = WAITS.filter((name) => (row.waits?.[name] ?? 0) > 0.002).map((name) => [name, row.waits![name]!] as const);
-  if (!waits.length) return h("span", {}, format.NONE);
-  const [top, share] = [...waits].sort((a, b) => b[1] - a[1])[0]!;
-  const all = waits.map(([name, part]) => `${WAIT_LABELS[name]} ${format.ratio(part)}`).join(", ");
-  const bar = h("span", { class: "waitbar", "aria-hidden": "true" }, ...waits.map(([name, part]) => {
-    const piece = h("span", {});
-    piece.style.setProperty("--share", String(part));
-    piece.style.setProperty("--color", `var(${waitColor(name)})`);
-    return piece;
-  }));
-  return h("span", { class: "waits", title: all }, bar, h("span", { class: "top" }, `${WAIT_LABELS[top]} ${Math.round(share * 100)} %`));
-}
-
 const COLUMNS: Column[] = [
   numeric("queries_per_second", "count/s", "Queries a second", (value) => format.count(value)),
   numeric("share", "share", "Share of all queries' time. A query inside another one counts in both, so that the sum may exceed 100 %", format.ratio),
@@ -59,7 +44,7 @@ const COLUMNS: Column[] = [
   numeric("p99_response_time_seconds", "p99", "99 % were faster", format.seconds),
   numeric("error_rate", "errors", "Share of failed queries", format.ratio),
   numeric("cache_hit_rate", "hit rate", "Cache hit rate", format.ratio),
-  { id: "waits", title: "where the time goes", hint: "Sorted by the share on CPU", value: (row) => row.waits?.["cpu"] ?? null, cell: waitBar },
+  { id: "waits", title: "where the time goes", hint: "Sorted by the share on CPU", value: (row) => row.waits?.["cpu"] ?? null, cell: (row) => waitBar(row.waits) },
   { id: "change", title: "p95 change", hint: "p95 against the same window before", value: growth, cell: growthCell },
 ];
 

@@ -89,18 +89,20 @@ OUTRIDER_FN_ uint64_t outrider_now_ns(void) {
 }
 
 /* The parts that run only while somebody watches, or for an engine's own record; out of line, to keep them out of the
- * engine's hot code. `slot` as in thread_state.h. */
-OUTRIDER_OUTLINE_FN_ void outrider_query_start_(struct outrider_query *q, const char *type, const uintptr_t *slot) {
+ * engine's hot code. `end` and `caller` as in thread_state.h. */
+OUTRIDER_OUTLINE_FN_ void outrider_query_start_(struct outrider_query *q, const char *type, const void *end,
+                                                uintptr_t caller) {
   q->type = type;
   q->id = q->depth = q->duration_ns = 0;
 #if OUTRIDER_PROBES_AVAILABLE
   if (q->flags & OUTRIDER_ARMED) {
     q->id = outrider_next_id_();
-    q->depth = outrider_enter_(q, slot, __builtin_frame_address(0));
+    q->depth = outrider_enter_(q, end, caller, __builtin_frame_address(0));
     if (OUTRIDER_PROBE_ENABLED(query__start)) outrider_emit_query_start(q->id, type, q->depth);
   }
 #else
-  (void)slot;
+  (void)end;
+  (void)caller;
 #endif
   q->start_ns = outrider_now_ns();
 }
@@ -126,7 +128,7 @@ OUTRIDER_IN_PLACE_FN_ void outrider_query_begin(struct outrider_query *q, const 
 #if OUTRIDER_PROBES_AVAILABLE
   if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) {
     q->flags = OUTRIDER_ARMED;
-    outrider_query_start_(q, type, OUTRIDER_RETURN_SLOT_());
+    outrider_query_start_(q, type, OUTRIDER_FRAME_END_(), OUTRIDER_CALLER_());
   }
 #else
   (void)type;
@@ -140,9 +142,9 @@ OUTRIDER_IN_PLACE_FN_ void outrider_query_begin_timed(struct outrider_query *q, 
   q->flags = OUTRIDER_TIMED;
 #if OUTRIDER_PROBES_AVAILABLE
   if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) q->flags |= OUTRIDER_ARMED;
-  outrider_query_start_(q, type, OUTRIDER_RETURN_SLOT_());
+  outrider_query_start_(q, type, OUTRIDER_FRAME_END_(), OUTRIDER_CALLER_());
 #else
-  outrider_query_start_(q, type, 0);
+  outrider_query_start_(q, type, 0, 0);
 #endif
 }
 
@@ -161,8 +163,8 @@ OUTRIDER_FN_ void outrider_query_end(struct outrider_query *q) {
 }
 
 #if OUTRIDER_PROBES_AVAILABLE
-OUTRIDER_OUTLINE_FN_ void outrider_unwound_(const uintptr_t *slot) {
-  outrider_drop_dead_guards_(0, slot, __builtin_frame_address(0));
+OUTRIDER_OUTLINE_FN_ void outrider_unwound_(const void *end, uintptr_t caller) {
+  outrider_drop_dead_guards_(0, end, caller, __builtin_frame_address(0));
 }
 #endif
 
@@ -170,7 +172,7 @@ OUTRIDER_OUTLINE_FN_ void outrider_unwound_(const uintptr_t *slot) {
  * Without it nearly all are found when the next query begins; with it, all are. */
 OUTRIDER_IN_PLACE_FN_ void outrider_unwound(void) {
 #if OUTRIDER_PROBES_AVAILABLE
-  if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) outrider_unwound_(OUTRIDER_RETURN_SLOT_());
+  if (OUTRIDER_EITHER_ENABLED(query__start, query__end)) outrider_unwound_(OUTRIDER_FRAME_END_(), OUTRIDER_CALLER_());
 #endif
 }
 

@@ -18,9 +18,9 @@
 /* Addresses are compared, never followed. */
 struct outrider_open_guard {
   const void *guard;
-  const void *bottom;    /* dead once the stack ends above this; null: not on the stack */
-  const uintptr_t *slot; /* where its function's return address lies; null: not a local variable of that function */
-  uintptr_t caller;      /* that return address */
+  const void *bottom; /* dead once the stack ends above this; null: not on the stack */
+  const void *end;    /* where its function's frame ends; null: not a local variable of that function */
+  uintptr_t caller;   /* where that function returns to */
 };
 
 struct outrider_thread_state {
@@ -29,10 +29,17 @@ struct outrider_thread_state {
   struct outrider_open_guard open[OUTRIDER_TRACKED_DEPTH];
 };
 
-/* Where a function keeps its return address: the frame records of x86-64 and arm64 both have it after the saved frame
- * pointer. A macro, because it must see the frame of the function that holds the guard. */
 #if OUTRIDER_PROBES_AVAILABLE
-#define OUTRIDER_RETURN_SLOT_() (OUTRIDER_CAST_(const uintptr_t *, __builtin_frame_address(0)) + 1)
+/* A place above the local variables of a function and below its caller's, and where it returns to. Macros, because they
+ * must see the frame of the function that holds the guard. A frame record is mostly above the local variables; GCC for
+ * arm64 has it below them, and the canonical frame address is what lies above. */
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__)
+#define OUTRIDER_FRAME_END_() OUTRIDER_CAST_(const void *, __builtin_dwarf_cfa())
+#else
+#define OUTRIDER_FRAME_END_() \
+  OUTRIDER_CAST_(const void *, OUTRIDER_CAST_(const uintptr_t *, __builtin_frame_address(0)) + 1)
+#endif
+#define OUTRIDER_CALLER_() OUTRIDER_ADDRESS_(__builtin_return_address(0))
 
 OUTRIDER_EXTERN_C_BEGIN_
 /* Weak: one per link unit, and shared between a program and the libraries it links, so that a library's query inside a
@@ -57,41 +64,41 @@ OUTRIDER_FN_ uint64_t outrider_next_id_(void) {
   return (unit << 41) | (thread->next_id++ & 0x1ffffffffffu);
 }
 
-OUTRIDER_FN_ int outrider_is_dead_(const struct outrider_open_guard *open, const uintptr_t *slot, const void *frame) {
+OUTRIDER_FN_ int outrider_is_dead_(const struct outrider_open_guard *open, const void *end, uintptr_t caller,
+                                   const void *frame) {
   if (open->bottom && open->bottom < frame) return 1;
-  return open->slot && (open->slot < slot || (open->slot == slot && open->caller != *slot));
+  return open->end && (open->end < end || (open->end == end && open->caller != caller));
 }
 
-/* Forgets the guards that a longjmp left behind, and those nested in them. slot: of the function that calls, or begins
- * `guard`; frame: of a function that it called, so that every live guard lies above. */
-OUTRIDER_FN_ void outrider_drop_dead_guards_(const void *guard, const uintptr_t *slot, const void *frame) {
+/* Forgets the guards that a longjmp left behind, and those nested in them. end, caller: of the function that calls, or
+ * begins `guard`; frame: of a function that it called, so that every live guard lies above. */
+OUTRIDER_FN_ void outrider_drop_dead_guards_(const void *guard, const void *end, uintptr_t caller, const void *frame) {
   struct outrider_thread_state *thread = &outrider_thread_state_v1;
   uint64_t tracked = thread->depth < OUTRIDER_TRACKED_DEPTH ? thread->depth : OUTRIDER_TRACKED_DEPTH;
   uint64_t live;
 
   for (live = 0; live < tracked; live++)
-    if (thread->open[live].guard == guard || outrider_is_dead_(&thread->open[live], slot, frame)) break;
+    if (thread->open[live].guard == guard || outrider_is_dead_(&thread->open[live], end, caller, frame)) break;
   if (live < tracked) thread->depth = live;
 }
 
-/* Puts a guard on the thread's stack and returns its depth, 1 for the outermost. `slot` is null for a guard that lives
+/* Puts a guard on the thread's stack and returns its depth, 1 for the outermost. `end` is null for a guard that lives
  * in the heap. A guard may be the local variable of a caller of the function that begins it (a member of some wrapper,
- * begun by its constructor): then it lies above that function's return address, which so says nothing about it. */
-OUTRIDER_FN_ uint64_t outrider_enter_(const void *guard, const uintptr_t *slot, const void *frame) {
+ * begun by its constructor): then it lies above the end of that function's frame, which so says nothing about it. */
+OUTRIDER_FN_ uint64_t outrider_enter_(const void *guard, const void *end, uintptr_t caller, const void *frame) {
   struct outrider_thread_state *thread = &outrider_thread_state_v1;
   uint64_t depth;
 
-  if (slot) outrider_drop_dead_guards_(guard, slot, frame);
+  if (end) outrider_drop_dead_guards_(guard, end, caller, frame);
   depth = thread->depth++;
   if (depth < OUTRIDER_TRACKED_DEPTH) {
-    const void *slot_address = slot;
     struct outrider_open_guard *open = &thread->open[depth];
-    int local = slot && guard > frame && guard < slot_address;
+    int local = end && guard > frame && guard < end;
 
     open->guard = guard;
-    open->bottom = slot && guard > frame ? guard : 0;
-    open->slot = local ? slot : 0;
-    open->caller = local ? *slot : 0;
+    open->bottom = end && guard > frame ? guard : 0;
+    open->end = local ? end : 0;
+    open->caller = local ? caller : 0;
   }
   return depth + 1;
 }

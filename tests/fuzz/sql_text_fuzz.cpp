@@ -1,0 +1,45 @@
+// Any bytes as SQL: what may be shown of it, and its first keyword as the kernel side finds it.
+#include <algorithm>
+
+#include "bpf/lib/sql_keyword.h"
+#include "tests/fuzz/fuzz_input.h"
+#include "userspace/model/sql_text.h"
+#include "userspace/model/utf8.h"
+
+namespace {
+
+void find_keyword(std::string_view sql) {
+  sql_scan scan{};
+  for (const char c : sql) {
+    const enum sql_step step = sql_step(&scan, static_cast<unsigned char>(c));
+    if (step == SQL_DONE) return;
+    if (step == SQL_LETTER && ++scan.length >= SQL_KEYWORD_MAX) return;
+  }
+}
+
+// A string that any engine of standard SQL takes for one literal: nothing of it may be shown.
+void hide_literal(std::string_view bytes) {
+  std::string sql = "SELECT '";
+  for (const char c : bytes) {
+    if (c == '\\') continue;
+    sql += c;
+    if (c == '\'') sql += c;
+  }
+  outrider::demand(outrider::without_literals(sql + "' FROM t") == "SELECT ? FROM t", "a literal is hidden whole");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view sql = outrider::text_of(data, size);
+  const std::string shown = outrider::without_literals(sql);
+  outrider::demand(outrider::valid_utf8(shown) == shown, "what is shown is UTF-8");
+  outrider::demand(shown.size() <= 3 * size + 3, "no more is shown than there was");
+  outrider::demand(outrider::without_literals(sql, true).ends_with("..."), "what is cut says so");
+  const std::string text = outrider::without_controls(sql);
+  outrider::demand(outrider::without_controls(text) == text, "what is shown has nothing left to escape");
+  outrider::made(outrider::log_text(sql, "<3>"));
+  find_keyword(sql);
+  hide_literal(sql);
+  return 0;
+}

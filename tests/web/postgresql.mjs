@@ -1,0 +1,68 @@
+// What a real PostgreSQL looks like on the page.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+import { api, fixedPath, row, text } from "./page.mjs";
+
+const SIZES = { wide: { width: 1440, height: 1000 }, phone: { width: 390, height: 844 } };
+
+export const postgresqlScenarios = {
+  async postgresql({ open, close, options }) {
+    const page = await open(fixedPath(options));
+    await page.waitForSelector("#types tbody tr");
+    const names = await page.locator("#types tbody button").allInnerTexts();
+    assert.deepEqual(names.sort(), [...options.types].sort());
+
+    const table = await api(page, "/api/v1/types", { target: options.target, from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() });
+    const update = table.types.find((type) => type.name === "UPDATE");
+    assert.ok(update.waits.lock > 0.3, `six clients and two rows: ${JSON.stringify(update.waits)}`);
+    const told = await row(page, "UPDATE").locator(".waits").getAttribute("title");
+    const share = Number(/lock ([\d.]+)/.exec(told)[1]);
+    assert.ok(Math.abs(share - update.waits.lock * 100) < 0.06, `${told}, and the API says ${update.waits.lock}`);
+    // Nobody waits for a row that is only being added; what SELECT does here is to sleep.
+    assert.match(await row(page, "SELECT").locator(".waits .top").innerText(), /^sleep \d+\s%$/);
+    assert.doesNotMatch(await row(page, "BEGIN").locator(".waits").getAttribute("title") ?? "", /lock/);
+    const bar = await row(page, "UPDATE").locator(".waitbar span").evaluateAll((parts) => parts.map((part) => [getComputedStyle(part).backgroundColor, part.getBoundingClientRect().width]));
+    const whole = bar.reduce((sum, [, width]) => sum + width, 0);
+    const lock = bar.find(([color]) => color === "rgb(213, 94, 0)");
+    assert.ok(lock && Math.abs(lock[1] / whole - update.waits.lock) < 0.02, `${JSON.stringify(bar)}, and the API says ${update.waits.lock}`);
+    await page.locator('[data-chart="waits"]').scrollIntoViewIfNeeded();
+    assert.match(await text(page, '[data-chart="waits"] .legend'), /lock/);
+
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      for (const colorScheme of ["light", "dark"]) {
+        await page.setViewportSize(viewport);
+        await page.emulateMedia({ colorScheme });
+        for (const chart of await page.locator("figure.chart").all()) await chart.scrollIntoViewIfNeeded();
+        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(sideways <= 0, `${size}: ${sideways} pixels too wide`);
+        await page.evaluate(() => window.scrollTo(0, 0));
+        await page.screenshot({ path: join(options.shots, `postgresql-${size}-${colorScheme}.png`), fullPage: true });
+      }
+    }
+    await close(page);
+  },
+
+  /** A session that waits for another one's row, and a slow query that ended: with text, waits and where. */
+  async hanging({ open, close, options }) {
+    const page = await open();
+    const hanging = page.getByRole("region", { name: /^In flight for more than 2.s$/ });
+    await hanging.waitFor();
+    assert.equal(await hanging.locator("tbody tr").count(), 1);
+    assert.equal(await hanging.locator(".query-text").innerText(), options.hangs);
+    assert.match((await hanging.locator(".status").innerText()).replaceAll("\u00a0", " "), /^in flight, waits for [\d.]+ s: lock$/);
+    assert.match(await hanging.locator(".waits .top").innerText(), /^lock (9\d|100).%$/);
+    await hanging.locator("summary").click();
+    const frames = await hanging.locator(".stack li").allInnerTexts();
+    assert.deepEqual(options.frames.filter((name) => frames.includes(name)), options.frames, frames.join(" > "));
+    const [told] = (await api(page, "/api/v1/queries", { target: options.target })).in_flight;
+    assert.deepEqual(frames, told.stack);
+
+    const slow = page.getByRole("region", { name: /^The slowest that ended/ });
+    const slowest = slow.locator("tbody tr").first();
+    assert.equal(await slowest.locator(".query-text").innerText(), options.slow);
+    assert.match(await slowest.locator(".waits .top").innerText(), /^sleep (9\d|100).%$/);
+    await page.locator(".queries").screenshot({ path: join(options.shots, "postgresql-queries.png") });
+    await close(page);
+  },
+};

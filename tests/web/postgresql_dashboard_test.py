@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""The dashboard in Chromium with a real PostgreSQL behind it: its figures are the API's and pgbench's, rows that are
+fought for show as locks, and a query that sorts shows the sort."""
+
+import threading
+import time
+
+from web_harness import WebCase, harness, require_browser
+
+import postgresql_server
+
+SCRIPT = """\\set id random(1, 2)
+BEGIN;
+UPDATE hot SET n = n + 1 WHERE id = :id;
+SELECT pg_sleep(0.004);
+INSERT INTO seen VALUES (:id);
+END;
+"""
+TYPES = ("BEGIN", "UPDATE", "SELECT", "INSERT", "END")
+LOAD_SECONDS = 10
+SORT = "SELECT count(*) FROM (SELECT md5(g::text) AS m FROM generate_series(1, 100000) g ORDER BY m DESC OFFSET 0) s"
+
+
+class PostgresqlDashboard(WebCase):
+    def setUp(self):
+        super().setUp()
+        self.server = postgresql_server.Server()
+        self.addCleanup(self.server.stop)
+        self.server.query("CREATE TABLE hot AS SELECT id, 0 AS n FROM generate_series(1, 2) AS id")
+        self.server.query("CREATE TABLE seen (id int)")
+        self.configure([f'pid = {self.server.pid}\ndisplay_name = "postgres"\nquery_text = "normalised"'], interval="1s")
+        text = self.config.read_text(encoding="utf-8")
+        self.config.write_text(text.replace("[agent]", '[agent]\nin_flight_after = "2s"', 1), encoding="utf-8")
+        self.agent = self.start()
+        harness.wait_until(lambda: self.agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+
+    def load(self):
+        """Transactions of one query of each type; returns how many, and a window with all of them and nothing else."""
+        script = self.server.directory / "contended.sql"
+        script.write_text(SCRIPT, encoding="ascii")
+        begin = int(time.time()) - 1
+        report = self.server.pgbench("--no-vacuum", "--client", 6, "--time", LOAD_SECONDS, "--file", script)
+        end = int(time.time()) + 2
+        processed, failed = postgresql_server.transactions(report)
+        self.assertEqual(failed, 0)
+        time.sleep(5)  # the last of it is read, and written
+        return processed, {"from": begin * 1000, "to": end * 1000}
+
+    def test_figures_types_and_locks(self):
+        processed, window = self.load()
+        snapshot = self.agent.snapshot("postgres")
+        table = {name: snapshot["query_metrics"]["query_type_breakdown"][name]["count"] for name in TYPES}
+        self.assertEqual(table, dict.fromkeys(TYPES, processed))
+        total = snapshot["query_metrics"]["total_queries"]
+        self.assertEqual(total, len(TYPES) * processed)
+        options = {"target": "postgres", "total": total, "types": TYPES, **window}
+        self.browse("values", self.agent, **options).finish()
+        self.browse("postgresql", self.agent, **options).finish()
+        self.agent.end()
+
+    def test_a_query_that_hangs_and_a_slow_one(self):
+        self.server.query("SELECT pg_sleep(1.5), 'secret'")
+        holder = self.server.session()
+        self.addCleanup(holder.close)
+        holder.query("BEGIN")
+        holder.query("UPDATE hot SET n = 1 WHERE id = 1")
+        waiting = threading.Thread(target=lambda: self.server.query("UPDATE hot SET n = 7 WHERE id = 1"))
+        waiting.start()
+        try:
+            self.browse("hanging", self.agent, target="postgres", hangs="UPDATE hot SET n = ? WHERE id = ?",
+                        frames=("main", "PostgresMain", "heap_update", "ProcSleep"),
+                        slow="SELECT pg_sleep(?), ?").finish()
+        finally:
+            holder.query("COMMIT")
+            waiting.join()
+        self.agent.end()
+
+    def test_a_flame_graph_of_a_sort(self):
+        over = threading.Event()
+
+        def repeat():
+            with self.server.session() as session:
+                while not over.is_set():
+                    session.query(SORT)
+        thread = threading.Thread(target=repeat)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+        self.browse("recorded", self.agent, type="SELECT", leaf="tuplesort_", shot="postgresql-flame").finish()
+        self.agent.end()
+
+
+if __name__ == "__main__":
+    require_browser()
+    postgresql_server.binaries()
+    harness.require_kernel()
+    harness.main()

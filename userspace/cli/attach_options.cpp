@@ -1,0 +1,104 @@
+#include "userspace/cli/attach_options.h"
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "userspace/base/units.h"
+
+namespace outrider {
+namespace {
+
+constexpr int kLargestPid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
+constexpr const char* kProfileHelp =
+    "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)";
+
+WatchMode mode_of(const std::string& word) {
+  if (word == "full") return WatchMode::kFull;
+  return word == "light" ? WatchMode::kLight : WatchMode::kAuto;
+}
+
+}  // namespace
+
+CLI::Option_group* add_target_options(CLI::App& command, const std::string& description, AttachArguments& arguments) {
+  CLI::Option_group* which = command.add_option_group("targets", description);
+  which->add_option("--pid", arguments.pids, "A running process, and what it forks")->check(CLI::Range(1, kLargestPid));
+  which->add_option("--exe", arguments.exes, "Every process that runs this file, now or later");
+  which->add_option("--name", arguments.names, "Every process of this name, now or later");
+  return which;
+}
+
+std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments) {
+  return {
+      command.add_option("--profile", arguments.profile, kProfileHelp),
+      command.add_option("--mode", arguments.mode, "full: starts and ends; light: ends only; auto: inside the budget")
+          ->check(CLI::IsMember({"auto", "full", "light"}))
+          ->capture_default_str(),
+      command
+          .add_option("--max-overhead", arguments.budget,
+                      "What --mode auto may cost, in percent of the target's CPU, or off")
+          ->capture_default_str(),
+      command
+          .add_option("--uprobes", arguments.uprobes,
+                      "How to attach: many sites with one link where the kernel can, or perf events")
+          ->check(CLI::IsMember({"auto", "perf"}))
+          ->capture_default_str(),
+      command.add_flag("--allow-nop5", arguments.allow_nop5,
+                       "Attach to 5-byte nops on kernels where that corrupts the target (dangerous)")};
+}
+
+void add_one_target_options(CLI::App& command, OneTargetArguments& arguments) {
+  CLI::Option_group* which = command.add_option_group("target", "What to look at, one of these");
+  which->add_option("--pid", arguments.pid, "A running process, and what it forks")->check(CLI::Range(1, kLargestPid));
+  which->add_option("--exe", arguments.exe, "Every process that runs this file");
+  which->add_option("--name", arguments.name, "Every process of this name");
+  which->require_option(1);
+  command.add_option("--profile", arguments.profile, kProfileHelp);
+}
+
+TargetSpec target_of(const OneTargetArguments& arguments) {
+  if (!arguments.pid.empty()) return {TargetSpec::Kind::kPid, arguments.pid};
+  if (!arguments.exe.empty()) return {TargetSpec::Kind::kExe, arguments.exe};
+  return {TargetSpec::Kind::kName, arguments.name};
+}
+
+Result<AttachOptions> attach_options(const OneTargetArguments& arguments) {
+  Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
+  if (!profiles) return profiles.error();
+  AttachOptions options;
+  options.profiles = *std::move(profiles);
+  options.generation = uprobe_generation();
+  return options;
+}
+
+Result<std::chrono::milliseconds> interval_of(const AttachArguments& arguments) {
+  Result<std::chrono::milliseconds> interval = parse_duration(arguments.interval);
+  if (!interval) return Error{"--interval: " + interval.error().message, EINVAL};
+  if (*interval < std::chrono::milliseconds(100)) {
+    return Error{"--interval: 100ms is the shortest; give that or more", EINVAL};
+  }
+  return interval;
+}
+
+Result<WatchOptions> watch_options(const AttachArguments& arguments) {
+  WatchOptions options;
+  for (const std::string& pid : arguments.pids) options.targets.push_back({TargetSpec::Kind::kPid, pid});
+  for (const std::string& exe : arguments.exes) options.targets.push_back({TargetSpec::Kind::kExe, exe});
+  for (const std::string& name : arguments.names) options.targets.push_back({TargetSpec::Kind::kName, name});
+  const auto interval = interval_of(arguments);
+  if (!interval) return interval.error();
+  options.interval = *interval;
+  const Result<std::optional<double>> budget = parse_budget(arguments.budget);
+  if (!budget) return Error{"--max-overhead: " + budget.error().message, EINVAL};
+  options.max_overhead_percent = *budget;
+  options.mode = mode_of(arguments.mode);
+  options.use_uprobe_multi = arguments.uprobes != "perf";
+  Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
+  if (!profiles) return profiles.error();
+  options.attach.profiles = *std::move(profiles);
+  options.attach.generation = uprobe_generation();
+  options.attach.allow_nop5 = arguments.allow_nop5;
+  return options;
+}
+
+}  // namespace outrider

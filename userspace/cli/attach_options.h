@@ -1,0 +1,48 @@
+// The options that commands share: which engines, and how to attach to them. Plain values, no shared state.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "userspace/agent/watch.h"
+#include "userspace/base/result.h"
+
+namespace outrider {
+
+/// What was typed, unchecked but for what the command line itself can check.
+struct AttachArguments {
+  std::vector<std::string> pids, exes, names;
+  std::string profile, interval = "1s", mode = "auto", budget = "3%", uprobes = "auto";
+  bool allow_nop5 = false;
+
+  [[nodiscard]] bool names_a_target() const { return !pids.empty() || !exes.empty() || !names.empty(); }
+};
+
+/// --pid, --exe and --name in a group of their own, which is returned. `arguments` is borrowed for as long as `command`
+/// is used; the same holds below.
+CLI::Option_group* add_target_options(CLI::App& command, const std::string& description, AttachArguments& arguments);
+
+/// --profile, --mode, --max-overhead, --uprobes and --allow-nop5, which are returned.
+std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments);
+
+/// What `outrider flame` and `outrider slow` look at.
+struct OneTargetArguments {
+  std::string pid, exe, name, profile;
+};
+
+/// --pid, --exe and --name, one of which must be given, and --profile.
+void add_one_target_options(CLI::App& command, OneTargetArguments& arguments);
+
+TargetSpec target_of(const OneTargetArguments& arguments);
+/// Error: there is no such profile, or it is wrong.
+Result<AttachOptions> attach_options(const OneTargetArguments& arguments);
+
+/// --interval. Errors: not a duration, or too short.
+Result<std::chrono::milliseconds> interval_of(const AttachArguments& arguments);
+
+/// Without a duration: until stopped. Errors name the option and say what it takes.
+Result<WatchOptions> watch_options(const AttachArguments& arguments);
+
+}  // namespace outrider
