@@ -16,16 +16,30 @@ GTEST_SKIP = """a_test.cpp:7: Skipped
 [  SKIPPED ] Suite.Case (0 ms)"""
 
 
-def report(output, status="run", ci="true", left_out=0):
-    """(exit code, what is said) for one test that printed `output`."""
+def results(path, tests):
+    """ctest's JUnit file; `tests` are (name, status, output)."""
+    cases = "".join(f'<testcase name="{name}" status="{status}"><system-out>{output}</system-out></testcase>'
+                    for name, status, output in tests)
+    path.write_text(f"<testsuite>{cases}</testsuite>", encoding="utf-8")
+
+
+def report_of(tests, *options, again=None, ci="true"):
+    """(exit code, what is said) for these tests, some of them run `again`."""
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "results.xml"
-        path.write_text(f'<testsuite><testcase name="a/test" status="{status}"><system-out>{output}</system-out>'
-                        "</testcase></testsuite>", encoding="utf-8")
-        done = subprocess.run([sys.executable, REPORT, path, "--ctest-status", "0", "--left-out", str(left_out)],
-                              capture_output=True, text=True, check=False,
+        results(path, tests)
+        if again:
+            results(path.with_name("again.xml"), again)
+            options = (*options, "--again", path.with_name("again.xml"))
+        done = subprocess.run([sys.executable, REPORT, path, *options], capture_output=True, text=True, check=False,
                               env={**os.environ, "CI": ci, "OUTRIDER_REQUIRE_FEATURES": ""})
     return done.returncode, done.stdout + done.stderr
+
+
+def report(output, status="run", ci="true", left_out=0):
+    """(exit code, what is said) for one test that printed `output`."""
+    return report_of([("a/test", status, output)], "--left-out", str(left_out), ci=ci)
+
 
 sys.path.insert(0, str(SOURCE / "scripts"))
 import test_report  # noqa: E402
@@ -83,6 +97,35 @@ class Report(unittest.TestCase):
         code, said = report("", status="fail")
         self.assertNotEqual(code, 0, said)
         self.assertIn("0 passed, 1 failed", said)
+
+    def test_what_passes_when_it_is_run_again_is_named_and_no_failure(self):
+        tests = [("a", "run", ""), ("b", "fail", ""), ("c", "fail", "")]
+        code, said = report_of(tests, "--ctest-status", "8", again=[("b", "run", ""), ("c", "fail", "")])
+        self.assertNotEqual(code, 0, said)
+        self.assertIn("unstable: b failed", said)
+        self.assertIn("failed: c\n", said)
+        self.assertIn("2 passed, 1 failed", said)
+        code, said = report_of(tests, "--ctest-status", "8", again=[("b", "run", ""), ("c", "run", "")])
+        self.assertEqual(code, 0, said)
+        self.assertIn("unstable: c failed", said)
+        self.assertIn("3 passed, 0 failed", said)
+
+    def test_what_is_skipped_or_missing_when_it_is_run_again_has_failed(self):
+        for again in ([("b", "run", "")], [("a", "disabled", "")]):
+            with self.subTest(again=again):
+                code, said = report_of([("a", "fail", "")], "--ctest-status", "8", again=again)
+                self.assertNotEqual(code, 0, said)
+                self.assertIn("0 passed, 1 failed", said)
+
+    def test_what_is_skipped_within_the_second_run_is_judged(self):
+        code, said = report_of([("a", "fail", "")], again=[("a", "run", "skipped: Case.test_it: not today")])
+        self.assertNotEqual(code, 0, said)
+        self.assertIn("not today", said)
+
+    def test_only_a_few_are_run_again(self):
+        for failed, worth in ((0, False), (1, True), (3, True), (4, False)):
+            tests = [("a", "run", "")] + [(f"f{i}", "fail", "") for i in range(failed)]
+            self.assertEqual(report_of(tests, "--few-failed")[0] == 0, worth, failed)
 
     def test_a_case_skipped_for_no_feature_fails_in_ci(self):
         for output in (GTEST_SKIP.format("not today"), "skipped: Case.test_it: not today"):
