@@ -82,8 +82,14 @@ function multiply(share: Maybe, whole: Maybe): Maybe {
 function waitColumns(drawn: Drawn): { lines: Line[]; columns: Maybe[][] } {
   const whole = drawn.column("avg");
   const found = WAITS.map((name) => {
-    const column = drawn.column(`waits.${name}_share`).map((share, i) => multiply(share, whole[i]));
-    return { name, column, sum: column.reduce<number>((sum, each) => sum + (each ?? 0), 0) };
+    const column = drawn.column(`waits.${name}_share`);
+    let sum = 0;
+    for (let i = 0; i < column.length; ++i) {
+      const part = multiply(column[i], whole[i]);
+      column[i] = part;
+      sum += part ?? 0;
+    }
+    return { name, column, sum };
   });
   const all = found.reduce((sum, each) => sum + each.sum, 0);
   const seen = found.filter((each) => each.sum > all * 1e-4);

@@ -130,15 +130,20 @@ export class Series {
   }
 
   drawn(withTail: boolean): Drawn {
-    const times: number[] = [];
-    for (let i = 0; i < this.rows; ++i) times.push(this.time(i));
     const tail = withTail ? this.tail : [];
-    for (const each of tail) times.push(each.ms / 1000);
+    const length = this.rows + tail.length;
+    // One array each, of its final length: this happens each second, for some thirty columns.
+    const filled = <T>(past: (row: number) => T, live: (each: Live) => T): T[] => {
+      const column = new Array<T>(length);
+      for (let i = 0; i < this.rows; ++i) column[i] = past(i);
+      for (let i = 0; i < tail.length; ++i) column[this.rows + i] = live(tail[i]!);
+      return column;
+    };
     return {
-      times,
+      times: filled((row) => this.time(row), (each) => each.ms / 1000),
       column: (name) => {
-        const past = this.history?.columns[name]?.slice(0, this.rows) ?? new Array<Maybe>(this.rows).fill(null);
-        return [...past, ...tail.map((each) => each.row[name] ?? null)];
+        const past = this.history?.columns[name];
+        return filled<Maybe>((row) => past?.[row] ?? null, (each) => each.row[name] ?? null);
       },
     };
   }
