@@ -12,7 +12,7 @@ import harness
 QUERIES = 500
 WAITS = ("sleeps", 5, 0, 20)  # queries that leave the processor
 NAMESPACES = ("--user", "--map-root-user", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child")
-MODES = {"strict": "1", "filter": "2"}  # as /proc calls them
+STRICT, FILTER = "1", "2"  # as /proc calls them
 
 
 class Confined(harness.Case):
@@ -21,35 +21,45 @@ class Confined(harness.Case):
         child.process.stdin.write("x")
         child.process.stdin.close()
 
-    def sandboxed(self, mode, when):
-        """A scripted engine that is attached before it gives up its system calls, or after."""
-        words = ["sandbox", mode, "wait", "query", "in", QUERIES]
-        if mode == "filter":
-            words += WAITS
-        if when == "before":
+    def sandboxed(self, mode, *words, hold=False):
+        """A scripted engine that gives up its system calls: when it is released, or before this returns."""
+        words = ["sandbox", mode, "wait", "query", "in", QUERIES, *words]
+        if hold:
             return self.scripted(*words, stdin=subprocess.PIPE)
         engine = harness.Child([harness.SCRIPTED, *words], stdin=subprocess.PIPE)
         self.addCleanup(engine.kill)
         status = pathlib.Path(f"/proc/{engine.pid}/status")
-        confined = lambda: re.search(rf"^Seccomp:\t{MODES[mode]}$", status.read_text(), re.M)
+        number = STRICT if mode == "strict" else FILTER
+        confined = lambda: re.search(rf"^Seccomp:\t{number}$", status.read_text(), re.M)
         harness.wait_until(confined, harness.PATIENCE_SECONDS, lambda: engine.describe())
         return engine
 
-    def test_seccomp(self):
-        for mode in MODES:
-            for when in ("before", "after"):
-                for way in ("auto", "perf"):
-                    with self.subTest(mode=mode, attached=when, uprobes=way):
-                        engine = self.sandboxed(mode, when)
-                        watch = self.watch("--pid", engine.pid, "--uprobes", way)
-                        if when == "before":
-                            engine.release()
-                        self.go_on(engine)
-                        self.assertEqual(engine.wait(), 0, engine.describe())
-                        summary = next(iter(watch.end().values()))
-                        truth = {"in": QUERIES, "sleeps": 20} if mode == "filter" else {"in": QUERIES}
-                        self.assertEqual(fault_harness.counts(summary), truth)
-                        self.assertEqual(harness.lost(summary), {})
+    def test_a_filter(self):
+        for when in ("before", "after"):
+            for way in ("auto", "perf"):
+                with self.subTest(attached=when, uprobes=way):
+                    engine = self.sandboxed("filter", *WAITS, hold=when == "before")
+                    watch = self.watch("--pid", engine.pid, "--uprobes", way)
+                    if when == "before":
+                        engine.release()
+                    self.go_on(engine)
+                    self.assertEqual(engine.wait(), 0, engine.describe())
+                    summary = next(iter(watch.end().values()))
+                    self.assertEqual(fault_harness.counts(summary), {"in": QUERIES, "sleeps": 20})
+                    self.assertEqual(harness.lost(summary), {})
+
+    def test_strict_mode_is_refused(self):
+        """In it not even the clock may be read, where that is the processor's counter: a watched query would die of it."""
+        engine = self.sandboxed("strict")
+        for how in (("--pid", str(engine.pid)), ("--exe", harness.SCRIPTED), ("--name", harness.SCRIPTED.name)):
+            with self.subTest(how):
+                done = subprocess.run([harness.OUTRIDER, "watch", *how, "--for", "1s"], capture_output=True, text=True,
+                                      timeout=harness.PATIENCE_SECONDS, check=False)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(f"thread {engine.pid} of process {engine.pid}", done.stderr)
+                self.assertIn("seccomp's strict mode", done.stderr)
+        self.go_on(engine)
+        self.assertEqual(engine.wait(), 0, engine.describe())
 
     def test_the_sandbox_is_one(self):
         """What is none of the calls that are left kills the process: else the test above would prove nothing."""

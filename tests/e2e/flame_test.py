@@ -219,7 +219,7 @@ class Flame(harness.Case):
                 self.assertLess(time.monotonic() - begin, 40, "it is said before anything is recorded")
 
     def test_nothing_to_see(self):
-        engine = self.engine("--duration", 60, record=False)
+        engine = self.engine("--threads", 2, "--rate", 0, "--duration", 60, record=False)
         engine.release()
         _, said = self.flame("--pid", engine.pid, "--for", "1s", "--type", "no-such-type", code=1)
         self.assertIn("no-such-type", said)

@@ -62,6 +62,17 @@ std::multimap<pid_t, pid_t> children_by_parent() {
   return children;
 }
 
+// Where the clock is the processor's own counter, the kernel takes away even that: the first probed query would end the
+// thread, for the guards of usdt/ read the clock as soon as somebody watches.
+Status check_confinement(const Process& process) {
+  const auto thread = ProcReader().strictly_confined(process.pid);
+  if (!thread) return Ok{};
+  return Error{fmt::format("thread {} of process {} ({}) is in seccomp's strict mode, in which a thread that reads the "
+                           "clock may be killed, and probes make it read the clock; nothing is attached to it",
+                           *thread, process.pid, process.exe_path),
+               EPERM};
+}
+
 Result<std::vector<Process>> find_processes(const TargetSpec& spec) {
   switch (spec.kind) {
     case TargetSpec::Kind::kExe:
@@ -189,6 +200,7 @@ Result<std::uint64_t> TargetWatch::examine(const Process& process) {
                              process.exe_path),
                  EEXIST};
   }
+  if (Status status = check_confinement(process); !status) return status.error();
   const auto known = executables_.find(process.exe_key);
   if (known != executables_.end() && known->second.own) return known->second.files;
   Result<ProbeFiles> files = probe_files(process);
@@ -309,6 +321,10 @@ Status TargetWatch::adopt_all(std::vector<Process> found) {
     if (Status status = prepare_path(); !status) return status;
   }
   if (found.empty()) spdlog::info("{}: nothing runs yet, waiting for it to start", label_);
+  // First of all: a probe that is attached for one process is there for every one that runs the same file.
+  for (const Process& process : found) {
+    if (Status status = check_confinement(process); !status) return status;
+  }
   std::optional<Error> refused;
   for (Process& process : found) {
     Status status = adopt(std::move(process));

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -150,6 +151,18 @@ std::optional<unsigned> ProcReader::allowed_cpus(pid_t pid) const {
   const auto found = std::find(words.begin(), words.end(), "Cpus_allowed_list:");
   if (found == words.end() || found + 1 == words.end()) return std::nullopt;
   return count_cpu_list(std::string(*(found + 1)));
+}
+
+std::optional<pid_t> ProcReader::strictly_confined(pid_t pid) const {
+  const Directory threads(opendir(process_path(pid, "task").c_str()));
+  if (!threads) return std::nullopt;
+  while (const dirent* entry = readdir(threads.get())) {
+    const auto thread = to_number<pid_t>(entry->d_name);
+    if (!thread) continue;
+    const auto status = read(pid, "task/" + std::to_string(*thread) + "/status");
+    if (status && field(*status, "Seccomp:") == std::uint64_t{SECCOMP_MODE_STRICT}) return thread;
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> ProcReader::command_line(pid_t pid) const {
