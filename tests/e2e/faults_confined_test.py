@@ -53,7 +53,7 @@ class Confined(harness.Case):
         engine = self.sandboxed("strict")
         for how in (("--pid", str(engine.pid)), ("--exe", harness.SCRIPTED), ("--name", harness.SCRIPTED.name)):
             with self.subTest(how):
-                done = subprocess.run([harness.OUTRIDER, "watch", *how, "--for", "1s"], capture_output=True, text=True,
+                done = subprocess.run([harness.OUTRIDER, "watch", *how, "--duration", "1s"], capture_output=True, text=True,
                                       timeout=harness.PATIENCE_SECONDS, check=False)
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(f"thread {engine.pid} of process {engine.pid}", done.stderr)
