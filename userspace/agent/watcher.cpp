@@ -134,8 +134,7 @@ void Watcher::refresh_targets() {
 }
 
 void Watcher::sweep() {
-  session_->forget_ended();
-  const auto gone = attachments_->sweep(session_->files_in_use());
+  const auto gone = attachments_->sweep(session_->take_living().files);
   for (Watched& target : targets_) target.watch.forget(gone);
 }
 
@@ -329,9 +328,9 @@ void Watcher::take_prices() {
 
 void Watcher::sample_prices() {
   ++interval_;
-  if (interval_ >= kPriceFirst && interval_ % kPriceCycle != 0 && !unpriced_work()) return;
-  map_bytes_ = session_->map_bytes();
-  start_sample();
+  const bool due = interval_ < kPriceFirst || interval_ % kPriceCycle == 0;
+  if (due) map_bytes_ = session_->map_bytes();
+  if (program_time_.measurable() && (due || unpriced_work())) start_sample();
 }
 
 void Watcher::start_sample() {
@@ -380,7 +379,7 @@ Status Watcher::read(const std::set<std::uint32_t>& over, std::vector<Reading>& 
   take_prices();
   sample_hosts(over);
   const HostFigures host = HostFigures::read();
-  std::map<std::uint32_t, std::vector<pid_t>> processes = session_->processes();
+  std::map<std::uint32_t, std::vector<pid_t>> processes = session_->take_living().processes;
   for (Watched& target : targets_) {
     target.processes = std::move(processes[target.watch.index()]);
     if (over.contains(target.watch.index())) {

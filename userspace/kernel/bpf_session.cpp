@@ -288,32 +288,30 @@ void BpfSession::State::each_process(Visit visit) const {
   for_each_entry<std::uint32_t, outrider_process>(bpf_map__fd(skeleton->maps.processes), visit);
 }
 
-std::uint64_t BpfSession::files_in_use() const {
-  std::uint64_t files = 0;
-  state_->each_process([&](std::uint32_t, const outrider_process& process) {
-    if (process.ended == 0) files |= process.files;
-  });
-  return files;
-}
-
-void BpfSession::forget_ended() {
+LivingProcesses BpfSession::take_living() {
+  LivingProcesses living;
   std::vector<std::uint32_t> ended;
   state_->each_process([&](std::uint32_t pid, const outrider_process& process) {
-    if (process.ended != 0) ended.push_back(pid);
+    if (process.ended != 0) {
+      ended.push_back(pid);
+      return;
+    }
+    living.processes[process.target].push_back(static_cast<pid_t>(pid));
+    living.files |= process.files;
   });
   for (const std::uint32_t pid : ended) bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.processes), &pid);
+  for (auto& [target, pids] : living.processes) std::sort(pids.begin(), pids.end());
+  return living;
 }
 
-std::map<std::uint32_t, std::vector<pid_t>> BpfSession::processes() const {
-  std::map<std::uint32_t, std::vector<pid_t>> found;
+std::vector<pid_t> BpfSession::processes(std::uint32_t target) const {
+  std::vector<pid_t> found;
   state_->each_process([&](std::uint32_t pid, const outrider_process& process) {
-    if (process.ended == 0) found[process.target].push_back(static_cast<pid_t>(pid));
+    if (process.ended == 0 && process.target == target) found.push_back(static_cast<pid_t>(pid));
   });
-  for (auto& [target, pids] : found) std::sort(pids.begin(), pids.end());
+  std::sort(found.begin(), found.end());
   return found;
 }
-
-std::vector<pid_t> BpfSession::processes(std::uint32_t target) const { return processes()[target]; }
 
 Result<ProbeSet> BpfSession::make_probes(const std::string& path, const std::vector<ProbeSite>& sites) {
   ProbeSet set;
@@ -394,7 +392,6 @@ Status BpfSession::State::scan() {
 
 Status BpfSession::next_interval() {
   if (Status status = state_->refresh(); !status) return status;
-  forget_ended();
   auto& bss = *state_->skeleton->bss;
   state_->closed_epoch = bss.epoch;
   const std::uint32_t next = bss.epoch + 1;

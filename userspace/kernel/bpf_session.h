@@ -27,6 +27,12 @@ struct SessionOptions {
   unsigned max_types_per_target = 256;
 };
 
+/// The watched processes that live.
+struct LivingProcesses {
+  std::map<std::uint32_t, std::vector<pid_t>> processes;  ///< by target, ascending; targets without any are left out
+  std::uint64_t files = 0;                                ///< that any of them has mapped, one bit each
+};
+
 class BpfSession {
  public:
   static Result<BpfSession> make(const SessionOptions& options);
@@ -57,17 +63,12 @@ class BpfSession {
   [[nodiscard]] std::optional<std::uint32_t> target_of(pid_t pid) const;
   [[nodiscard]] std::optional<std::uint32_t> target_of(std::uint32_t device, std::uint64_t inode) const;
 
-  /// The processes that belong to each target now, in ascending order; targets without any are left out. One walk
-  /// through a large table: for all targets it costs no more than for one.
-  [[nodiscard]] std::map<std::uint32_t, std::vector<pid_t>> processes() const;
+  /// The watched processes that live, and drops what is kept of those that have ended: to be called several times a
+  /// second, or a storm of short-lived processes fills the table. One walk through a large table: for all targets it
+  /// costs no more than for one.
+  LivingProcesses take_living();
+  /// Those of one target, in ascending order. Drops nothing.
   [[nodiscard]] std::vector<pid_t> processes(std::uint32_t target) const;
-
-  /// The files that any watched process has mapped, by bit.
-  [[nodiscard]] std::uint64_t files_in_use() const;
-
-  /// Drops what is kept of processes that have ended. next_interval() does too; where intervals are long, call it in
-  /// between, or a storm of short-lived processes fills the table.
-  void forget_ended();
 
   /// Probes for a file, not attached yet. `path` must stay valid while the set lives ("/proc/self/fd/N").
   Result<ProbeSet> make_probes(const std::string& path, const std::vector<ProbeSite>& sites);

@@ -67,6 +67,7 @@ Status ProgramTime::measure_idle() {
   if (!statistics_.valid()) {
     return Error::from_errno(errno, "measure the programs' run time");
   }
+  measurable_ = true;
   for (int i = 0; i < 100; ++i) {
     const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
     nanosleep(&pause, nullptr);

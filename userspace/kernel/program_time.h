@@ -40,6 +40,8 @@ class ProgramTime {
   /// Measures the scheduler hooks while nothing is watched. Call once, before the first target. Error: the kernel does
   /// not let us measure (CAP_SYS_ADMIN); nanoseconds() are typical figures then and stay so.
   Status measure_idle();
+  /// What that found; a sample that is started nevertheless is none.
+  [[nodiscard]] bool measurable() const { return measurable_; }
 
   /// Nanoseconds a run, program only: of the last sample that saw any, a typical figure before the first.
   [[nodiscard]] double nanoseconds(outrider_run what) const { return cost_[what]; }
@@ -57,6 +59,7 @@ class ProgramTime {
 
   ProgramDescriptors programs_;
   Fd statistics_;
+  bool measurable_ = false;
   std::array<Usage, OUTRIDER_RUNS> begin_{};
   std::array<double, OUTRIDER_RUNS> cost_;
   std::array<std::uint64_t, OUTRIDER_RUNS> measured_runs_{};

@@ -24,7 +24,9 @@ std::vector<std::uint32_t> standard_bounds() {
 // instructions.
 SparseHistogram subtract(const HistogramCells& now, const HistogramCells& before) {
   constexpr std::size_t kBlock = 16;
+  constexpr std::size_t kUsual = 32;
   SparseHistogram result;
+  result.reserve(kUsual);  // it is made for each type in each interval
   const auto add = [&](std::size_t begin, std::size_t end) {
     for (std::size_t bucket = begin; bucket < end; ++bucket) {
       const std::uint32_t count = now[bucket] - before[bucket];

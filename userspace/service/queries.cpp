@@ -40,6 +40,15 @@ void Queries::configure(const Config& config) {
   waiting_.clear();
 }
 
+void Queries::Part::enter(SlowQuery query) {
+  const bool full = slowest.size() >= OUTRIDER_SLOW_QUERIES;
+  if (full && query.duration_ns <= slowest.back().duration_ns) return;
+  if (full) slowest.pop_back();
+  const auto place = std::upper_bound(slowest.begin(), slowest.end(), query.duration_ns,
+                                      [](std::uint64_t ns, const SlowQuery& other) { return ns > other.duration_ns; });
+  slowest.insert(place, std::move(query));
+}
+
 void Queries::enter(Kept& kept, FoundQueries& found) {
   kept.time_ms = found.time_ms;
   kept.in_flight = std::move(found.in_flight);
@@ -47,8 +56,7 @@ void Queries::enter(Kept& kept, FoundQueries& found) {
     std::deque<Part>& parts = kept.types[query.type];
     const std::int64_t begin = found.time_ms / kPartMs * kPartMs;
     if (parts.empty() || parts.back().begin_ms != begin) parts.push_back({.begin_ms = begin, .slowest = {}});
-    parts.back().slowest.push_back(std::move(query));
-    keep_slowest(parts.back().slowest, OUTRIDER_SLOW_QUERIES);
+    parts.back().enter(std::move(query));
   }
   for (auto& [type, parts] : kept.types) {
     std::erase_if(parts, [&](const Part& part) { return part.begin_ms + kPartMs + kKeptMs < found.time_ms; });

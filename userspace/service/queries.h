@@ -44,7 +44,8 @@ class Queries {
   /// The slowest of a type that were handed in within one part of the hour.
   struct Part {
     std::int64_t begin_ms = 0;
-    std::vector<SlowQuery> slowest;
+    std::vector<SlowQuery> slowest;  ///< OUTRIDER_SLOW_QUERIES at most, the slowest first
+    void enter(SlowQuery query);     ///< if it is one of them
   };
   struct Kept {
     std::string text = "off";
