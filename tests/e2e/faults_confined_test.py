@@ -58,6 +58,10 @@ class Confined(harness.Case):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(f"thread {engine.pid} of process {engine.pid}", done.stderr)
                 self.assertIn("seccomp's strict mode", done.stderr)
+        doctor = subprocess.run([harness.OUTRIDER, "doctor", "--pid", str(engine.pid)], capture_output=True, text=True,
+                                timeout=harness.PATIENCE_SECONDS, check=False)
+        self.assertEqual(doctor.returncode, 1, doctor.stdout)
+        self.assertIn("seccomp's strict mode", doctor.stdout)
         self.go_on(engine)
         self.assertEqual(engine.wait(), 0, engine.describe())
 

@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "userspace/base/fd.h"
 #include "userspace/target/host_metrics.h"
@@ -72,6 +73,23 @@ TEST(ProcReader, MissingAndMalformedFilesAreNone) {
   EXPECT_FALSE(proc.network(999));
   EXPECT_FALSE(ProcReader("/nonexistent").host_cpu());
   EXPECT_FALSE(ProcReader("/nonexistent").uptime_seconds());
+}
+
+TEST(ProcReader, AThreadInStrictModeIsFoundAmongOthersUnderAFilter) {
+  std::string root = (fs::temp_directory_path() / "outrider-proc-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(root.data()), nullptr);
+  const auto thread = [&](const std::string& name, const std::string& mode) {
+    fs::create_directories(root + "/7/task/" + name);
+    std::ofstream(root + "/7/task/" + name + "/status")
+        << "Name:\tengine\nSeccomp:\t" << mode << "\nSeccomp_filters:\t1\n";
+  };
+  thread("7", "0");
+  thread("8", "2");
+  EXPECT_EQ(ProcReader(root).strictly_confined(7), std::nullopt);
+  thread("9", "1");
+  EXPECT_EQ(ProcReader(root).strictly_confined(7), 9);
+  EXPECT_EQ(ProcReader(root).strictly_confined(6), std::nullopt);  // gone
+  fs::remove_all(root);
 }
 
 TEST(ProcReader, CpuLists) {

@@ -62,17 +62,6 @@ std::multimap<pid_t, pid_t> children_by_parent() {
   return children;
 }
 
-// Where the clock is the processor's own counter, the kernel takes away even that: the first probed query would end the
-// thread, for the guards of usdt/ read the clock as soon as somebody watches.
-Status check_confinement(const Process& process) {
-  const auto thread = ProcReader().strictly_confined(process.pid);
-  if (!thread) return Ok{};
-  return Error{fmt::format("thread {} of process {} ({}) is in seccomp's strict mode, in which a thread that reads the "
-                           "clock may be killed, and probes make it read the clock; nothing is attached to it",
-                           *thread, process.pid, process.exe_path),
-               EPERM};
-}
-
 Result<std::vector<Process>> find_processes(const TargetSpec& spec) {
   switch (spec.kind) {
     case TargetSpec::Kind::kExe:

@@ -119,6 +119,7 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
     return;
   }
   report.good("process", fmt::format("{} {} ({} threads)", process->pid, process->exe_path, process->threads));
+  if (Status status = check_confinement(*process); !status) return report.bad("threads", status.error().message);
   if (process->exe_deleted) report.note("executable", "replaced since it was started; attached through /proc/PID/exe");
   Result<ProbeFiles> files = probe_files(*process);
   if (!files) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 
+#include "userspace/target/proc_reader.h"
 #include "userspace/target/procfs_text.h"
 
 namespace outrider {
@@ -203,6 +204,15 @@ Result<std::vector<Process>> find_by_exe(const std::string& path, const std::str
     return Error{fmt::format("{}: {}; give the path of the engine's binary", path, std::strerror(error)), error};
   }
   return found;
+}
+
+Status check_confinement(const Process& process, const std::string& procfs) {
+  const auto thread = ProcReader(procfs).strictly_confined(process.pid);
+  if (!thread) return Ok{};
+  return Error{fmt::format("thread {} of process {} ({}) is in seccomp's strict mode, in which a thread that reads the "
+                           "clock may be killed, and probes make it read the clock; nothing is attached to it",
+                           *thread, process.pid, process.exe_path),
+               EPERM};
 }
 
 }  // namespace outrider
