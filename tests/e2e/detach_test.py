@@ -1,4 +1,4 @@
-"""Letting go of an engine in the middle of its load: what was in flight then is neither abandoned nor invented."""
+"""Attaching and letting go in the middle of a load: what was in flight then is neither abandoned, lost nor invented."""
 
 import time
 
@@ -19,6 +19,15 @@ class Detach(harness.Case):
                 self.assertGreater(summary["query_metrics"]["total_queries"], 1000)
                 self.assertEqual(summary["query_metrics"]["abandoned_queries"], 0)
                 self.assertEqual(harness.losses(summary), 0)
+
+    def test_an_attach_to_an_engine_at_full_speed_loses_nothing(self):
+        """The attach itself stops threads in the middle of a guard, one time in ten where that is not waited for."""
+        engine = self.engine("--threads", 4, "--rate", 0, "--duration", 120, record=False)
+        engine.release()
+        for _ in range(20):
+            summary = self.watch("--pid", engine.pid).stop_one()
+            self.assertEqual(harness.lost(summary), {})
+        engine.kill()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -27,6 +28,9 @@
 
 namespace outrider {
 namespace {
+
+// From a guard's start probe until it reads the clock: nanoseconds, or what the attach itself stops it for.
+constexpr std::chrono::milliseconds kGuardSettles{5};
 
 struct SkeletonDeleter {
   void operator()(outrider_bpf* skeleton) const { outrider_bpf::destroy(skeleton); }
@@ -353,6 +357,9 @@ void BpfSession::discard_in_flight(std::uint32_t target) {
 }
 
 void BpfSession::set_complete(std::uint32_t target, bool complete) {
+  // A page that gets a breakpoint is replaced, and a thread that has just passed the start's site may be stopped for it
+  // there: the guard then says that the query began after the attach.
+  if (complete) std::this_thread::sleep_for(kGuardSettles);
   __atomic_store_n(&state_->counters.target(target).counts_from_ns, complete ? monotonic_ns() : UINT64_MAX,
                    __ATOMIC_SEQ_CST);
 }

@@ -83,7 +83,8 @@ class BpfSession {
   void discard_in_flight(std::uint32_t target);
 
   /// From now on, or no more, are both ends of the target's queries probed. A query that ends without its start having
-  /// been seen is counted by its end if it began before, and is a loss if not.
+  /// been seen is counted by its end if it began before, and is a loss if not. Takes some milliseconds to say that they
+  /// are.
   void set_complete(std::uint32_t target, bool complete);
 
   /// The same for phases.
