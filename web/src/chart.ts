@@ -210,7 +210,7 @@ export class TimeChart {
     const options: uPlot.Options = {
       width: Math.max(this.place.clientWidth, 200),
       height: this.height(),
-      padding: [10, 10, 0, 0],
+      padding: [10, 24, 0, 0], // half of the last time stands to the right of its line
       legend: { show: false },
       cursor: {
         sync: { key: sync.key, scales: ["x", null] },

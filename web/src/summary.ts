@@ -19,7 +19,7 @@ function lossesText(current: Snapshot): string {
     .filter((entry): entry is [string, number] => typeof entry[1] === "number" && entry[1] > 0);
   if (!lost.length) return "Nothing was lost";
   const total = lost.reduce((sum, [, number]) => sum + number, 0);
-  return `${format.count(total)} losses: ${lost.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${format.count(number)}`).join(", ")}`;
+  return `${format.count(total)} ${total === 1 ? "loss" : "losses"}: ${lost.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${format.count(number)}`).join(", ")}`;
 }
 
 function costText(current: Snapshot): string {
