@@ -95,7 +95,7 @@ CHECKS = {
     "counts_light": tests("accuracy_test.Accuracy.test_light_mode"),
     "counts_detached": tests("accuracy_test.Accuracy.test_detached_queries_are_counted_as_exactly"),
     "waits": tests("emulated_waits.Waits.test_blocking"),
-    "detach": tests("detach_test.Detach"),
+    "detach": tests("detach_test.Detach.test_a_watch_that_ends_in_the_middle_of_a_load_abandons_nothing"),
     "restarts": tests("lifecycle_test.Targets.test_an_executable_that_starts_later_loses_no_query",
                       "lifecycle_test.Targets.test_an_exec_of_the_same_file_goes_on_and_abandons_what_was_open"),
     "agent_killed": tests("lifecycle_test.Agent.test_a_killed_agent_leaves_nothing_and_the_next_one_counts_on"),
