@@ -159,11 +159,16 @@ INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 de
 		note_slow(&slow);
 }
 
+/* From a guard's start probe until it reads the clock: nanoseconds, or as long as the thread is kept from running there. The
+ * attach itself stops some, as the page that gets a breakpoint is replaced: they go on when both ends are probed, and what
+ * they say began after that. */
+#define GUARD_SETTLES_NS 100000000ULL
+
 /* Nothing is known of the query's start. True: it began before its start was probed, and is to be counted by what its end
  * says, as in light mode; any other (a fork's child ends what its parent began) is a loss. */
 INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now)
 {
-	if (o->duration && now - o->duration < h->target->counts_from_ns)
+	if (o->duration && now - o->duration - GUARD_SETTLES_NS < h->target->counts_from_ns)
 		return true;
 	count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
 	return false;

@@ -93,12 +93,14 @@ INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duratio
 		return;
 	if (kernel_wall >= duration) {
 		u64 extra = kernel_wall - duration;
-		u64 cut = extra < parts[OUTRIDER_WAIT_CPU] ? extra : parts[OUTRIDER_WAIT_CPU];
 
-		parts[OUTRIDER_WAIT_CPU] -= cut;
-		extra -= cut;
-		cut = extra < parts[OUTRIDER_WAIT_RUN_QUEUE] ? extra : parts[OUTRIDER_WAIT_RUN_QUEUE];
-		parts[OUTRIDER_WAIT_RUN_QUEUE] -= cut;
+		/* The processor and its queue come first; a page fault or a lock may have lain there too. */
+		for (int i = 0; i < OUTRIDER_WAIT_CLASSES && extra; i++) {
+			u64 cut = extra < parts[i] ? extra : parts[i];
+
+			parts[i] -= cut;
+			extra -= cut;
+		}
 	} else {
 		parts[OUTRIDER_WAIT_UNATTRIBUTED] += duration - kernel_wall;
 	}

@@ -18,7 +18,7 @@ class Detach(harness.Case):
                 engine.kill()
                 self.assertGreater(summary["query_metrics"]["total_queries"], 1000)
                 self.assertEqual(summary["query_metrics"]["abandoned_queries"], 0)
-                self.assertEqual(harness.losses(summary), 0)
+                self.assertEqual(harness.lost(summary), {})
 
     def test_an_attach_to_an_engine_at_full_speed_loses_nothing(self):
         """The attach itself stops threads in the middle of a guard, one time in ten where that is not waited for."""

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <fstream>
 #include <set>
-#include <thread>
 
 #include "outrider.skel.h"
 #include "userspace/base/fd.h"
@@ -28,9 +27,6 @@
 
 namespace outrider {
 namespace {
-
-// From a guard's start probe until it reads the clock: nanoseconds, or what the attach itself stops it for.
-constexpr std::chrono::milliseconds kGuardSettles{5};
 
 struct SkeletonDeleter {
   void operator()(outrider_bpf* skeleton) const { outrider_bpf::destroy(skeleton); }
@@ -357,9 +353,6 @@ void BpfSession::discard_in_flight(std::uint32_t target) {
 }
 
 void BpfSession::set_complete(std::uint32_t target, bool complete) {
-  // A page that gets a breakpoint is replaced, and a thread that has just passed the start's site may be stopped for it
-  // there: the guard then says that the query began after the attach.
-  if (complete) std::this_thread::sleep_for(kGuardSettles);
   __atomic_store_n(&state_->counters.target(target).counts_from_ns, complete ? monotonic_ns() : UINT64_MAX,
                    __ATOMIC_SEQ_CST);
 }
