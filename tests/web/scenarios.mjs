@@ -139,6 +139,7 @@ export const scenarios = {
     assert.match(await page.getByRole("region", { name: "Channels" }).innerText(), /working/);
 
     await page.locator('nav [data-page="data"]').click();
+    await page.waitForSelector("#data a");
     const links = await page.locator("#data a").evaluateAll((all) => all.map((each) => each.href));
     assert.ok(links.length >= 12);
     for (const link of links) assert.equal((await page.request.get(link)).status(), 200, link);
