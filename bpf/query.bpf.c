@@ -159,18 +159,16 @@ INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 de
 		note_slow(&slow);
 }
 
-/* From a guard's start probe until it reads the clock: nanoseconds, or as long as the thread is kept from running there. The
- * attach itself stops some, as the page that gets a breakpoint is replaced: they go on when both ends are probed, and what
- * they say began after that. */
-#define GUARD_SETTLES_NS 100000000ULL
-/* Of a query on no thread less: where its start found no room, which is a loss already, its end must not count it too. */
-#define DETACHED_SETTLES_NS 5000000ULL
+/* From a guard's start probe until it reads the clock: nanoseconds, or what the attach itself stops the thread for, as the
+ * page that gets a breakpoint is replaced: such a guard goes on when both ends are probed, and says that its query began
+ * after that. Not longer than needed: a query whose start was a loss would be counted by its end too. */
+#define GUARD_SETTLES_NS 5000000ULL
 
 /* Nothing is known of the query's start. True: it began before its start was probed, and is to be counted by what its end
  * says, as in light mode; any other (a fork's child ends what its parent began) is a loss. */
-INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now, u64 settles)
+INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now)
 {
-	if (o->duration && now - o->duration - settles < h->target->counts_from_ns)
+	if (o->duration && now - o->duration - GUARD_SETTLES_NS < h->target->counts_from_ns)
 		return true;
 	count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
 	return false;
@@ -189,7 +187,7 @@ INLINE bool end_detached(struct here *h, u64 id, const struct outcome *o, u64 no
 		leave_current(h->state, this_process(), now);
 	q = bpf_map_lookup_elem(&detached, &key);
 	if (!q)
-		return end_without_start(h, o, now, DETACHED_SETTLES_NS);
+		return end_without_start(h, o, now);
 	slow.start_ns = q->start_ns;
 	wall = now - q->start_ns;
 	slot = q->slot;
@@ -200,7 +198,7 @@ INLINE bool end_detached(struct here *h, u64 id, const struct outcome *o, u64 no
 	}
 	bpf_map_delete_elem(&detached, &key);
 	if (generation != h->target->generation)
-		return end_without_start(h, o, now, DETACHED_SETTLES_NS);
+		return end_without_start(h, o, now);
 	duration = o->duration ? o->duration : wall;
 	if (wall > sum)
 		parts[OUTRIDER_WAIT_UNATTRIBUTED] += wall - sum;
@@ -247,7 +245,7 @@ INLINE bool end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 n
 		if (st->too_deep)
 			st->too_deep--;
 		else if (!h->site->tag) /* a tagged end without its start closes what another start opened */
-			return end_without_start(h, o, now, GUARD_SETTLES_NS);
+			return end_without_start(h, o, now);
 		return false;
 	}
 	if (f->reentered) {

@@ -94,7 +94,7 @@ INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duratio
 	if (kernel_wall >= duration) {
 		u64 extra = kernel_wall - duration;
 
-		/* The processor and its queue come first; a page fault or a lock may have lain there too. */
+		/* The processor and its queue come first; were they shorter, the parts would sum to more than the query. */
 		for (int i = 0; i < OUTRIDER_WAIT_CLASSES && extra; i++) {
 			u64 cut = extra < parts[i] ? extra : parts[i];
 

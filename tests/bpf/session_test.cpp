@@ -117,7 +117,7 @@ TEST_P(Session, AnEndWhoseStartShouldHaveBeenSeenIsALossAndNoQuery) {
   open();
   attach({ProbeGroup::kQuery});
   session().set_complete(target_, true);  // a lie: the start probes are not there
-  usleep(150'000);                        // what begins within 100 ms of it may have been in a guard's middle
+  usleep(50'000);                         // what begins within 5 ms of it may have been in a guard's middle
   run_queries("half", 1);
   const TargetCounters now = counters();
   EXPECT_EQ(type_of(now, "half").queries, 0U);
