@@ -59,7 +59,7 @@ int handle_phase_start(void *ctx)
 {
 	struct here h;
 
-	if (locate(ctx, &h, OUTRIDER_RUN_PHASE, true) && h.state)
+	if (locate(ctx, &h, OUTRIDER_RUN_PHASE, true) && has_state(&h))
 		phase_push(h.state, h.target, stack_pointer(ctx), bpf_ktime_get_ns());
 	return 0;
 }

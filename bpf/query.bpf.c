@@ -108,9 +108,10 @@ INLINE int query_start(void *ctx)
 	struct here h;
 	u64 now, id = 0, depth = 0, stack;
 
-	if (!locate(ctx, &h, OUTRIDER_RUN_START, true) || !h.state)
+	if (!locate(ctx, &h, OUTRIDER_RUN_START, true) || h.target->mode == OUTRIDER_MODE_LIGHT)
 		return 0;
-	if (h.target->mode == OUTRIDER_MODE_LIGHT)
+	/* Without a tag the query is known by its id, and its end tells that there was no state for it. */
+	if (h.site->tag ? !has_state(&h) : !h.state)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!read_arg(ctx, h.site, 0, &id) || !read_arg(ctx, h.site, 2, &depth))
@@ -237,8 +238,15 @@ INLINE bool end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 n
 	struct frame *f;
 	u32 at;
 
+	if (h->fresh && !h->site->tag) {
+		/* There was no state to be had at its start. A process's first thread may have its query from a fork. */
+		if (o->duration && !is_first_thread())
+			return true;
+		if (!has_state(h))
+			return false;
+	}
 	if (!st)
-		return false; /* no memory for one: counted */
+		return false; /* of a tag the start has told */
 	at = find_frame(st, id);
 	f = frame_at(st, at);
 	if (!f) {

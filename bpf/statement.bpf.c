@@ -25,7 +25,7 @@ int handle_statement(void *ctx)
 	u64 text = 0;
 	int known;
 
-	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, true) || !h.state)
+	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, true) || !has_state(&h))
 		return 0;
 	if (!read_arg(ctx, h.site, 0, &text)) {
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);

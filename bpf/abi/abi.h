@@ -29,7 +29,7 @@
 /* Why something that was seen could not be counted, or was counted with less detail. */
 enum outrider_loss {
 	OUTRIDER_LOSS_TYPES_FULL = 0,   /* no slot left: counted under `other` */
-	OUTRIDER_LOSS_TASK_STORAGE,     /* no memory for a thread's state: query start not seen */
+	OUTRIDER_LOSS_TASK_STORAGE,     /* no state for a thread: see has_state() */
 	OUTRIDER_LOSS_INFLIGHT_FULL,    /* id-keyed table full: query start not seen */
 	OUTRIDER_LOSS_TOO_DEEP,         /* nested deeper than OUTRIDER_MAX_DEPTH: not followed */
 	OUTRIDER_LOSS_UNMATCHED_END,    /* an end without a start (began before the attach, fork child) */

@@ -12,11 +12,19 @@ struct here {
 	struct outrider_target *target;
 	struct task_state *state; /* may be NULL */
 	u32 target_index;
+	bool fresh; /* the thread had no state before this hit */
 };
 
 INLINE u32 this_process(void)
 {
 	return bpf_get_current_pid_tgid() >> 32;
+}
+
+INLINE bool is_first_thread(void)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	return (u32)id == id >> 32;
 }
 
 /* Drops what was in flight when the agent changed the probes: ends may have been missed. */
@@ -53,7 +61,8 @@ INLINE bool in_own_file(const struct outrider_site *site)
 	return process->files & site->file;
 }
 
-/* False: the process is not watched, or the hit is not to be counted. `create`: make a state for a thread that has none. */
+/* False: the process is not watched, or the hit is not to be counted. `create`: make a state for a thread that has none;
+ * where that cannot be had `state` stays NULL, and whose hit gets lost by it says so with has_state(). */
 INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -65,11 +74,13 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 	if (h->state) {
 		/* Only threads of watched processes have one, and an exec takes it away. */
 		h->target_index = h->state->target;
+		h->fresh = false;
 	} else {
 		process = living_process(this_process());
 		if (!process)
 			return false;
 		h->target_index = process->target;
+		h->fresh = true;
 	}
 	h->target = target_of(h->target_index);
 	h->site = site_of(ctx);
@@ -83,14 +94,21 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 	}
 	if (h->target->mode == OUTRIDER_MODE_OFF || !in_own_file(h->site))
 		return false;
-	if (!h->state && create) {
+	if (!h->state && create)
 		h->state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-		if (!h->state)
-			count_loss(h->target_index, OUTRIDER_LOSS_TASK_STORAGE, 1);
-	}
 	if (h->state)
 		renew(h);
 	return true;
+}
+
+/* False, and a loss: the kernel had no memory for the thread's state, or was busy. Kernels up to 6.18 make none while they
+ * have preempted another thread on this processor in the middle of looking for its own. */
+INLINE bool has_state(const struct here *h)
+{
+	if (h->state)
+		return true;
+	count_loss(h->target_index, OUTRIDER_LOSS_TASK_STORAGE, 1);
+	return false;
 }
 
 #endif
