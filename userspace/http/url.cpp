@@ -48,7 +48,7 @@ std::string Url::authority() const {
 std::string Url::origin() const { return (https ? "https://" : "http://") + authority(); }
 
 Result<Url> parse_url(std::string_view text) {
-  const auto is_forbidden = [](char c) { return (c >= 0 && c <= 0x20) || c == 0x7f; };
+  const auto is_forbidden = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; };
   if (std::any_of(text.begin(), text.end(), is_forbidden)) return bad_url("it has a space or a control character");
   Url url;
   if (text.starts_with("https://")) {
