@@ -31,7 +31,7 @@ int handle_statement(void *ctx)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return 0;
 	}
-	known = sql_type((const char *)text, type);
+	known = text_type(h.target, (const char *)text, type);
 	if (known < 0)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (text) {

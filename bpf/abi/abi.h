@@ -25,6 +25,7 @@
 #define OUTRIDER_DETACHED_BIT (1ULL << 63) /* in a query id: may change threads, keyed by (process, id) */
 
 #include "queries.h"
+#include "statement.h"
 
 /* Why something that was seen could not be counted, or was counted with less detail. */
 enum outrider_loss {
@@ -106,7 +107,8 @@ struct outrider_target {
 	__u64 counts_from_ns;           /* both ends of a query are probed since then; all ones: not yet, or no more */
 	__u64 phases_from_ns;           /* the same for phases */
 	__u32 texts;                    /* the text of its queries may be read */
-	__u32 pad0[3];
+	__u32 statements;               /* its types are statements, not their first keywords */
+	__u32 pad0[2];
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */

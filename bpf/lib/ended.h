@@ -49,7 +49,7 @@ INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 		else if (!(h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL))
 			return named_slot(h, (const char *)type, nested);
 		else
-			known = sql_type((const char *)type, key.name) > 0;
+			known = text_type(h->target, (const char *)type, key.name) > 0;
 	} else if (h->state) {
 		__builtin_memcpy(key.name, h->state->pending_type, sizeof(key.name));
 		known = key.name[0];

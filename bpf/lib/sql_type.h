@@ -2,8 +2,8 @@
 #ifndef OUTRIDER_BPF_SQL_TYPE_H
 #define OUTRIDER_BPF_SQL_TYPE_H
 
-#include "common.h"
 #include "sql_keyword.h"
+#include "statements.h"
 
 #define SQL_TEXT_LOOKED_AT 128 /* bytes, a power of two: leading comments longer than that give UNKNOWN */
 
@@ -58,6 +58,12 @@ INLINE int sql_type(const char *text, char *name)
 	}
 	__builtin_memcpy(name, c.name, sizeof(c.name));
 	return 1;
+}
+
+/* The same, by the statement or by its first keyword, as the target's types are wanted. */
+INLINE int text_type(const struct outrider_target *t, const char *text, char *name)
+{
+	return t->statements ? statement_type(text, name) : sql_type(text, name);
 }
 
 #endif

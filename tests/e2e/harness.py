@@ -266,6 +266,10 @@ def bpf_links():
     return {link["id"] for link in bpftool("link", "show")}
 
 
+def bpf_maps():
+    return bpftool("map", "show")
+
+
 def bpf_map_id(pid, name):
     """The id of a map of that process, of whose name the kernel keeps 15 letters."""
     for info in pathlib.Path(f"/proc/{pid}/fdinfo").glob("*"):

@@ -1,5 +1,5 @@
-// Any bytes as what a peer (InfluxDB, a webhook, Alertmanager) answers: over a real connection, for the client reads none
-// other. The peer closes when it has said everything.
+// Any bytes as what a peer (InfluxDB, a webhook, Alertmanager) answers: over a real connection, for the client reads
+// none other. The peer closes when it has said everything.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -23,8 +23,9 @@ class Peer {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
     auto* const plain = reinterpret_cast<sockaddr*>(&address);
-    outrider::demand(bind(socket_, plain, size) == 0 && listen(socket_, 1) == 0 && getsockname(socket_, plain, &size) == 0,
-                     "a port can be had");
+    outrider::demand(
+        bind(socket_, plain, size) == 0 && listen(socket_, 1) == 0 && getsockname(socket_, plain, &size) == 0,
+        "a port can be had");
     url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/write";
   }
 

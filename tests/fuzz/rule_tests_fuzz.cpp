@@ -20,7 +20,8 @@ severity = "warning"
   }
   for (const outrider::RuleTestResult& one : *results) {
     for (const std::string& incident : one.seen) {
-      outrider::demand(incident.ends_with(" open slow") || incident.ends_with(" close slow"), "an incident is of the rule");
+      outrider::demand(incident.ends_with(" open slow") || incident.ends_with(" close slow"),
+                       "an incident is of the rule");
     }
   }
   return 0;

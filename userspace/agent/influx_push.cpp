@@ -23,7 +23,8 @@ constexpr int kServerError = 500;
 constexpr int kTooManyRequests = 429;
 
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 Status check(const InfluxPushOptions& options) {

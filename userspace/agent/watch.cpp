@@ -74,6 +74,7 @@ Status run_watch(const WatchOptions& options, const SnapshotSink& sink, const Wa
     target.mode = options.mode;
     target.interval = options.interval;
     target.max_overhead_percent = options.max_overhead_percent;
+    target.statements = options.statements;
     if (Result<std::uint32_t> added = watcher.add(target); !added) return added.error();
   }
   Status status = read_on(options, watcher, sink, wait);

@@ -89,7 +89,8 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
   if (const auto [host, added] = hosts_.try_emplace(wanted.interval); added) host->second.metrics.sample();
   const std::uint32_t index = target.watch.index();
   target.query_text = wanted.query_text;
-  session_->set_texts(index, target.query_text && target.watch.texts_are_known());
+  target.statements = wanted.statements;
+  allow_texts(target);
   if (program_time_.sampling()) start_sample();  // other runs are summed from now on
   if (Status status = begin(target); !status) {
     remove(index);
@@ -97,6 +98,13 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
   }
   spdlog::info("{}: attached to {} process(es)", target.watch.label(), target.processes.size());
   return index;
+}
+
+// An engine whose literals cannot be told from the rest has its texts left alone.
+void Watcher::allow_texts(const Watched& target) {
+  const bool known = target.watch.texts_are_known();
+  session_->set_texts(target.watch.index(), target.query_text && known);
+  session_->set_statements(target.watch.index(), target.statements && known);
 }
 
 Status Watcher::begin(Watched& target) {
@@ -129,7 +137,7 @@ void Watcher::refresh_targets() {
   for (Watched& target : targets_) {
     for (const std::string& change : target.watch.refresh()) spdlog::info("{}: {}", target.watch.label(), change);
     target.shedder.set_may_go_light(may_go_light(target.watch));
-    session_->set_texts(target.watch.index(), target.query_text && target.watch.texts_are_known());
+    allow_texts(target);
   }
 }
 
@@ -201,6 +209,7 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   target.resource_summary.add(input.target_resources, seconds);
   target.host_summary.add(input.host, seconds);
   reading.snapshot = build_snapshot(input);
+  if (target.statements) add_statements(reading.snapshot);
 
   keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);
   reading.slow = std::exchange(current.slow, {});
@@ -227,6 +236,10 @@ std::optional<std::vector<InFlightQuery>> Watcher::long_in_flight(const Watched&
   return std::nullopt;
 }
 
+void Watcher::add_statements(Snapshot& snapshot) const {
+  for (auto& [name, type] : snapshot.query_metrics.query_type_breakdown) type.statement = session_->statement(name);
+}
+
 Snapshot Watcher::summarise(const Watched& target) const {
   SnapshotInput input;
   input.target = target.watch.label();
@@ -250,7 +263,9 @@ Snapshot Watcher::summarise(const Watched& target) const {
   input.health = target.health;
   input.host = target.host_summary.result();
   input.target_resources = target.resource_summary.result();
-  return build_snapshot(input);
+  Snapshot snapshot = build_snapshot(input);
+  if (target.statements) add_statements(snapshot);
+  return snapshot;
 }
 
 std::vector<Snapshot> Watcher::summaries() const {

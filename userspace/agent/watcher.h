@@ -46,6 +46,7 @@ struct WatchTarget {
   std::chrono::milliseconds interval{1000};        ///< between two readings, which the caller keeps
   HealthThresholds health;
   bool query_text = false;  ///< may be read, where the engine's probes have it and its profile says how it is written
+  bool statements = false;  ///< types are statements, where those texts may be read; else their first keywords
   std::chrono::milliseconds in_flight_after{10'000};  ///< queries in flight for so long are listed one by one
 };
 
@@ -152,7 +153,7 @@ class Watcher {
     Shedder shedder;
     HealthThresholds health;
     Interval every{1000}, in_flight_after{10'000};
-    bool query_text = false;
+    bool query_text = false, statements = false;
     ProcessMetrics resources;
     TargetCounters previous;
     std::optional<TargetCounters> skipped;  ///< the last reading since the interval began, for its maxima
@@ -175,6 +176,9 @@ class Watcher {
   explicit Watcher(BpfSession session);
   Status measure_prices();
   Status begin(Watched& target);
+  void allow_texts(const Watched& target);
+  /// Their types' texts, for people.
+  void add_statements(Snapshot& snapshot) const;
   [[nodiscard]] std::set<std::uint32_t> indices() const;
   Status read(const std::set<std::uint32_t>& over, std::vector<Reading>& readings, bool last);
   void sample_hosts(const std::set<std::uint32_t>& over);

@@ -39,6 +39,12 @@ std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments&
                       "What --mode auto may cost, in percent of the target's CPU, or off")
           ->capture_default_str(),
       command
+          .add_option(
+              "--types", arguments.types,
+              "Of engines whose SQL can be read: a type for each first keyword, or for each statement without its data")
+          ->check(CLI::IsMember({"keyword", "statement"}))
+          ->capture_default_str(),
+      command
           .add_option("--uprobes", arguments.uprobes,
                       "How to attach: many sites with one link where the kernel can, or perf events")
           ->check(CLI::IsMember({"auto", "perf"}))
@@ -92,6 +98,7 @@ Result<WatchOptions> watch_options(const AttachArguments& arguments) {
   if (!budget) return Error{"--max-overhead: " + budget.error().message, EINVAL};
   options.max_overhead_percent = *budget;
   options.mode = mode_of(arguments.mode);
+  options.statements = arguments.types == "statement";
   options.use_uprobe_multi = arguments.uprobes != "perf";
   Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
   if (!profiles) return profiles.error();

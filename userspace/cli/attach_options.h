@@ -14,7 +14,7 @@ namespace outrider {
 /// What was typed, unchecked but for what the command line itself can check.
 struct AttachArguments {
   std::vector<std::string> pids, exes, names;
-  std::string profile, interval = "1s", mode = "auto", budget = "3%", uprobes = "auto";
+  std::string profile, interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "keyword";
   bool allow_nop5 = false;
 
   [[nodiscard]] bool names_a_target() const { return !pids.empty() || !exes.empty() || !names.empty(); }
@@ -24,7 +24,7 @@ struct AttachArguments {
 /// is used; the same holds below.
 CLI::Option_group* add_target_options(CLI::App& command, const std::string& description, AttachArguments& arguments);
 
-/// --profile, --mode, --max-overhead, --uprobes and --allow-nop5, which are returned.
+/// --profile, --mode, --max-overhead, --types, --uprobes and --allow-nop5, which are returned.
 std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments);
 
 /// What `outrider flame` and `outrider slow` look at.

@@ -108,6 +108,11 @@ void Table::summary(const Snapshot& s) {
                seconds_or_dash(type.p95_response_time_seconds), seconds_or_dash(type.p99_response_time_seconds),
                number_or_dash(type.cache_hit_rate, "{:.1f}", 100), format_waits(type.waits, 5));
   }
+  for (const auto& [name, type] : q.query_type_breakdown) {
+    if (type.statement && type.count > 0) {
+      fmt::print(out_, "  {}: {}\n", without_controls(name), without_controls(*type.statement));
+    }
+  }
   if (!q.phases.empty()) {
     fmt::print(out_, "  phases:");
     for (const auto& [name, phase] : q.phases) {

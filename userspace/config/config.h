@@ -26,6 +26,7 @@ struct TargetConfig {
   std::string mode = "auto";                          ///< auto, full, light
   std::optional<double> max_overhead_percent = 3;     ///< none: no budget. Already filled in from [agent]
   std::string query_text = "off";                     ///< off, normalised (without literals), raw
+  std::string types = "keyword";                      ///< keyword, statement
 
   bool operator==(const TargetConfig&) const = default;
 };

@@ -134,7 +134,8 @@ std::vector<Field> target_fields(TargetConfig& target) {
           {"interval", OptionalDurationSlot{&target.interval, kShortestInterval, kLongestInterval}},
           {"mode", ChoiceSlot{&target.mode, {"auto", "full", "light"}}},
           {"max_overhead", BudgetSlot{&target.max_overhead_percent}},
-          {"query_text", ChoiceSlot{&target.query_text, {"off", "normalised", "raw"}}}};
+          {"query_text", ChoiceSlot{&target.query_text, {"off", "normalised", "raw"}}},
+          {"types", ChoiceSlot{&target.types, {"keyword", "statement"}}}};
 }
 
 std::vector<Field> tier_fields(StoreTier& tier) {

@@ -181,7 +181,8 @@ Result<BpfSession> BpfSession::make(const SessionOptions& options) {
                                                     .phases = bpf_map__fd(skeleton.maps.phase_cells),
                                                     .phase_types = bpf_map__fd(skeleton.maps.phase_types),
                                                     .slow_lists = bpf_map__fd(skeleton.maps.slow_lists),
-                                                    .slow_texts = bpf_map__fd(skeleton.maps.slow_texts)},
+                                                    .slow_texts = bpf_map__fd(skeleton.maps.slow_texts),
+                                                    .statements = bpf_map__fd(skeleton.maps.statements)},
                                                    shards);
   if (!counters) return counters.error();
   state->counters = std::move(*counters);
@@ -195,6 +196,7 @@ Result<std::uint32_t> BpfSession::add_target() {
     set_complete(index, false);
     set_phases_complete(index, false);
     set_texts(index, false);
+    set_statements(index, false);
     state_->counters.forget_slow(index);
     return index;
   }
@@ -426,6 +428,14 @@ void BpfSession::set_texts(std::uint32_t target, bool wanted) {
   __atomic_store_n(&state_->counters.target(target).texts, wanted ? 1U : 0U, __ATOMIC_RELAXED);
 }
 
+void BpfSession::set_statements(std::uint32_t target, bool wanted) {
+  __atomic_store_n(&state_->counters.target(target).statements, wanted ? 1U : 0U, __ATOMIC_RELAXED);
+}
+
+std::shared_ptr<const std::string> BpfSession::statement(const std::string& type) const {
+  return state_->counters.statement(type);
+}
+
 Result<std::vector<InFlightQuery>> BpfSession::in_flight(std::uint32_t target, std::chrono::nanoseconds for_at_least,
                                                          std::size_t most) const {
   const std::uint64_t now = monotonic_ns();
@@ -438,11 +448,11 @@ Result<std::vector<InFlightQuery>> BpfSession::in_flight(std::uint32_t target, s
 
 std::map<std::uint32_t, std::string> BpfSession::type_names(std::uint32_t target) const {
   std::map<std::uint32_t, std::string> names;
-  for_each_entry<outrider_type_key, std::uint32_t>(
-      bpf_map__fd(state_->skeleton->maps.types), [&](const outrider_type_key& key, std::uint32_t slot) {
-        if (key.target != target) return;
-        names[slot] = valid_utf8({&key.name[0], strnlen(&key.name[0], sizeof(key.name))});
-      });
+  for_each_entry<outrider_type_key, std::uint32_t>(bpf_map__fd(state_->skeleton->maps.types),
+                                                   [&](const outrider_type_key& key, std::uint32_t slot) {
+                                                     if (key.target != target) return;
+                                                     names[slot] = valid_utf8(state_->counters.name_of(key));
+                                                   });
   return names;
 }
 

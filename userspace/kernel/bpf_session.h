@@ -103,6 +103,12 @@ class BpfSession {
   /// From now on, or no more, is the text of the target's queries read, where its engine's probes have one.
   void set_texts(std::uint32_t target, bool wanted);
 
+  /// From now on, or no more, are the target's types statements and not their first keywords, where there is a text.
+  void set_statements(std::uint32_t target, bool wanted);
+
+  /// What a type's statement says; see CounterMaps.
+  [[nodiscard]] std::shared_ptr<const std::string> statement(const std::string& type) const;
+
   /// The oldest queries of `target` that are in flight for so long, `most` of them; see InFlightLister.
   [[nodiscard]] Result<std::vector<InFlightQuery>> in_flight(std::uint32_t target,
                                                              std::chrono::nanoseconds for_at_least,

@@ -1,11 +1,14 @@
 #include "userspace/kernel/counter_maps.h"
 
+#include <bpf/bpf.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "userspace/kernel/map_walk.h"
 #include "userspace/kernel/monotonic.h"
+#include "userspace/model/statement.h"
 #include "userspace/model/utf8.h"
 
 namespace outrider {
@@ -40,12 +43,33 @@ Result<CounterMaps> CounterMaps::make(const CounterMapDescriptors& maps, unsigne
   return counters;
 }
 
+// A name, or a statement's fingerprint, whose text was written down before it got a slot: without one there was no
+// room.
+std::string CounterMaps::name_of(const outrider_type_key& key) {
+  if (key.name[0] != OUTRIDER_STATEMENT_MARK) return bounded(&key.name[0], sizeof(key.name));
+  std::uint64_t fingerprint = 0;
+  std::memcpy(&fingerprint, &key.name[1], sizeof(fingerprint));
+  if (const auto known = statement_types_.find(fingerprint); known != statement_types_.end()) return known->second;
+  outrider_statement_text written{};
+  const bool found = bpf_map_lookup_elem(maps_.statements, &fingerprint, &written) == 0;
+  const std::string text = found ? shown_statement(written) : "";
+  const std::string name = statement_type(fingerprint, text);
+  statement_types_.emplace(fingerprint, name);
+  statements_.emplace(name, std::make_shared<const std::string>(text));
+  return name;
+}
+
+std::shared_ptr<const std::string> CounterMaps::statement(const std::string& type) const {
+  const auto found = statements_.find(type);
+  return found == statements_.end() ? nullptr : found->second;
+}
+
 void CounterMaps::learn_types() {
   named_.clear();
   for_each_entry<outrider_type_key, std::uint32_t>(
       maps_.types, [this](const outrider_type_key& key, std::uint32_t index) {
         if (index < used_) {
-          named_.push_back({index, key.target, key.nested != 0, bounded(&key.name[0], sizeof(key.name))});
+          named_.push_back({index, key.target, key.nested != 0, name_of(key)});
         }
       });
 }

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ namespace outrider {
 
 struct CounterMapDescriptors {
   int slots = -1, types = -1, targets = -1, cells = -1, phases = -1, phase_types = -1, slow_lists = -1, slow_texts = -1;
+  int statements = -1;
 };
 
 class CounterMaps {
@@ -28,6 +31,12 @@ class CounterMaps {
 
   /// Maps slots handed out since the last call (`used` in all) and learns their names. Error: out of memory.
   Status refresh(std::uint32_t used, std::uint32_t used_phases);
+
+  /// A type's name. A statement's is made of what it says, and is remembered.
+  [[nodiscard]] std::string name_of(const outrider_type_key& key);
+
+  /// What a type's statement says, without its data; nothing for types that are no statements.
+  [[nodiscard]] std::shared_ptr<const std::string> statement(const std::string& type) const;
 
   /// What the lists of the slowest have of a target whose number another one gets.
   void forget_slow(std::uint32_t target);
@@ -74,6 +83,8 @@ class CounterMaps {
   std::array<Exited, OUTRIDER_MAX_TARGETS> exited_{};
   std::array<std::uint64_t, OUTRIDER_MAX_TARGETS> slow_missed_{};  ///< lists that were in use for too long
   std::vector<NamedSlot> named_;
+  std::map<std::uint64_t, std::string> statement_types_;                  ///< names by fingerprint
+  std::map<std::string, std::shared_ptr<const std::string>> statements_;  ///< by name
   std::vector<NamedPhase> phases_;
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,12 +29,13 @@ struct TypeMetrics {
   std::uint64_t interval_count = 0;
   double queries_per_second = 0;
   std::optional<double> avg_response_time_seconds, p95_response_time_seconds, p99_response_time_seconds;
-  std::optional<double> success_rate;      ///< 0..1
-  std::optional<double> cache_hit_rate;    ///< 0..1
-  std::optional<WaitSeconds> waits;        ///< none in light mode
-  std::optional<WaitSeconds> waits_total;  ///< since attach; none if no query was ever followed from its start
-  double duration_seconds_total = 0;       ///< since attach
-  SparseHistogram histogram_total;         ///< since attach, for exports; as seen, never extrapolated
+  std::optional<double> success_rate;            ///< 0..1
+  std::optional<double> cache_hit_rate;          ///< 0..1
+  std::optional<WaitSeconds> waits;              ///< none in light mode
+  std::optional<WaitSeconds> waits_total;        ///< since attach; none if no query was ever followed from its start
+  double duration_seconds_total = 0;             ///< since attach
+  std::shared_ptr<const std::string> statement;  ///< what it says without its data; none: the type is no statement
+  SparseHistogram histogram_total;               ///< since attach, for exports; as seen, never extrapolated
 };
 
 struct PhaseMetrics {

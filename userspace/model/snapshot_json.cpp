@@ -44,7 +44,8 @@ Json type_json(const TypeMetrics& type) {
           {"p99_response_time_seconds", nullable(type.p99_response_time_seconds)},
           {"success_rate", nullable(type.success_rate)},
           {"cache_hit_rate", nullable(type.cache_hit_rate)},
-          {"waits", waits_json(type.waits)}};
+          {"waits", waits_json(type.waits)},
+          {"statement", type.statement ? Json(*type.statement) : Json(nullptr)}};
 }
 
 using Types = std::map<std::string, TypeMetrics>;

@@ -59,6 +59,9 @@ TypeMetrics read_type(const Json& json, double interval_seconds) {
   read(json, "success_rate", type.success_rate);
   read(json, "cache_hit_rate", type.cache_hit_rate);
   type.waits = read_waits(member(json, "waits"));
+  if (const Json& text = member(json, "statement"); text.is_string()) {
+    type.statement = std::make_shared<const std::string>(text.get<std::string>());
+  }
   return type;
 }
 

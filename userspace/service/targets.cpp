@@ -145,6 +145,7 @@ void Targets::attach(Target& target) {
   wanted.interval = target.interval;
   wanted.health = config_.health.thresholds;
   wanted.query_text = target.config.query_text != "off";
+  wanted.statements = target.config.types == "statement";
   wanted.in_flight_after = config_.in_flight_after;
   const Result<std::uint32_t> added = watcher_.add(wanted);
   if (!added) return refuse(added.error());

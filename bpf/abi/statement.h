@@ -1,0 +1,21 @@
+/* What a statement says without its data, as programs in the kernel write it down. Shared by kernel and user space. */
+#ifndef OUTRIDER_ABI_STATEMENT_H
+#define OUTRIDER_ABI_STATEMENT_H
+
+#include <linux/types.h>
+
+#define OUTRIDER_STATEMENT_TEXT 1024 /* bytes of a text that are looked at, and of what is written; a power of two */
+
+#define OUTRIDER_STATEMENT_CUT 1u       /* the text is longer than what was looked at */
+#define OUTRIDER_STATEMENT_UNCERTAIN 2u /* where a literal ends could not be told: what comes was not looked at */
+
+struct outrider_statement_text {
+	__u32 flags;
+	__u32 length;
+	char text[OUTRIDER_STATEMENT_TEXT]; /* `length` bytes, no zero at their end */
+};
+
+/* A type that is a statement has this instead of a name's first character, and then its fingerprint. */
+#define OUTRIDER_STATEMENT_MARK 1
+
+#endif

@@ -1,0 +1,627 @@
+/* What an SQL text says without its data: one statement, one fingerprint. A character machine without loops of its own, so
+ * that the same code runs in a bpf_loop callback and in user space. Plain C.
+ *
+ * Literals, numbers and parameters are `?`, with their sign; comments and white space are nothing; unquoted words are in
+ * lower case, and "foo" is foo; a list of literals behind IN has one member, and rows behind VALUES that say the same are
+ * one row. What is left is hashed symbol by symbol (FNV-1a over 64 bits), and written out where somebody wants to read it.
+ * Where it cannot be told where a literal ends (a backslash before a quote, a name right behind one), all that comes is left
+ * out: a literal is never taken for anything else.
+ *
+ * The machine is a table: (state, class of the character) -> (next state, what to do). Most characters need no more; what
+ * needs a decision is an event. */
+#ifndef OUTRIDER_BPF_SQL_NORMAL_H
+#define OUTRIDER_BPF_SQL_NORMAL_H
+
+#include "../abi/statement.h"
+
+/* Of a character. */
+enum sql_class {
+	SQL_C_OTHER = 0, SQL_C_NUL, SQL_C_SPACE, SQL_C_LINE, SQL_C_NAME, SQL_C_E, SQL_C_DIGIT, SQL_C_QUOTE, SQL_C_DOUBLE,
+	SQL_C_DOLLAR, SQL_C_DOT, SQL_C_PLUS, SQL_C_MINUS, SQL_C_SLASH, SQL_C_STAR, SQL_C_BACKSLASH, SQL_C_COMMA, SQL_C_OPEN,
+	SQL_C_CLOSE, SQL_C_SEMICOLON, SQL_C_QUESTION, SQL_CLASSES,
+};
+#define SQL_CLASS_BITS 5
+
+enum sql_state {
+	SQL_S_START = 0, /* behind an operator, a comma, an opening bracket: a sign is a literal's */
+	SQL_S_VALUE,     /* behind a literal, a name in quotes, a closing bracket */
+	SQL_S_NAME,      /* behind a word and a blank */
+	SQL_S_MEMBER,    /* behind the comma that follows a literal in an IN list */
+	SQL_S_WORD, SQL_S_NUMBER, SQL_S_EXPONENT,
+	SQL_S_STRING, SQL_S_STRING_QUOTE, SQL_S_STRING_BACKSLASH,
+	SQL_S_ESCAPED, SQL_S_ESCAPED_QUOTE, SQL_S_ESCAPED_BACKSLASH, /* E'' */
+	SQL_S_QUOTED_FIRST, SQL_S_QUOTED, SQL_S_QUOTED_QUOTE,        /* "" */
+	SQL_S_DOLLAR, SQL_S_MEMBER_DOLLAR, SQL_S_TAG, SQL_S_BODY, SQL_S_BODY_TAG,
+	SQL_S_SIGN, SQL_S_SIGN_BLANK, SQL_S_MEMBER_SIGN, /* of a literal, if one follows */
+	SQL_S_MINUS,                                     /* an operator, or the first half of a comment's beginning */
+	SQL_S_SLASH, SQL_S_DOT,
+	SQL_S_LINE_COMMENT, SQL_S_COMMENT, SQL_S_COMMENT_STAR, SQL_S_COMMENT_SLASH,
+	SQL_S_STOP, /* what comes cannot be told from a literal */
+	SQL_STATES,
+};
+#define SQL_STATE_BITS 6
+
+enum sql_action {
+	SQL_A_NONE = 0,
+	SQL_A_CONTINUE, /* a letter of a word */
+	SQL_A_BEGIN,    /* its first one */
+	SQL_A_OPERATOR,
+	SQL_A_LITERAL,
+	SQL_A_EVENT,
+};
+
+enum sql_rows { SQL_NO_ROWS = 0, SQL_IN_ROW, SQL_BEHIND_ROW, SQL_NEXT_ROW };
+
+#define SQL_SEED 0xcbf29ce484222325ULL
+#define SQL_PRIME 0x100000001b3ULL
+/* Symbols are characters, with a bit that says where a word begins or what is no part of one. */
+#define SQL_BEGINS 0x100u
+#define SQL_IS_OPERATOR 0x200u
+#define SQL_IS_LITERAL 0x400u
+
+struct sql_normal {
+	__u64 hash;
+	__u64 word;      /* its last eight characters; the first ones are zero while it has fewer */
+	__u64 word_hash; /* hash before the word */
+	__u64 tag, other_tag; /* of a dollar-quoted string */
+	__u64 comma_hash, row_hash, last_row; /* before a list's comma; before a row; of the row before */
+	__u32 state;
+	__u32 back;      /* the state behind a comment */
+	__u32 comments;  /* open ones, nested */
+	__u32 brackets, list, row; /* open ones; those of the IN list, and of VALUES: 0 for none */
+	__u32 rows;
+	__u32 sign;
+	__u32 writes;    /* `out` is wanted */
+	__u32 word_length, comma_length, row_length; /* of `out`, where the hashes of that name are of */
+	__u32 pad;
+	struct outrider_statement_text out;
+};
+
+#define T(state, action) ((state) | (action) << SQL_STATE_BITS)
+#define BEGINS T(SQL_S_WORD, SQL_A_BEGIN)
+#define EVENT(state) T(state, SQL_A_EVENT)
+
+/* What begins behind `state`, where a dot begins a name's second half. */
+#define SQL_TOKENS(state)                                                                                                  \
+	[SQL_C_OTHER] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_NUL] = T(state, SQL_A_NONE), [SQL_C_SPACE] = T(state, SQL_A_NONE), \
+	[SQL_C_LINE] = T(state, SQL_A_NONE), [SQL_C_NAME] = BEGINS, [SQL_C_E] = BEGINS,                                     \
+	[SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_QUOTE] = T(SQL_S_STRING, SQL_A_LITERAL),                     \
+	[SQL_C_DOUBLE] = T(SQL_S_QUOTED_FIRST, SQL_A_NONE), [SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE),                   \
+	[SQL_C_DOT] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_PLUS] = EVENT(state), [SQL_C_MINUS] = EVENT(state),            \
+	[SQL_C_SLASH] = EVENT(state), [SQL_C_STAR] = T(SQL_S_START, SQL_A_OPERATOR),                                        \
+	[SQL_C_BACKSLASH] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_COMMA] = EVENT(state), [SQL_C_OPEN] = EVENT(state),      \
+	[SQL_C_CLOSE] = EVENT(state), [SQL_C_SEMICOLON] = T(SQL_S_START, SQL_A_NONE),                                       \
+	[SQL_C_QUESTION] = T(SQL_S_VALUE, SQL_A_LITERAL)
+/* All alike. */
+#define SQL_ALL(entry)                                                                                                     \
+	[SQL_C_OTHER] = entry, [SQL_C_NUL] = entry, [SQL_C_SPACE] = entry, [SQL_C_LINE] = entry, [SQL_C_NAME] = entry,      \
+	[SQL_C_E] = entry, [SQL_C_DIGIT] = entry, [SQL_C_QUOTE] = entry, [SQL_C_DOUBLE] = entry, [SQL_C_DOLLAR] = entry,    \
+	[SQL_C_DOT] = entry, [SQL_C_PLUS] = entry, [SQL_C_MINUS] = entry, [SQL_C_SLASH] = entry, [SQL_C_STAR] = entry,      \
+	[SQL_C_BACKSLASH] = entry, [SQL_C_COMMA] = entry, [SQL_C_OPEN] = entry, [SQL_C_CLOSE] = entry,                      \
+	[SQL_C_SEMICOLON] = entry, [SQL_C_QUESTION] = entry
+
+/* Later entries of a row replace those of the macro before them, as is meant. */
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+#else
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+#endif
+#define SQL_STOPS T(SQL_S_STOP, SQL_A_EVENT)
+static const __u16 sql_table[1 << SQL_STATE_BITS][1 << SQL_CLASS_BITS] = {
+	[SQL_S_START] = {SQL_TOKENS(SQL_S_START), [SQL_C_DOT] = T(SQL_S_DOT, SQL_A_NONE)},
+	[SQL_S_VALUE] = {SQL_TOKENS(SQL_S_VALUE)},
+	[SQL_S_NAME] = {SQL_TOKENS(SQL_S_NAME)},
+	[SQL_S_MEMBER] = {SQL_TOKENS(SQL_S_MEMBER), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER), [SQL_C_QUOTE] = EVENT(SQL_S_STRING),
+			  [SQL_C_QUESTION] = EVENT(SQL_S_VALUE), [SQL_C_DOLLAR] = T(SQL_S_MEMBER_DOLLAR, SQL_A_NONE)},
+	[SQL_S_WORD] = {SQL_TOKENS(SQL_S_NAME), [SQL_C_NAME] = T(SQL_S_WORD, SQL_A_CONTINUE), [SQL_C_E] = T(SQL_S_WORD, SQL_A_CONTINUE),
+			[SQL_C_DIGIT] = T(SQL_S_WORD, SQL_A_CONTINUE), [SQL_C_DOLLAR] = T(SQL_S_WORD, SQL_A_CONTINUE),
+			[SQL_C_QUOTE] = EVENT(SQL_S_STRING)},
+	[SQL_S_NUMBER] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_DOT] = T(SQL_S_NUMBER, SQL_A_NONE),
+			  [SQL_C_NAME] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_E] = T(SQL_S_EXPONENT, SQL_A_NONE)},
+	[SQL_S_EXPONENT] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_DOT] = T(SQL_S_NUMBER, SQL_A_NONE),
+			    [SQL_C_NAME] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_E] = T(SQL_S_EXPONENT, SQL_A_NONE),
+			    [SQL_C_PLUS] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_MINUS] = T(SQL_S_NUMBER, SQL_A_NONE)},
+	[SQL_S_STRING] = {SQL_ALL(T(SQL_S_STRING, SQL_A_NONE)), [SQL_C_QUOTE] = T(SQL_S_STRING_QUOTE, SQL_A_NONE),
+			  [SQL_C_BACKSLASH] = T(SQL_S_STRING_BACKSLASH, SQL_A_NONE)},
+	[SQL_S_STRING_QUOTE] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_QUOTE] = T(SQL_S_STRING, SQL_A_NONE), [SQL_C_NAME] = SQL_STOPS,
+				[SQL_C_E] = SQL_STOPS, [SQL_C_DIGIT] = SQL_STOPS},
+	[SQL_S_STRING_BACKSLASH] = {SQL_ALL(T(SQL_S_STRING, SQL_A_NONE)), [SQL_C_QUOTE] = SQL_STOPS,
+				    [SQL_C_BACKSLASH] = T(SQL_S_STRING_BACKSLASH, SQL_A_NONE)},
+	[SQL_S_ESCAPED] = {SQL_ALL(T(SQL_S_ESCAPED, SQL_A_NONE)), [SQL_C_QUOTE] = T(SQL_S_ESCAPED_QUOTE, SQL_A_NONE),
+			   [SQL_C_BACKSLASH] = T(SQL_S_ESCAPED_BACKSLASH, SQL_A_NONE)},
+	[SQL_S_ESCAPED_QUOTE] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_QUOTE] = T(SQL_S_ESCAPED, SQL_A_NONE), [SQL_C_NAME] = SQL_STOPS,
+				 [SQL_C_E] = SQL_STOPS, [SQL_C_DIGIT] = SQL_STOPS},
+	[SQL_S_ESCAPED_BACKSLASH] = {SQL_ALL(T(SQL_S_ESCAPED, SQL_A_NONE))},
+	[SQL_S_QUOTED_FIRST] = {SQL_ALL(EVENT(SQL_S_QUOTED)), [SQL_C_DOUBLE] = T(SQL_S_VALUE, SQL_A_NONE)},
+	[SQL_S_QUOTED] = {SQL_ALL(EVENT(SQL_S_QUOTED)), [SQL_C_DOUBLE] = T(SQL_S_QUOTED_QUOTE, SQL_A_NONE)},
+	[SQL_S_QUOTED_QUOTE] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED)},
+	[SQL_S_DOLLAR] = {SQL_ALL(EVENT(SQL_S_DOLLAR)), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL)},
+	[SQL_S_MEMBER_DOLLAR] = {SQL_ALL(EVENT(SQL_S_DOLLAR)), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER)},
+	[SQL_S_TAG] = {SQL_ALL(SQL_STOPS), [SQL_C_NAME] = EVENT(SQL_S_TAG), [SQL_C_E] = EVENT(SQL_S_TAG), [SQL_C_DIGIT] = EVENT(SQL_S_TAG),
+		       [SQL_C_DOLLAR] = EVENT(SQL_S_TAG)},
+	[SQL_S_BODY] = {SQL_ALL(T(SQL_S_BODY, SQL_A_NONE)), [SQL_C_DOLLAR] = EVENT(SQL_S_BODY)},
+	[SQL_S_BODY_TAG] = {SQL_ALL(T(SQL_S_BODY, SQL_A_NONE)), [SQL_C_NAME] = EVENT(SQL_S_BODY_TAG), [SQL_C_E] = EVENT(SQL_S_BODY_TAG),
+			    [SQL_C_DIGIT] = EVENT(SQL_S_BODY_TAG), [SQL_C_DOLLAR] = EVENT(SQL_S_BODY_TAG)},
+	[SQL_S_SIGN] = {SQL_ALL(EVENT(SQL_S_SIGN)), [SQL_C_SPACE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE),
+			[SQL_C_LINE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL),
+			[SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE)},
+	[SQL_S_SIGN_BLANK] = {SQL_ALL(EVENT(SQL_S_SIGN_BLANK)), [SQL_C_SPACE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE),
+			      [SQL_C_LINE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL),
+			      [SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE)},
+	[SQL_S_MEMBER_SIGN] = {SQL_ALL(EVENT(SQL_S_SIGN)), [SQL_C_SPACE] = T(SQL_S_MEMBER_SIGN, SQL_A_NONE),
+			       [SQL_C_LINE] = T(SQL_S_MEMBER_SIGN, SQL_A_NONE), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER)},
+	[SQL_S_MINUS] = {SQL_ALL(EVENT(SQL_S_MINUS))},
+	[SQL_S_SLASH] = {SQL_ALL(EVENT(SQL_S_SLASH))},
+	[SQL_S_DOT] = {SQL_ALL(EVENT(SQL_S_DOT)), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL)},
+	[SQL_S_LINE_COMMENT] = {SQL_ALL(T(SQL_S_LINE_COMMENT, SQL_A_NONE)), [SQL_C_LINE] = EVENT(SQL_S_LINE_COMMENT)},
+	[SQL_S_COMMENT] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
+			   [SQL_C_SLASH] = T(SQL_S_COMMENT_SLASH, SQL_A_NONE)},
+	[SQL_S_COMMENT_STAR] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
+				[SQL_C_SLASH] = EVENT(SQL_S_COMMENT_STAR)},
+	[SQL_S_COMMENT_SLASH] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = EVENT(SQL_S_COMMENT_SLASH),
+				 [SQL_C_SLASH] = T(SQL_S_COMMENT_SLASH, SQL_A_NONE)},
+	[SQL_S_STOP] = {SQL_ALL(T(SQL_S_STOP, SQL_A_NONE))},
+};
+#ifdef __clang__
+#pragma clang diagnostic pop
+#else
+#pragma GCC diagnostic pop
+#endif
+
+/* Of each character: its lower case, and its class above that. Bytes of multi-byte characters belong to names. */
+#define SQL_CHARACTER(c, class) [c] = (c) | (class) << 8
+#define SQL_LETTER(lower) [(lower) - 32] = (lower) | SQL_C_NAME << 8, [lower] = (lower) | SQL_C_NAME << 8
+#define SQL_SIX_LETTERS(a) SQL_LETTER(a), SQL_LETTER((a) + 1), SQL_LETTER((a) + 2), SQL_LETTER((a) + 3), SQL_LETTER((a) + 4), SQL_LETTER((a) + 5)
+#define SQL_FOUR(m, c, class) m(c, class), m((c) + 1, class), m((c) + 2, class), m((c) + 3, class)
+#define SQL_SIXTEEN(m, c, class) SQL_FOUR(m, c, class), SQL_FOUR(m, (c) + 4, class), SQL_FOUR(m, (c) + 8, class), SQL_FOUR(m, (c) + 12, class)
+static const __u16 sql_characters[256] = {
+	SQL_CHARACTER('!', 0), SQL_CHARACTER('%', 0), SQL_CHARACTER('&', 0), SQL_CHARACTER(':', 0), SQL_CHARACTER('<', 0),
+	SQL_CHARACTER('=', 0), SQL_CHARACTER('>', 0), SQL_CHARACTER('@', 0), SQL_CHARACTER('[', 0), SQL_CHARACTER(']', SQL_C_CLOSE),
+	SQL_CHARACTER('^', 0), SQL_CHARACTER('`', 0), SQL_CHARACTER('{', 0), SQL_CHARACTER('|', 0), SQL_CHARACTER('}', 0),
+	SQL_CHARACTER('~', 0), SQL_CHARACTER('#', 0), SQL_CHARACTER(' ', SQL_C_SPACE), SQL_CHARACTER('\t', SQL_C_SPACE),
+	SQL_CHARACTER('\v', SQL_C_SPACE), SQL_CHARACTER('\f', SQL_C_SPACE), SQL_CHARACTER('\r', SQL_C_LINE), SQL_CHARACTER('\n', SQL_C_LINE),
+	SQL_CHARACTER('\'', SQL_C_QUOTE), SQL_CHARACTER('"', SQL_C_DOUBLE), SQL_CHARACTER('$', SQL_C_DOLLAR), SQL_CHARACTER('.', SQL_C_DOT),
+	SQL_CHARACTER('+', SQL_C_PLUS), SQL_CHARACTER('-', SQL_C_MINUS), SQL_CHARACTER('/', SQL_C_SLASH), SQL_CHARACTER('*', SQL_C_STAR),
+	SQL_CHARACTER('\\', SQL_C_BACKSLASH), SQL_CHARACTER(',', SQL_C_COMMA), SQL_CHARACTER('(', SQL_C_OPEN), SQL_CHARACTER(')', SQL_C_CLOSE),
+	SQL_CHARACTER(';', SQL_C_SEMICOLON), SQL_CHARACTER('?', SQL_C_QUESTION), SQL_CHARACTER('_', SQL_C_NAME),
+	SQL_FOUR(SQL_CHARACTER, '0', SQL_C_DIGIT), SQL_FOUR(SQL_CHARACTER, '4', SQL_C_DIGIT), SQL_CHARACTER('8', SQL_C_DIGIT),
+	SQL_CHARACTER('9', SQL_C_DIGIT),
+	SQL_LETTER('a'), SQL_LETTER('b'), SQL_LETTER('c'), SQL_LETTER('d'), ['E'] = 'e' | SQL_C_E << 8, ['e'] = 'e' | SQL_C_E << 8,
+	SQL_SIX_LETTERS('f'), SQL_SIX_LETTERS('l'), SQL_SIX_LETTERS('r'), SQL_LETTER('x'), SQL_LETTER('y'), SQL_LETTER('z'),
+	SQL_SIXTEEN(SQL_CHARACTER, 0x80, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0x90, SQL_C_NAME),
+	SQL_SIXTEEN(SQL_CHARACTER, 0xa0, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0xb0, SQL_C_NAME),
+	SQL_SIXTEEN(SQL_CHARACTER, 0xc0, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0xd0, SQL_C_NAME),
+	SQL_SIXTEEN(SQL_CHARACTER, 0xe0, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0xf0, SQL_C_NAME),
+};
+
+static inline __u64 sql_hash(__u64 hash, __u64 symbol)
+{
+	return (hash ^ symbol) * SQL_PRIME;
+}
+
+/* A word of up to eight letters as struct sql_normal has it. */
+#define SQL_2(a, b) ((__u64)(a) << 8 | (b))
+#define SQL_4(a, b, c, d) (SQL_2(a, b) << 16 | SQL_2(c, d))
+
+/* Behind which a sign is a literal's own. Of a column of that name it is taken for one too: then `a - 1` is `a ?`. */
+static inline int sql_expects_value(__u64 word)
+{
+	switch (word) {
+	case SQL_2('o', 'r'):
+	case SQL_2('i', 'n'):
+	case SQL_2('b', 'y'):
+	case SQL_2('o', 'n'):
+	case SQL_4(0, 'a', 'n', 'd'):
+	case SQL_4(0, 'n', 'o', 't'):
+	case SQL_4(0, 's', 'e', 't'):
+	case SQL_4('c', 'a', 's', 'e'):
+	case SQL_4('w', 'h', 'e', 'n'):
+	case SQL_4('t', 'h', 'e', 'n'):
+	case SQL_4('e', 'l', 's', 'e'):
+	case SQL_4('l', 'i', 'k', 'e'):
+	case SQL_4(0, 0, 0, 'l') << 32 | SQL_4('i', 'm', 'i', 't'):
+	case SQL_4(0, 0, 0, 'w') << 32 | SQL_4('h', 'e', 'r', 'e'):
+	case SQL_4(0, 0, 's', 'e') << 32 | SQL_4('l', 'e', 'c', 't'):
+	case SQL_4(0, 0, 'o', 'f') << 32 | SQL_4('f', 's', 'e', 't'):
+	case SQL_4(0, 0, 'r', 'e') << 32 | SQL_4('t', 'u', 'r', 'n'):
+	case SQL_4(0, 0, 'h', 'a') << 32 | SQL_4('v', 'i', 'n', 'g'):
+	case SQL_4(0, 'b', 'e', 't') << 32 | SQL_4('w', 'e', 'e', 'n'):
+		return 1;
+	}
+	return 0;
+}
+
+static inline void sql_write(struct sql_normal *s, char c)
+{
+	if (!s->writes || s->out.length >= OUTRIDER_STATEMENT_TEXT - 1)
+		return;
+	s->out.text[s->out.length & (OUTRIDER_STATEMENT_TEXT - 1)] = c;
+	s->out.length++;
+}
+
+/* Between two tokens, as people write them: neither in brackets nor around a dot. */
+static inline void sql_write_blank(struct sql_normal *s)
+{
+	char last = s->writes && s->out.length ? s->out.text[(s->out.length - 1) & (OUTRIDER_STATEMENT_TEXT - 1)] : '(';
+
+	if (last != '(' && last != '.' && last != '[' && last != ':' && last != ' ')
+		sql_write(s, ' ');
+}
+
+/* A character that begins a word, or, as it is, a name in quotes. */
+static inline void sql_begin(struct sql_normal *s, __u32 c)
+{
+	s->word_hash = s->hash;
+	s->word_length = s->out.length;
+	s->hash = sql_hash(s->hash, c | SQL_BEGINS);
+	sql_write_blank(s);
+	sql_write(s, c);
+}
+
+static inline void sql_continue(struct sql_normal *s, __u32 c)
+{
+	s->hash = sql_hash(s->hash, c);
+	sql_write(s, c);
+}
+
+/* Written with a blank before it, unless it goes on with another one: not what is close to its neighbours, as brackets are. */
+static inline int sql_stands_apart(char c)
+{
+	return c == '<' || c == '>' || c == '=' || c == '!' || c == '|' || c == '+' || c == '-' || c == '*' || c == '/' || c == '%' ||
+	       c == '&' || c == '^' || c == '~' || c == '@' || c == '#';
+}
+
+static inline void sql_operator(struct sql_normal *s, __u32 c)
+{
+	char last = s->writes && s->out.length ? s->out.text[(s->out.length - 1) & (OUTRIDER_STATEMENT_TEXT - 1)] : 0;
+
+	s->hash = sql_hash(s->hash, c | SQL_IS_OPERATOR);
+	if (sql_stands_apart(c) && !sql_stands_apart(last))
+		sql_write_blank(s);
+	sql_write(s, c);
+}
+
+static inline void sql_literal(struct sql_normal *s)
+{
+	s->hash = sql_hash(s->hash, SQL_IS_LITERAL);
+	sql_write_blank(s);
+	sql_write(s, '?');
+}
+
+/* Another member of a list of literals: neither it nor its comma say anything. */
+static inline void sql_same_member(struct sql_normal *s)
+{
+	s->hash = s->comma_hash;
+	s->out.length = s->comma_length;
+}
+
+/* A literal that was found out to be one late: it may have been the next member. */
+static inline void sql_late_literal(struct sql_normal *s)
+{
+	if (s->list && s->brackets == s->list && s->hash == sql_hash(s->comma_hash, ',' | SQL_IS_OPERATOR))
+		sql_same_member(s);
+	else
+		sql_literal(s);
+}
+
+static inline void sql_begin_row(struct sql_normal *s)
+{
+	s->row_hash = s->hash;
+	s->row_length = s->out.length;
+	s->hash = SQL_SEED;
+	if (s->rows == SQL_NEXT_ROW)
+		sql_write(s, ',');
+	s->rows = SQL_IN_ROW;
+}
+
+static inline void sql_end_row(struct sql_normal *s)
+{
+	__u64 row = s->hash;
+
+	s->rows = SQL_BEHIND_ROW;
+	if (row == s->last_row) {
+		s->hash = s->row_hash;
+		s->out.length = s->row_length;
+		return;
+	}
+	s->hash = sql_hash(s->row_hash, row);
+	s->last_row = row;
+}
+
+static inline void sql_comma(struct sql_normal *s, __u32 behind)
+{
+	s->state = SQL_S_START;
+	if (s->rows == SQL_BEHIND_ROW && s->brackets + 1 == s->row) {
+		s->rows = SQL_NEXT_ROW;
+		return;
+	}
+	if (s->list && s->brackets == s->list && behind == SQL_S_VALUE) {
+		s->comma_hash = s->hash;
+		s->comma_length = s->out.length;
+		s->state = SQL_S_MEMBER;
+	}
+	sql_operator(s, ',');
+}
+
+static inline void sql_open(struct sql_normal *s, __u32 behind)
+{
+	__u64 word = behind == SQL_S_NAME ? s->word : 0;
+	int values = word == (SQL_4(0, 0, 'v', 'a') << 32 | SQL_4('l', 'u', 'e', 's'));
+
+	if (values) {
+		s->row = s->brackets + 1;
+		s->rows = SQL_NO_ROWS;
+		s->last_row = 0;
+		sql_begin_row(s);
+	} else if (s->rows == SQL_NEXT_ROW && s->brackets + 1 == s->row) {
+		sql_begin_row(s);
+	} else if (word == SQL_2('i', 'n') && !s->list) {
+		s->list = s->brackets + 1;
+	}
+	if (values || sql_expects_value(word)) /* else it may be a function */
+		sql_write_blank(s);
+	sql_operator(s, '(');
+	s->brackets++;
+	s->state = SQL_S_START;
+}
+
+static inline void sql_close(struct sql_normal *s, __u32 c)
+{
+	sql_operator(s, c);
+	s->state = SQL_S_VALUE;
+	if (c != ')')
+		return;
+	if (s->list == s->brackets)
+		s->list = 0;
+	if (s->rows == SQL_IN_ROW && s->brackets == s->row)
+		sql_end_row(s);
+	if (s->brackets)
+		s->brackets--;
+}
+
+/* A plus or a minus behind what is `behind`. */
+static inline void sql_sign(struct sql_normal *s, __u32 behind, __u32 c)
+{
+	s->sign = c;
+	s->back = behind;
+	if (behind == SQL_S_MEMBER) {
+		s->state = SQL_S_MEMBER_SIGN;
+	} else if (behind == SQL_S_START || (behind == SQL_S_NAME && sql_expects_value(s->word))) {
+		s->state = SQL_S_SIGN;
+	} else if (c == '-') {
+		s->state = SQL_S_MINUS;
+	} else {
+		sql_operator(s, c);
+		s->state = SQL_S_START;
+	}
+}
+
+/* What waited for its next character was an operator. Always true: the character is still to be looked at. */
+static inline int sql_was_operator(struct sql_normal *s, __u32 c)
+{
+	sql_operator(s, c);
+	s->state = SQL_S_START;
+	return 1;
+}
+
+/* The letter before a string says what kind of string it is. */
+static inline void sql_prefixed_string(struct sql_normal *s)
+{
+	if (s->word != 'e' && s->word != 'b' && s->word != 'x' && s->word != 'n') {
+		s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN; /* or a literal's inside */
+		s->state = SQL_S_STOP;
+		return;
+	}
+	s->state = s->word == 'e' ? SQL_S_ESCAPED : SQL_S_STRING;
+	s->hash = s->word_hash;
+	s->out.length = s->word_length;
+	sql_late_literal(s);
+}
+
+static inline int sql_dollar(struct sql_normal *s, __u32 class, __u32 c)
+{
+	if (class == SQL_C_DIGIT) {
+		sql_same_member(s);
+		s->state = SQL_S_NUMBER;
+	} else if (class == SQL_C_DOLLAR) {
+		sql_late_literal(s);
+		s->tag = SQL_SEED;
+		s->state = SQL_S_BODY;
+	} else if (class == SQL_C_NAME || class == SQL_C_E) {
+		s->tag = sql_hash(SQL_SEED, c);
+		s->state = SQL_S_TAG;
+	} else {
+		return sql_was_operator(s, '$');
+	}
+	return 0;
+}
+
+static inline void sql_tag(struct sql_normal *s, __u32 class, __u32 c)
+{
+	if (class != SQL_C_DOLLAR) {
+		s->tag = sql_hash(s->tag, c);
+		return;
+	}
+	sql_late_literal(s);
+	s->state = SQL_S_BODY;
+}
+
+static inline void sql_body_tag(struct sql_normal *s, __u32 class, __u32 c)
+{
+	if (class != SQL_C_DOLLAR)
+		s->other_tag = sql_hash(s->other_tag, c);
+	else if (s->other_tag == s->tag)
+		s->state = SQL_S_VALUE;
+	else
+		s->other_tag = SQL_SEED; /* its end may be the beginning of the one that is looked for */
+}
+
+static inline void sql_quoted(struct sql_normal *s, __u32 c)
+{
+	if (s->state == SQL_S_QUOTED_FIRST) {
+		s->word = ~0ULL; /* no keyword */
+		sql_begin(s, c);
+	} else {
+		sql_continue(s, c);
+	}
+	s->state = SQL_S_QUOTED;
+}
+
+/* A token begins behind `behind`. */
+static inline void sql_token(struct sql_normal *s, __u32 behind, __u32 class, __u32 c)
+{
+	switch (class) {
+	case SQL_C_PLUS:
+	case SQL_C_MINUS: sql_sign(s, behind, c); break;
+	case SQL_C_SLASH: s->back = behind; s->state = SQL_S_SLASH; break;
+	case SQL_C_COMMA: sql_comma(s, behind); break;
+	case SQL_C_OPEN: sql_open(s, behind); break;
+	case SQL_C_CLOSE: sql_close(s, c); break;
+	}
+}
+
+/* Decides what `c` means where the table alone cannot; `next` is what the table says comes. True: look at it again. */
+static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32 c)
+{
+	__u32 state = s->state;
+
+	if (next == SQL_S_STOP) {
+		s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN;
+		s->state = next;
+		return 0;
+	}
+	switch (state) {
+	case SQL_S_MINUS:
+		if (c != '-')
+			return sql_was_operator(s, '-');
+		s->state = SQL_S_LINE_COMMENT;
+		return 0;
+	case SQL_S_SIGN:
+		if (c != '-' || s->sign != '-')
+			return sql_was_operator(s, s->sign);
+		s->state = SQL_S_LINE_COMMENT;
+		return 0;
+	case SQL_S_SIGN_BLANK: return sql_was_operator(s, s->sign);
+	case SQL_S_MEMBER_SIGN:
+		if (class == SQL_C_DIGIT) {
+			sql_same_member(s);
+			s->state = next;
+			return 0;
+		}
+		if (c != '-' || s->sign != '-')
+			return sql_was_operator(s, s->sign);
+		s->state = SQL_S_LINE_COMMENT;
+		return 0;
+	case SQL_S_SLASH:
+		if (c != '*')
+			return sql_was_operator(s, '/');
+		s->comments = 1;
+		s->state = SQL_S_COMMENT;
+		return 0;
+	case SQL_S_DOT: return sql_was_operator(s, '.');
+	case SQL_S_LINE_COMMENT: s->state = s->back; return 0;
+	case SQL_S_COMMENT_STAR:
+		s->comments--;
+		s->state = s->comments ? SQL_S_COMMENT : s->back;
+		return 0;
+	case SQL_S_COMMENT_SLASH:
+		s->comments++;
+		s->state = SQL_S_COMMENT;
+		return 0;
+	case SQL_S_DOLLAR:
+	case SQL_S_MEMBER_DOLLAR: return sql_dollar(s, class, c);
+	case SQL_S_TAG: sql_tag(s, class, c); return 0;
+	case SQL_S_BODY:
+		s->other_tag = SQL_SEED;
+		s->state = SQL_S_BODY_TAG;
+		return 0;
+	case SQL_S_BODY_TAG: sql_body_tag(s, class, c); return 0;
+	case SQL_S_MEMBER:
+		if (class != SQL_C_DIGIT && class != SQL_C_QUOTE && class != SQL_C_QUESTION)
+			break;
+		sql_same_member(s);
+		s->state = next;
+		return 0;
+	}
+	if (next == SQL_S_QUOTED)
+		sql_quoted(s, c);
+	else if (class == SQL_C_QUOTE)
+		sql_prefixed_string(s);
+	else
+		sql_token(s, next, class, c);
+	return 0;
+}
+
+static inline void sql_reset(struct sql_normal *s, int writes)
+{
+	__builtin_memset(s, 0, __builtin_offsetof(struct sql_normal, out.text));
+	s->hash = SQL_SEED;
+	s->writes = writes;
+}
+
+/* One character, not 0. */
+static inline void sql_character(struct sql_normal *s, unsigned char byte)
+{
+	__u32 c = sql_characters[byte] & 0xff, class = sql_characters[byte] >> 8, again;
+
+	for (again = 0; again < 2; again++) {
+		__u32 state = s->state & ((1 << SQL_STATE_BITS) - 1);
+		__u32 entry = sql_table[state][class & ((1 << SQL_CLASS_BITS) - 1)];
+		__u32 next = entry & ((1 << SQL_STATE_BITS) - 1);
+		__u32 quoted = state == SQL_S_QUOTED || state == SQL_S_QUOTED_FIRST;
+
+		switch (entry >> SQL_STATE_BITS) {
+		case SQL_A_EVENT:
+			if (!sql_event(s, next, class, quoted ? byte : c))
+				return;
+			continue;
+		case SQL_A_BEGIN:
+			s->word = c;
+			sql_begin(s, c);
+			break;
+		case SQL_A_CONTINUE:
+			s->word = s->word << 8 | c;
+			sql_continue(s, c);
+			break;
+		case SQL_A_OPERATOR: sql_operator(s, c); break;
+		case SQL_A_LITERAL: sql_literal(s); break;
+		}
+		s->state = next;
+		return;
+	}
+}
+
+/* True if the text said anything at all. */
+static inline int sql_says_something(const struct sql_normal *s)
+{
+	return s->hash != SQL_SEED;
+}
+
+/* Of a text that is too long to be looked at: statements of one class may differ where nobody looks. */
+static inline __u32 sql_size_class(__u64 size)
+{
+	__u32 class = 0;
+
+	for (__u32 i = 0; i < 6; i++)
+		class += size >= OUTRIDER_STATEMENT_TEXT * 2ULL << i;
+	return class;
+}
+
+/* 64 bits that differ where the statements do, and never 0. `cut`: the text goes on, and is of that class of size. */
+static inline __u64 sql_fingerprint(struct sql_normal *s, int cut, __u32 size_class)
+{
+	__u64 hash = s->hash;
+
+	if (cut) {
+		s->out.flags |= OUTRIDER_STATEMENT_CUT;
+		hash = sql_hash(hash, size_class | 0x1000);
+	}
+	hash ^= hash >> 32;
+	hash *= 0xd6e8feb86659fd93ULL;
+	return (hash ^ hash >> 32) | 1;
+}
+
+#undef T
+#endif

@@ -1,0 +1,221 @@
+/* Statements as types: the text of a query is read, normalised and hashed here, so that no literal leaves the kernel.
+ * `statement_works`: room for that, a thread's own, for a probe program may be preempted. `statements`: what a fingerprint
+ * stands for, written once, when it is met for the first time. */
+#ifndef OUTRIDER_BPF_STATEMENTS_H
+#define OUTRIDER_BPF_STATEMENTS_H
+
+#include "slots.h"
+#include "sql_normal.h"
+
+#define STATEMENT_STEP 8 /* characters that one turn of the loop looks at */
+#define STATEMENT_ROOM (OUTRIDER_STATEMENT_TEXT + STATEMENT_STEP) /* the last step's rest is zero */
+#define STATEMENT_MORE 64 /* pieces of a long text that are counted: it is of the highest class then */
+
+struct statement_work {
+	struct sql_normal machine;
+	u64 fingerprint; /* of the text that was read last; 0: it says nothing, or none was */
+	u32 which;       /* the one of raw[] that has it */
+	u32 size;        /* with the zero at its end */
+	const char *rest; /* of a long text, beyond what is looked at */
+	u64 whole_size;
+	u64 same;        /* the two of raw[] say the same, as far as they were compared */
+	char raw[2][STATEMENT_ROOM];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct statement_work);
+} statement_works __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, OUTRIDER_MAX_SLOTS);
+	__type(key, __u64);
+	__type(value, struct outrider_statement_text);
+} statements __weak SEC(".maps");
+
+/* Texts in `statements`. */
+volatile __u32 statements_kept __weak = 0;
+
+/* What a loop's turn is given has to lie on the stack, of which little is left. */
+struct statement_loop {
+	struct statement_work *work;
+};
+
+/* What the table alone cannot decide, and the slow way of everything else. Global: the verifier looks at it once. */
+__weak __noinline int statement_character(struct sql_normal *machine, u32 byte)
+{
+	if (machine)
+		sql_character(machine, byte);
+	return 0;
+}
+
+/* The quick way: what most characters are needs no more than the table, and nothing is written. */
+static long statement_hash_step(u32 i, struct statement_loop *loop)
+{
+	struct statement_work *w = loop->work;
+	struct sql_normal *m = &w->machine;
+	u32 half = w->which & 1, at = (i * STATEMENT_STEP) & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP);
+	u64 eight, hash = m->hash, word = m->word;
+	u32 state = m->state;
+
+	barrier_var(at);
+	eight = *(u64 *)&w->raw[half][at & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP)];
+#pragma unroll
+	for (int k = 0; k < STATEMENT_STEP; k++) {
+		u32 byte = eight & 0xff, character, entry, action, symbol;
+
+		eight >>= 8;
+		if (!byte) {
+			m->hash = hash;
+			m->word = word;
+			m->state = state;
+			return 1;
+		}
+		character = sql_characters[byte];
+		entry = sql_table[state & ((1 << SQL_STATE_BITS) - 1)][(character >> 8) & ((1 << SQL_CLASS_BITS) - 1)];
+		action = entry >> SQL_STATE_BITS;
+		if (action == SQL_A_NONE) {
+			state = entry & ((1 << SQL_STATE_BITS) - 1);
+			continue;
+		}
+		symbol = character & 0xff;
+		if (action == SQL_A_CONTINUE) {
+			word = word << 8 | symbol;
+		} else if (action == SQL_A_BEGIN) {
+			m->word_hash = hash;
+			word = symbol;
+			symbol |= SQL_BEGINS;
+		} else if (action == SQL_A_OPERATOR) {
+			symbol |= SQL_IS_OPERATOR;
+		} else if (action == SQL_A_LITERAL) {
+			symbol = SQL_IS_LITERAL;
+		} else {
+			m->hash = hash;
+			m->word = word;
+			m->state = state;
+			statement_character(m, byte);
+			hash = m->hash;
+			word = m->word;
+			state = m->state;
+			continue;
+		}
+		hash = sql_hash(hash, symbol);
+		state = entry & ((1 << SQL_STATE_BITS) - 1);
+	}
+	m->hash = hash;
+	m->word = word;
+	m->state = state;
+	return 0;
+}
+
+static long statement_write_step(u32 i, struct statement_loop *loop)
+{
+	struct statement_work *w = loop->work;
+	u32 half = w->which & 1;
+	u8 byte = w->raw[half][i & (OUTRIDER_STATEMENT_TEXT - 1)];
+
+	if (!byte)
+		return 1;
+	statement_character(&w->machine, byte);
+	return 0;
+}
+
+static long statement_compare_step(u32 i, struct statement_loop *loop)
+{
+	struct statement_work *w = loop->work;
+	u32 at = (i * STATEMENT_STEP) & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP);
+
+	barrier_var(at);
+	at &= OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP;
+	w->same = *(u64 *)&w->raw[0][at] == *(u64 *)&w->raw[1][at];
+	return !w->same;
+}
+
+static long statement_size_step(u32 i, struct statement_loop *loop)
+{
+	/* Its text is written later, if at all: here is room for what nobody looks at. */
+	struct statement_work *w = loop->work;
+	long n = bpf_probe_read_user_str(w->machine.out.text, OUTRIDER_STATEMENT_TEXT, w->rest);
+
+	if (n <= 1)
+		return 1;
+	w->whole_size += n - 1;
+	w->rest += n - 1;
+	return n < OUTRIDER_STATEMENT_TEXT;
+}
+
+/* The fingerprint of a text that has been read, of `size` bytes and a zero. */
+static __noinline int statement_hash(struct statement_work *w, const char *text, u32 size)
+{
+	struct statement_loop loop = {.work = w};
+	bool cut = size == OUTRIDER_STATEMENT_TEXT - 1;
+
+	w->rest = text + size;
+	w->whole_size = size;
+
+	sql_reset(&w->machine, 0);
+	bpf_loop(size / STATEMENT_STEP + 1, statement_hash_step, &loop, 0);
+	if (cut)
+		bpf_loop(STATEMENT_MORE, statement_size_step, &loop, 0);
+	cut = w->whole_size > OUTRIDER_STATEMENT_TEXT - 1;
+	w->fingerprint = sql_says_something(&w->machine) ? sql_fingerprint(&w->machine, cut, sql_size_class(w->whole_size)) : 0;
+	return 0;
+}
+
+/* Writes down what the fingerprint stands for. */
+static __noinline int statement_keep(struct statement_work *w)
+{
+	struct statement_loop loop = {.work = w};
+	u32 flags = w->machine.out.flags;
+
+	sql_reset(&w->machine, 1);
+	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_write_step, &loop, 0);
+	w->machine.out.flags |= flags;
+	if (bpf_map_update_elem(&statements, &w->fingerprint, &w->machine.out, BPF_NOEXIST) == 0)
+		__sync_fetch_and_add(&statements_kept, 1);
+	return 0;
+}
+
+/* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. */
+INLINE int statement_type(const char *text, char *name)
+{
+	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0,
+							BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct statement_loop loop = {.work = w};
+	u32 other, size;
+	long n;
+
+	if (!w)
+		return -1;
+	if (!text)
+		return 0;
+	other = !(w->which & 1);
+	n = bpf_probe_read_user_str(w->raw[other], OUTRIDER_STATEMENT_TEXT, text);
+	if (n < 0)
+		return -1;
+	if (n <= 1)
+		return 0;
+	size = (n - 1) & (OUTRIDER_STATEMENT_TEXT - 1);
+	*(volatile u64 *)&w->raw[other][size] = 0;
+	w->same = 0;
+	if (n == w->size)
+		bpf_loop(size / STATEMENT_STEP + 1, statement_compare_step, &loop, 0);
+	if (!w->same) {
+		w->which = other;
+		w->size = n;
+		statement_hash(w, text, size);
+		if (w->fingerprint && statements_kept < OUTRIDER_MAX_SLOTS && !bpf_map_lookup_elem(&statements, &w->fingerprint))
+			statement_keep(w);
+	}
+	if (!w->fingerprint)
+		return 0;
+	name[0] = OUTRIDER_STATEMENT_MARK;
+	__builtin_memcpy(name + 1, &w->fingerprint, sizeof(w->fingerprint));
+	return 1;
+}
+
+#endif

@@ -1,0 +1,158 @@
+"""Statements as types, against PostgreSQL's own grouping: the query_id that its log has for each text, and the calls and times of
+pg_stat_statements."""
+
+import collections
+import json
+import math
+import subprocess
+
+import harness
+import postgresql_server
+import varied_statements
+
+CLIENTS = 4
+SHAPES, EACH = 210, 10
+SLOW = "SELECT sum(i * {}) FROM generate_series(1, {}) i"
+SECRETS = ("SecretOfMine", "4815162342", "4711.0815")
+
+
+def adjusted_rand_index(pairs):
+    """Of two groupings of the same things, each thing a pair (Hubert and Arabie 1985): 1 the same, 0 as chance has it."""
+    def choose_two(counts):
+        return sum(math.comb(count, 2) for count in counts.values())
+    both = choose_two(collections.Counter(pairs))
+    ours = choose_two(collections.Counter(one for one, _ in pairs))
+    theirs = choose_two(collections.Counter(other for _, other in pairs))
+    chance = ours * theirs / math.comb(len(pairs), 2)
+    return (both - chance) / ((ours + theirs) / 2 - chance)
+
+
+def types_of(texts):
+    done = subprocess.run([harness.BUILD / "bin" / "statement-types"], input="\0".join(texts) + "\0", capture_output=True, text=True,
+                          check=True)
+    return done.stdout.splitlines()
+
+
+class PostgresqlStatements(postgresql_server.Case):
+    SERVER_SETTINGS = {"logging_collector": "on", "log_destination": "'jsonlog'", "log_min_duration_statement": "0",
+                       "pg_stat_statements.track_planning": "on", "pg_stat_statements.max": "5000"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.query("CREATE EXTENSION pg_stat_statements")
+        cls.server.pgbench("--initialize", "--quiet", "--scale", 1)
+        for statement in varied_statements.SCHEMA.strip().split(";\n"):
+            cls.server.query(statement.rstrip(";"))
+
+    def logged(self):
+        """[(text, query_id)] of all statements that the log has so far, in order."""
+        found = []
+        for file in sorted((self.server.data / "log").glob("*.json")):
+            for line in file.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                head, mark, text = entry["message"].partition("  statement: ")
+                if mark and head.startswith("duration: "):
+                    found.append((text, entry.get("query_id")))
+        return found
+
+    def psql(self, texts):
+        script = self.server.directory / "script.sql"
+        script.write_text("".join(f"{text}\n;\n" for text in texts), encoding="utf-8")
+        script.chmod(0o644)
+        done = subprocess.run([self.server.bin / "psql", "--host", self.server.directory, "--port", str(postgresql_server.PORT),
+                               "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--output", "/dev/null", "--file", script,
+                               "postgres"], capture_output=True, text=True, check=False, **postgresql_server.owner())
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def watched(self, load):
+        """What `load` does under watch: ({type: figures}, [(text, query_id)])."""
+        before = len(self.logged())
+        watch = self.watch_server("--types", "statement")
+        load()
+        summary = watch.stop_one()
+        self.assertEqual(harness.lost(summary), {})
+        harness.wait_until(lambda: len(self.logged()) >= before + summary["query_metrics"]["total_queries"], 20, "the whole log")
+        types = {name: type for name, type in summary["query_metrics"]["query_type_breakdown"].items() if type["count"]}
+        return types, self.logged()[before:]
+
+    def check_groups(self, types, logged, least):
+        names = types_of([text for text, _ in logged])
+        # The kernel's own counts are those of the same machine in user space, text by text.
+        self.assertEqual({name: type["count"] for name, type in types.items()}, dict(collections.Counter(names)))
+        pairs = list(zip(names, (query_id for _, query_id in logged)))
+        index = adjusted_rand_index(pairs)
+        ours, theirs = len(set(names)), len({query_id for _, query_id in pairs})
+        print(f"{self.id().rsplit('.', 1)[1]}: {len(pairs)} statements, {ours} types, {theirs} query ids, adjusted Rand index {index:.5f}")
+        self.assertGreaterEqual(index, least)
+        return pairs
+
+    def test_pgbench_scripts(self):
+        def load():
+            for script in ("--select-only", "--skip-some-updates", "--no-vacuum"):
+                self.server.pgbench("--no-vacuum", script, "--client", CLIENTS, "--transactions", 100)
+        self.server.query("SELECT pg_stat_statements_reset()")
+        types, logged = self.watched(load)
+        pairs = self.check_groups(types, logged, 0.99)
+        calls = {int(query_id): int(count) for query_id, count in
+                 self.server.query("SELECT queryid, sum(calls) FROM pg_stat_statements GROUP BY 1")}
+        for (name, query_id), count in collections.Counter(pairs).items():
+            self.assertEqual(types[name]["count"], count, types[name]["statement"])
+            self.assertEqual(calls[query_id], count, types[name]["statement"])
+
+    def test_varied_statements(self):
+        texts = varied_statements.Writer(7).all(SHAPES, EACH)
+        self.assertGreaterEqual(len(texts), 2000)
+        types, logged = self.watched(lambda: self.psql(texts))
+        self.assertEqual(len(logged), len(texts))
+        pairs = self.check_groups(types, logged, 0.99)
+        self.assertGreater(len({query_id for _, query_id in pairs}), 100)
+
+    def test_times(self):
+        """What a slow statement takes is what it takes to plan and execute it; the rest, parsing it, is little."""
+        self.server.query("SELECT pg_stat_statements_reset()")
+        texts = [SLOW.format(i, 300_000 + i) for i in range(1, 31)]
+        types, _ = self.watched(lambda: self.psql(texts))
+        name, = set(types_of(texts))
+        theirs, = self.server.query("SELECT sum(mean_exec_time + mean_plan_time), sum(calls) FROM pg_stat_statements "
+                                    "WHERE query LIKE '%generate_series%' AND query NOT LIKE '%pg_stat%'")
+        self.assertEqual((types[name]["count"], int(theirs[1])), (30, 30))
+        mean = types[name]["avg_response_time_seconds"]
+        print(f"mean: ours {mean * 1e3:.3f} ms, theirs {float(theirs[0]):.3f} ms")
+        self.assertAlmostEqual(mean, float(theirs[0]) / 1e3, delta=0.03 * mean)
+
+    def test_no_literal_leaves_the_kernel(self):
+        def load():
+            for i in range(3):
+                self.server.query(f"SELECT '{SECRETS[0]}{i}', {SECRETS[1]}, $a${SECRETS[0]}$a$ WHERE {SECRETS[2]} > {i} "
+                                  f"-- {SECRETS[0]}")
+        before = len(self.logged())
+        others = {one["id"] for one in harness.bpf_maps()}
+        watch = self.watch_server("--types", "statement")
+        load()
+        dumps = self.dump_maps(others)
+        summary = watch.stop_one()
+        self.assertEqual(len(self.logged()) - before, 3)
+        self.assertIn("select ?, ?, ? where ? > ?", [type["statement"] for type in
+                                                     summary["query_metrics"]["query_type_breakdown"].values()])
+        said = "\n".join([json.dumps(summary), watch.describe(), *dumps])
+        for secret in SECRETS:
+            self.assertNotIn(secret, said)
+            self.assertNotIn(secret.encode().hex(" "), said)
+
+    def dump_maps(self, others):
+        """Everything that user space can read of the maps that are not `others`."""
+        mine = [one for one in harness.bpf_maps() if one["id"] not in others]
+        self.assertIn("statements", [one.get("name") for one in mine])
+        dumps = []
+        for one in mine:
+            try:
+                dumps.append(json.dumps(harness.bpftool("map", "dump", "id", one["id"])))
+            except subprocess.CalledProcessError:
+                pass  # task storage: it is read by who has a thread's descriptor, not as a whole
+        self.assertGreater(len(dumps), 5)
+        return dumps
+
+
+if __name__ == "__main__":
+    harness.main()

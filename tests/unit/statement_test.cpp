@@ -1,0 +1,119 @@
+#include "userspace/model/statement.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace outrider {
+namespace {
+
+std::string text_of(const std::string& sql) {
+  const auto statement = statement_of(sql);
+  return statement ? statement->text : "(nothing)";
+}
+
+std::uint64_t print_of(const std::string& sql) {
+  const auto statement = statement_of(sql);
+  return statement ? statement->fingerprint : 0;
+}
+
+void expect_one(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) EXPECT_EQ(print_of(text), print_of(texts[0])) << text << "\n" << text_of(text);
+}
+
+void expect_different(const std::vector<std::string>& texts) {
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j)
+      EXPECT_NE(print_of(texts[i]), print_of(texts[j])) << texts[i] << "\n" << texts[j];
+  }
+}
+
+TEST(Statement, LiteralsAreOne) {
+  expect_one({"SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = 22.5", "SELECT a FROM t WHERE b = 'x'",
+              "SELECT a FROM t WHERE b = 'it''s'", "SELECT a FROM t WHERE b = E'a\\'b'", "SELECT a FROM t WHERE b = $1",
+              "SELECT a FROM t WHERE b = ?", "SELECT a FROM t WHERE b = $$x$$",
+              "SELECT a FROM t WHERE b = $q$a $$ b$q$", "SELECT a FROM t WHERE b = $q$a $q b$q$",
+              "SELECT a FROM t WHERE b = 1e-5", "SELECT a FROM t WHERE b = .5", "SELECT a FROM t WHERE b = 0xff",
+              "SELECT a FROM t WHERE b = 1_000", "SELECT a FROM t WHERE b = X'1f'", "SELECT a FROM t WHERE b = b'01'",
+              "SELECT a FROM t WHERE b = N'x'"});
+  EXPECT_EQ(text_of("SELECT a FROM t WHERE b = 'secret'"), "select a from t where b = ?");
+}
+
+TEST(Statement, SignsAreALiteralsOwn) {
+  expect_one({"SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = -1", "SELECT a FROM t WHERE b = - 1",
+              "SELECT a FROM t WHERE b = +1", "select a from t where b =-1"});
+  expect_one({"SELECT 1", "SELECT -1", "select - 1"});
+  expect_one({"SELECT f(1, 2)", "SELECT f(-1, -2)"});
+  expect_one({"UPDATE t SET a = a + 5", "UPDATE t SET a = a + -5"});
+  expect_different(
+      {"SELECT a - 1 FROM t", "SELECT a + 1 FROM t", "SELECT a -b FROM t", "SELECT a FROM t", "SELECT -a FROM t"});
+  EXPECT_EQ(text_of("UPDATE t SET a = a - 5 WHERE b = -3"), "update t set a = a - ? where b = ?");
+}
+
+TEST(Statement, CommentsBlanksAndCaseAreNothing) {
+  expect_one({"SELECT a, b FROM t", "select a,b from t", "  SELECT\n\ta ,\r\n b FROM  t ;",
+              "SELECT a, b -- why\nFROM t", "SELECT a, b /* x /* nested */ y */ FROM t",
+              "/* q */ SELECT a, b FROM t -- end", "SELECT \"a\", b FROM t", "SELECT a/**/, b FROM t"});
+  expect_different(
+      {"SELECT a b FROM t", "SELECT ab FROM t", "SELECT \"A\" b FROM t", "SELECT a.b FROM t", "SELECT a/b FROM t"});
+  expect_one({"SELECT a-- x\n FROM t", "SELECT a FROM t"});
+  expect_one({"SELECT 1 -- x\n FROM t", "SELECT 2 FROM t", "SELECT -- x\n 1 FROM t", "SELECT --x\n-1 FROM t"});
+}
+
+TEST(Statement, ListsOfAnyLengthAreOne) {
+  expect_one({"SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, 2, 3)",
+              "SELECT a FROM t WHERE b in ('x','y')", "SELECT a FROM t WHERE b IN ($1, $2)",
+              "SELECT a FROM t WHERE b IN (E'x', $$y$$, $q$z$q$, b'0')",
+              "SELECT a FROM t WHERE b IN -- why\n(1, -- two\n2, /* three */ 3)",
+              "SELECT a FROM t WHERE b IN (-1, -2, - 3)", "SELECT a FROM t WHERE b IN (?, ?)"});
+  expect_one({"INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+              "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')"});
+  expect_one(
+      {"INSERT INTO t VALUES (1, now()) RETURNING a", "INSERT INTO t VALUES (1, now()), (2, now()) RETURNING a"});
+  expect_different({"INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (1, 2)", "INSERT INTO t VALUES (1), (now())"});
+  expect_different({"SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, c)",
+                    "SELECT a FROM t WHERE b IN (c, 1)", "SELECT a FROM t WHERE b IN (SELECT 1)"});
+  expect_different({"SELECT 1", "SELECT 1, 2", "SELECT f(1)", "SELECT f(1, 2)"});
+  EXPECT_EQ(text_of("SELECT a FROM t WHERE b IN (1, 2) AND c = 3"), "select a from t where b in (?) and c = ?");
+  EXPECT_EQ(text_of("INSERT INTO t (a, b) VALUES (1, 2), (3, 4) ON CONFLICT DO NOTHING"),
+            "insert into t(a, b) values (?, ?) on conflict do nothing");
+}
+
+TEST(Statement, WhatIsOpenIsLeftOut) {
+  EXPECT_EQ(text_of("SELECT 'a\\' , secret , ' FROM t"), "select ?...");
+  EXPECT_EQ(text_of("SELECT 'a'secret"), "select ?...");
+  EXPECT_EQ(text_of("SELECT secret'a'"), "select secret...");
+  EXPECT_EQ(text_of("SELECT $tag secret"), "select...");
+  EXPECT_EQ(text_of("SELECT 'no end secret"), "select ?");
+  EXPECT_EQ(text_of("SELECT $$no end secret"), "select ?");
+  EXPECT_EQ(text_of("SELECT /* no end secret"), "select");
+  EXPECT_EQ(text_of("SELECT E'\\\\' , b"), "select ?, b");
+}
+
+TEST(Statement, NothingButBlanksAndCommentsIsNone) {
+  for (const char* sql : {"", "  ;; ", "-- x", "/* x */", "/* x"}) EXPECT_EQ(statement_of(sql), std::nullopt) << sql;
+}
+
+TEST(Statement, WhatIsLongerThanLookedAtIsToldApartByItsSize) {
+  const std::string begin = "SELECT '" + std::string(1100, 'x');
+  EXPECT_EQ(print_of(begin + "'"), print_of(begin + "x'"));
+  EXPECT_NE(print_of(begin + "'"), print_of("SELECT 'x'"));
+  EXPECT_NE(print_of(begin + "'"), print_of(begin + std::string(1500, 'x')));
+  EXPECT_EQ(text_of(begin + "'"), "select ?...");
+  std::string columns = "SELECT a";
+  while (columns.size() < 2000) columns += ", a";
+  EXPECT_THAT(text_of(columns), ::testing::EndsWith(", a, a,..."));
+}
+
+TEST(Statement, AnyBytesGiveUtf8) { EXPECT_EQ(text_of("SELECT \xff, \"\xc3\xa4\""), "select \xef\xbf\xbd, \xc3\xa4"); }
+
+TEST(Statement, ATypeIsNamedByItsFirstWord) {
+  EXPECT_EQ(statement_type(0x3f2a9c81d0e41234, "select a from t"), "SELECT 3f2a9c81d0e4");
+  EXPECT_EQ(statement_type(0x000000000001ffff, "(select ?) union (select ?)"), "SELECT 000000000001");
+  EXPECT_EQ(statement_type(0, "?"), "UNKNOWN 000000000000");
+}
+
+}  // namespace
+}  // namespace outrider

@@ -1,0 +1,29 @@
+// Which statement an SQL text is an execution of: the same for all that differ in their data alone. Pure, thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bpf/abi/statement.h"
+
+namespace outrider {
+
+struct Statement {
+  std::uint64_t fingerprint = 0;
+  std::string text;  ///< without literals, words in lower case; "..." at its end where not all was looked at. UTF-8
+};
+
+/// Of the first 1023 bytes of `sql`, in PostgreSQL's dialect, by the machine that programs in the kernel use
+/// (bpf/lib/sql_normal.h says what counts as the same). Nothing where there is nothing but blanks and comments.
+std::optional<Statement> statement_of(std::string_view sql);
+
+/// A text as a program in the kernel has written it.
+std::string shown_statement(const outrider_statement_text& written);
+
+/// The name of a statement's type: its first word in capitals, and twelve digits of its fingerprint, "SELECT
+/// 3f2a9c81d0e4".
+std::string statement_type(std::uint64_t fingerprint, std::string_view text);
+
+}  // namespace outrider

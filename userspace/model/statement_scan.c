@@ -1,0 +1,21 @@
+#include "userspace/model/statement_scan.h"
+
+#include <string.h>
+
+#include "bpf/lib/sql_normal.h"
+
+uint64_t outrider_scan_statement(const char *sql, size_t size, struct outrider_statement_text *out)
+{
+	const size_t most = OUTRIDER_STATEMENT_TEXT - 1, all = strnlen(sql, size), looked_at = all < most ? all : most;
+	struct sql_normal machine;
+	uint64_t fingerprint;
+
+	sql_reset(&machine, 1);
+	for (size_t i = 0; i < looked_at; i++)
+		sql_character(&machine, (unsigned char)sql[i]);
+	fingerprint = sql_says_something(&machine) ? sql_fingerprint(&machine, all > most, sql_size_class(all)) : 0;
+	out->flags = machine.out.flags;
+	out->length = machine.out.length;
+	memcpy(out->text, machine.out.text, machine.out.length);
+	return fingerprint;
+}
