@@ -10,7 +10,7 @@
  * before the state, the state changes by compare-and-swap, and a wake-up that finds the thread still on its CPU leaves
  * a mark, so that what follows counts as run-queue. */
 #include "lib/args.h"
-#include "lib/detached.h"
+#include "lib/blocks.h"
 #include "lib/syscalls.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -156,6 +156,7 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(handle_sched_waking, struct task_struct *p)
 {
 	struct task_state *st = bpf_task_storage_get(&tasks, p, 0, 0);
+	u64 now;
 	u32 cls;
 
 	if (!st || !is_active(st))
@@ -166,8 +167,14 @@ int BPF_PROG(handle_sched_waking, struct task_struct *p)
 		return 0;
 	}
 	cls = st->wait_class;
+	now = bpf_ktime_get_ns();
+	if (now > st->last_ns) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		note_block(st, p, now - st->last_ns, SYSCALL_NUMBER(regs) >= 0);
+	}
 	if (cls < OUTRIDER_WAIT_CLASSES)
-		account_wait(st, cls, bpf_ktime_get_ns());
+		account_wait(st, cls, now);
 	count_run(st->target, OUTRIDER_RUN_SCHED_WAKING);
 	return 0;
 }

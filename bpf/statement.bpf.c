@@ -62,7 +62,7 @@ int handle_statement(void *ctx)
 
 		key.target = h.target_index;
 		__builtin_memcpy(key.name, h.state->pending_type, sizeof(key.name));
-		slot = slot_for(&key, h.target);
+		slot = slot_for_text(&key, h.target);
 		o.duration = bpf_ktime_get_ns() - h.state->pending_ns;
 		count_waits(slot, parts, 0, o.duration);
 		count_query(slot, o.duration, true, 0, 0);

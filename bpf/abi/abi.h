@@ -39,12 +39,14 @@ enum outrider_loss {
 	OUTRIDER_LOSS_PHASES_FULL,      /* no phase cell left */
 	OUTRIDER_LOSS_DISCARDED,        /* in flight when the probes changed mode: dropped, not counted */
 	OUTRIDER_LOSS_SLOW_BUSY,        /* counted, but maybe missing from the list of the slowest: it was in use */
+	OUTRIDER_LOSS_BLOCKS_FULL,      /* a wait that was counted, of which it is not told whose query ended it */
 	OUTRIDER_LOSSES
 };
 
 #define OUTRIDER_LOSS_NAMES                                                                        \
 	{"types_full",    "task_storage_failed", "inflight_full", "too_deep", "unmatched_end",     \
-	 "argument_read", "targets_full",        "phases_full",   "discarded",     "slow_busy"}
+	 "argument_read", "targets_full",        "phases_full",   "discarded",     "slow_busy",      \
+	 "blocks_full"}
 
 /* What a program was doing when it ran for a target; the price is runs x (trap + program time). */
 enum outrider_run {
@@ -303,7 +305,7 @@ struct outrider_stack_counts {
 #endif
 OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 13 * 8 + 4 * 8 + 1217 * 4 + 4);
 OUTRIDER_ASSERT_SIZE(struct outrider_target, 3 * 64);
-OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 10 * 8 + 10 * 8);
+OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 11 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);

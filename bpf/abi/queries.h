@@ -30,6 +30,21 @@ struct outrider_slow_list {
 /* Key of slow_texts. */
 #define OUTRIDER_SLOW_TEXT(list, i) ((list) * OUTRIDER_SLOW_QUERIES + (i))
 
+#define OUTRIDER_MAX_BLOCKS 4096
+#define OUTRIDER_NO_SLOT 0xffffffffu
+
+/* Whose query ended whose waits: for a lock, a condition or another process. */
+struct outrider_block_key {
+	__u32 waiter;     /* slot of the outermost query */
+	__u32 waker;      /* the same of the thread that woke it; OUTRIDER_NO_SLOT: none of the target's queries */
+	__u32 wait_class;
+};
+
+struct outrider_block {
+	__u64 count;
+	__u64 ns;
+};
+
 enum outrider_run_state { OUTRIDER_ON_CPU = 0, OUTRIDER_RUN_QUEUE, OUTRIDER_BLOCKED };
 
 /* A query that has not ended, as one look finds its thread. */

@@ -58,7 +58,7 @@ INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 		__builtin_memcpy(key.name, "UNKNOWN", 8);
 	key.target = h->target_index;
 	key.nested = nested;
-	return slot_for(&key, h->target);
+	return slot_for_text(&key, h->target);
 }
 
 /* Global: it is called from several places, and the verifier looks at it once. */

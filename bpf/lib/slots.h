@@ -1,6 +1,7 @@
-/* One slot per (target, type, nested) out of a shared pool. `types` hands them out once, at first sight; from then
- * on a query's end indexes an array. Slots are never given back while the agent runs; when the pool or the target's
- * share of it is empty, a type is counted under the target's `other` slot and the loss is counted.
+/* One slot per (target, type, nested) out of a shared pool. `types` hands them out at first sight; from then
+ * on a query's end indexes an array. Those of statements that are hardly met any more the agent takes back and puts into
+ * `free_slots`, empty; when the pool or the target's share of it is empty, a type is counted under the target's `other` slot
+ * and the loss is counted.
  * `slots` holds the shards of one slot side by side, so that the agent maps just the part in use. */
 #ifndef OUTRIDER_BPF_SLOTS_H
 #define OUTRIDER_BPF_SLOTS_H
@@ -13,6 +14,15 @@ struct {
 	__type(key, struct outrider_type_key);
 	__type(value, __u32);
 } types __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, OUTRIDER_MAX_SLOTS);
+	__type(value, __u32);
+} free_slots __weak SEC(".maps");
+
+/* How often a slot has got a name. */
+volatile __u32 slots_named __weak = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -35,17 +45,21 @@ static __noinline u32 slot_allot(struct outrider_type_key *key, struct outrider_
 
 	if (!key || !t)
 		return 0;
-	if (t->types >= t->max_types || next_slot >= max_slots)
+	if (t->types >= t->max_types)
 		goto other;
-	index = __sync_fetch_and_add(&next_slot, 1);
+	if (bpf_map_pop_elem(&free_slots, &index)) {
+		if (next_slot >= max_slots)
+			goto other;
+		index = __sync_fetch_and_add(&next_slot, 1);
+	}
 	if (index >= max_slots)
 		goto other;
 	if (bpf_map_update_elem(&types, key, &index, BPF_NOEXIST) == 0) {
 		__sync_fetch_and_add(&t->types, 1);
+		__sync_fetch_and_add(&slots_named, 1);
 		return index;
 	}
-	/* Another CPU was first: give the slot back if nobody took the next one meanwhile. */
-	__sync_val_compare_and_swap(&next_slot, index + 1, index);
+	bpf_map_push_elem(&free_slots, &index, BPF_ANY); /* another CPU was first */
 	found = bpf_map_lookup_elem(&types, key);
 	if (found)
 		return *found;

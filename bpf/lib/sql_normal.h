@@ -13,42 +13,7 @@
 #define OUTRIDER_BPF_SQL_NORMAL_H
 
 #include "../abi/statement.h"
-
-/* Of a character. */
-enum sql_class {
-	SQL_C_OTHER = 0, SQL_C_NUL, SQL_C_SPACE, SQL_C_LINE, SQL_C_NAME, SQL_C_E, SQL_C_DIGIT, SQL_C_QUOTE, SQL_C_DOUBLE,
-	SQL_C_DOLLAR, SQL_C_DOT, SQL_C_PLUS, SQL_C_MINUS, SQL_C_SLASH, SQL_C_STAR, SQL_C_BACKSLASH, SQL_C_COMMA, SQL_C_OPEN,
-	SQL_C_CLOSE, SQL_C_SEMICOLON, SQL_C_QUESTION, SQL_CLASSES,
-};
-#define SQL_CLASS_BITS 5
-
-enum sql_state {
-	SQL_S_START = 0, /* behind an operator, a comma, an opening bracket: a sign is a literal's */
-	SQL_S_VALUE,     /* behind a literal, a name in quotes, a closing bracket */
-	SQL_S_NAME,      /* behind a word and a blank */
-	SQL_S_MEMBER,    /* behind the comma that follows a literal in an IN list */
-	SQL_S_WORD, SQL_S_NUMBER, SQL_S_EXPONENT,
-	SQL_S_STRING, SQL_S_STRING_QUOTE, SQL_S_STRING_BACKSLASH,
-	SQL_S_ESCAPED, SQL_S_ESCAPED_QUOTE, SQL_S_ESCAPED_BACKSLASH, /* E'' */
-	SQL_S_QUOTED_FIRST, SQL_S_QUOTED, SQL_S_QUOTED_QUOTE,        /* "" */
-	SQL_S_DOLLAR, SQL_S_MEMBER_DOLLAR, SQL_S_TAG, SQL_S_BODY, SQL_S_BODY_TAG,
-	SQL_S_SIGN, SQL_S_SIGN_BLANK, SQL_S_MEMBER_SIGN, /* of a literal, if one follows */
-	SQL_S_MINUS,                                     /* an operator, or the first half of a comment's beginning */
-	SQL_S_SLASH, SQL_S_DOT,
-	SQL_S_LINE_COMMENT, SQL_S_COMMENT, SQL_S_COMMENT_STAR, SQL_S_COMMENT_SLASH,
-	SQL_S_STOP, /* what comes cannot be told from a literal */
-	SQL_STATES,
-};
-#define SQL_STATE_BITS 6
-
-enum sql_action {
-	SQL_A_NONE = 0,
-	SQL_A_CONTINUE, /* a letter of a word */
-	SQL_A_BEGIN,    /* its first one */
-	SQL_A_OPERATOR,
-	SQL_A_LITERAL,
-	SQL_A_EVENT,
-};
+#include "sql_table.h"
 
 enum sql_rows { SQL_NO_ROWS = 0, SQL_IN_ROW, SQL_BEHIND_ROW, SQL_NEXT_ROW };
 
@@ -75,125 +40,6 @@ struct sql_normal {
 	__u32 word_length, comma_length, row_length; /* of `out`, where the hashes of that name are of */
 	__u32 pad;
 	struct outrider_statement_text out;
-};
-
-#define T(state, action) ((state) | (action) << SQL_STATE_BITS)
-#define BEGINS T(SQL_S_WORD, SQL_A_BEGIN)
-#define EVENT(state) T(state, SQL_A_EVENT)
-
-/* What begins behind `state`, where a dot begins a name's second half. */
-#define SQL_TOKENS(state)                                                                                                  \
-	[SQL_C_OTHER] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_NUL] = T(state, SQL_A_NONE), [SQL_C_SPACE] = T(state, SQL_A_NONE), \
-	[SQL_C_LINE] = T(state, SQL_A_NONE), [SQL_C_NAME] = BEGINS, [SQL_C_E] = BEGINS,                                     \
-	[SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_QUOTE] = T(SQL_S_STRING, SQL_A_LITERAL),                     \
-	[SQL_C_DOUBLE] = T(SQL_S_QUOTED_FIRST, SQL_A_NONE), [SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE),                   \
-	[SQL_C_DOT] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_PLUS] = EVENT(state), [SQL_C_MINUS] = EVENT(state),            \
-	[SQL_C_SLASH] = EVENT(state), [SQL_C_STAR] = T(SQL_S_START, SQL_A_OPERATOR),                                        \
-	[SQL_C_BACKSLASH] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_COMMA] = EVENT(state), [SQL_C_OPEN] = EVENT(state),      \
-	[SQL_C_CLOSE] = EVENT(state), [SQL_C_SEMICOLON] = T(SQL_S_START, SQL_A_NONE),                                       \
-	[SQL_C_QUESTION] = T(SQL_S_VALUE, SQL_A_LITERAL)
-/* All alike. */
-#define SQL_ALL(entry)                                                                                                     \
-	[SQL_C_OTHER] = entry, [SQL_C_NUL] = entry, [SQL_C_SPACE] = entry, [SQL_C_LINE] = entry, [SQL_C_NAME] = entry,      \
-	[SQL_C_E] = entry, [SQL_C_DIGIT] = entry, [SQL_C_QUOTE] = entry, [SQL_C_DOUBLE] = entry, [SQL_C_DOLLAR] = entry,    \
-	[SQL_C_DOT] = entry, [SQL_C_PLUS] = entry, [SQL_C_MINUS] = entry, [SQL_C_SLASH] = entry, [SQL_C_STAR] = entry,      \
-	[SQL_C_BACKSLASH] = entry, [SQL_C_COMMA] = entry, [SQL_C_OPEN] = entry, [SQL_C_CLOSE] = entry,                      \
-	[SQL_C_SEMICOLON] = entry, [SQL_C_QUESTION] = entry
-
-/* Later entries of a row replace those of the macro before them, as is meant. */
-#ifdef __clang__
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winitializer-overrides"
-#else
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init"
-#endif
-#define SQL_STOPS T(SQL_S_STOP, SQL_A_EVENT)
-static const __u16 sql_table[1 << SQL_STATE_BITS][1 << SQL_CLASS_BITS] = {
-	[SQL_S_START] = {SQL_TOKENS(SQL_S_START), [SQL_C_DOT] = T(SQL_S_DOT, SQL_A_NONE)},
-	[SQL_S_VALUE] = {SQL_TOKENS(SQL_S_VALUE)},
-	[SQL_S_NAME] = {SQL_TOKENS(SQL_S_NAME)},
-	[SQL_S_MEMBER] = {SQL_TOKENS(SQL_S_MEMBER), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER), [SQL_C_QUOTE] = EVENT(SQL_S_STRING),
-			  [SQL_C_QUESTION] = EVENT(SQL_S_VALUE), [SQL_C_DOLLAR] = T(SQL_S_MEMBER_DOLLAR, SQL_A_NONE)},
-	[SQL_S_WORD] = {SQL_TOKENS(SQL_S_NAME), [SQL_C_NAME] = T(SQL_S_WORD, SQL_A_CONTINUE), [SQL_C_E] = T(SQL_S_WORD, SQL_A_CONTINUE),
-			[SQL_C_DIGIT] = T(SQL_S_WORD, SQL_A_CONTINUE), [SQL_C_DOLLAR] = T(SQL_S_WORD, SQL_A_CONTINUE),
-			[SQL_C_QUOTE] = EVENT(SQL_S_STRING)},
-	[SQL_S_NUMBER] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_DOT] = T(SQL_S_NUMBER, SQL_A_NONE),
-			  [SQL_C_NAME] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_E] = T(SQL_S_EXPONENT, SQL_A_NONE)},
-	[SQL_S_EXPONENT] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_DOT] = T(SQL_S_NUMBER, SQL_A_NONE),
-			    [SQL_C_NAME] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_E] = T(SQL_S_EXPONENT, SQL_A_NONE),
-			    [SQL_C_PLUS] = T(SQL_S_NUMBER, SQL_A_NONE), [SQL_C_MINUS] = T(SQL_S_NUMBER, SQL_A_NONE)},
-	[SQL_S_STRING] = {SQL_ALL(T(SQL_S_STRING, SQL_A_NONE)), [SQL_C_QUOTE] = T(SQL_S_STRING_QUOTE, SQL_A_NONE),
-			  [SQL_C_BACKSLASH] = T(SQL_S_STRING_BACKSLASH, SQL_A_NONE)},
-	[SQL_S_STRING_QUOTE] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_QUOTE] = T(SQL_S_STRING, SQL_A_NONE), [SQL_C_NAME] = SQL_STOPS,
-				[SQL_C_E] = SQL_STOPS, [SQL_C_DIGIT] = SQL_STOPS},
-	[SQL_S_STRING_BACKSLASH] = {SQL_ALL(T(SQL_S_STRING, SQL_A_NONE)), [SQL_C_QUOTE] = SQL_STOPS,
-				    [SQL_C_BACKSLASH] = T(SQL_S_STRING_BACKSLASH, SQL_A_NONE)},
-	[SQL_S_ESCAPED] = {SQL_ALL(T(SQL_S_ESCAPED, SQL_A_NONE)), [SQL_C_QUOTE] = T(SQL_S_ESCAPED_QUOTE, SQL_A_NONE),
-			   [SQL_C_BACKSLASH] = T(SQL_S_ESCAPED_BACKSLASH, SQL_A_NONE)},
-	[SQL_S_ESCAPED_QUOTE] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_QUOTE] = T(SQL_S_ESCAPED, SQL_A_NONE), [SQL_C_NAME] = SQL_STOPS,
-				 [SQL_C_E] = SQL_STOPS, [SQL_C_DIGIT] = SQL_STOPS},
-	[SQL_S_ESCAPED_BACKSLASH] = {SQL_ALL(T(SQL_S_ESCAPED, SQL_A_NONE))},
-	[SQL_S_QUOTED_FIRST] = {SQL_ALL(EVENT(SQL_S_QUOTED)), [SQL_C_DOUBLE] = T(SQL_S_VALUE, SQL_A_NONE)},
-	[SQL_S_QUOTED] = {SQL_ALL(EVENT(SQL_S_QUOTED)), [SQL_C_DOUBLE] = T(SQL_S_QUOTED_QUOTE, SQL_A_NONE)},
-	[SQL_S_QUOTED_QUOTE] = {SQL_TOKENS(SQL_S_VALUE), [SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED)},
-	[SQL_S_DOLLAR] = {SQL_ALL(EVENT(SQL_S_DOLLAR)), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL)},
-	[SQL_S_MEMBER_DOLLAR] = {SQL_ALL(EVENT(SQL_S_DOLLAR)), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER)},
-	[SQL_S_TAG] = {SQL_ALL(SQL_STOPS), [SQL_C_NAME] = EVENT(SQL_S_TAG), [SQL_C_E] = EVENT(SQL_S_TAG), [SQL_C_DIGIT] = EVENT(SQL_S_TAG),
-		       [SQL_C_DOLLAR] = EVENT(SQL_S_TAG)},
-	[SQL_S_BODY] = {SQL_ALL(T(SQL_S_BODY, SQL_A_NONE)), [SQL_C_DOLLAR] = EVENT(SQL_S_BODY)},
-	[SQL_S_BODY_TAG] = {SQL_ALL(T(SQL_S_BODY, SQL_A_NONE)), [SQL_C_NAME] = EVENT(SQL_S_BODY_TAG), [SQL_C_E] = EVENT(SQL_S_BODY_TAG),
-			    [SQL_C_DIGIT] = EVENT(SQL_S_BODY_TAG), [SQL_C_DOLLAR] = EVENT(SQL_S_BODY_TAG)},
-	[SQL_S_SIGN] = {SQL_ALL(EVENT(SQL_S_SIGN)), [SQL_C_SPACE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE),
-			[SQL_C_LINE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL),
-			[SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE)},
-	[SQL_S_SIGN_BLANK] = {SQL_ALL(EVENT(SQL_S_SIGN_BLANK)), [SQL_C_SPACE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE),
-			      [SQL_C_LINE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL),
-			      [SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE)},
-	[SQL_S_MEMBER_SIGN] = {SQL_ALL(EVENT(SQL_S_SIGN)), [SQL_C_SPACE] = T(SQL_S_MEMBER_SIGN, SQL_A_NONE),
-			       [SQL_C_LINE] = T(SQL_S_MEMBER_SIGN, SQL_A_NONE), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER)},
-	[SQL_S_MINUS] = {SQL_ALL(EVENT(SQL_S_MINUS))},
-	[SQL_S_SLASH] = {SQL_ALL(EVENT(SQL_S_SLASH))},
-	[SQL_S_DOT] = {SQL_ALL(EVENT(SQL_S_DOT)), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL)},
-	[SQL_S_LINE_COMMENT] = {SQL_ALL(T(SQL_S_LINE_COMMENT, SQL_A_NONE)), [SQL_C_LINE] = EVENT(SQL_S_LINE_COMMENT)},
-	[SQL_S_COMMENT] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
-			   [SQL_C_SLASH] = T(SQL_S_COMMENT_SLASH, SQL_A_NONE)},
-	[SQL_S_COMMENT_STAR] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
-				[SQL_C_SLASH] = EVENT(SQL_S_COMMENT_STAR)},
-	[SQL_S_COMMENT_SLASH] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = EVENT(SQL_S_COMMENT_SLASH),
-				 [SQL_C_SLASH] = T(SQL_S_COMMENT_SLASH, SQL_A_NONE)},
-	[SQL_S_STOP] = {SQL_ALL(T(SQL_S_STOP, SQL_A_NONE))},
-};
-#ifdef __clang__
-#pragma clang diagnostic pop
-#else
-#pragma GCC diagnostic pop
-#endif
-
-/* Of each character: its lower case, and its class above that. Bytes of multi-byte characters belong to names. */
-#define SQL_CHARACTER(c, class) [c] = (c) | (class) << 8
-#define SQL_LETTER(lower) [(lower) - 32] = (lower) | SQL_C_NAME << 8, [lower] = (lower) | SQL_C_NAME << 8
-#define SQL_SIX_LETTERS(a) SQL_LETTER(a), SQL_LETTER((a) + 1), SQL_LETTER((a) + 2), SQL_LETTER((a) + 3), SQL_LETTER((a) + 4), SQL_LETTER((a) + 5)
-#define SQL_FOUR(m, c, class) m(c, class), m((c) + 1, class), m((c) + 2, class), m((c) + 3, class)
-#define SQL_SIXTEEN(m, c, class) SQL_FOUR(m, c, class), SQL_FOUR(m, (c) + 4, class), SQL_FOUR(m, (c) + 8, class), SQL_FOUR(m, (c) + 12, class)
-static const __u16 sql_characters[256] = {
-	SQL_CHARACTER('!', 0), SQL_CHARACTER('%', 0), SQL_CHARACTER('&', 0), SQL_CHARACTER(':', 0), SQL_CHARACTER('<', 0),
-	SQL_CHARACTER('=', 0), SQL_CHARACTER('>', 0), SQL_CHARACTER('@', 0), SQL_CHARACTER('[', 0), SQL_CHARACTER(']', SQL_C_CLOSE),
-	SQL_CHARACTER('^', 0), SQL_CHARACTER('`', 0), SQL_CHARACTER('{', 0), SQL_CHARACTER('|', 0), SQL_CHARACTER('}', 0),
-	SQL_CHARACTER('~', 0), SQL_CHARACTER('#', 0), SQL_CHARACTER(' ', SQL_C_SPACE), SQL_CHARACTER('\t', SQL_C_SPACE),
-	SQL_CHARACTER('\v', SQL_C_SPACE), SQL_CHARACTER('\f', SQL_C_SPACE), SQL_CHARACTER('\r', SQL_C_LINE), SQL_CHARACTER('\n', SQL_C_LINE),
-	SQL_CHARACTER('\'', SQL_C_QUOTE), SQL_CHARACTER('"', SQL_C_DOUBLE), SQL_CHARACTER('$', SQL_C_DOLLAR), SQL_CHARACTER('.', SQL_C_DOT),
-	SQL_CHARACTER('+', SQL_C_PLUS), SQL_CHARACTER('-', SQL_C_MINUS), SQL_CHARACTER('/', SQL_C_SLASH), SQL_CHARACTER('*', SQL_C_STAR),
-	SQL_CHARACTER('\\', SQL_C_BACKSLASH), SQL_CHARACTER(',', SQL_C_COMMA), SQL_CHARACTER('(', SQL_C_OPEN), SQL_CHARACTER(')', SQL_C_CLOSE),
-	SQL_CHARACTER(';', SQL_C_SEMICOLON), SQL_CHARACTER('?', SQL_C_QUESTION), SQL_CHARACTER('_', SQL_C_NAME),
-	SQL_FOUR(SQL_CHARACTER, '0', SQL_C_DIGIT), SQL_FOUR(SQL_CHARACTER, '4', SQL_C_DIGIT), SQL_CHARACTER('8', SQL_C_DIGIT),
-	SQL_CHARACTER('9', SQL_C_DIGIT),
-	SQL_LETTER('a'), SQL_LETTER('b'), SQL_LETTER('c'), SQL_LETTER('d'), ['E'] = 'e' | SQL_C_E << 8, ['e'] = 'e' | SQL_C_E << 8,
-	SQL_SIX_LETTERS('f'), SQL_SIX_LETTERS('l'), SQL_SIX_LETTERS('r'), SQL_LETTER('x'), SQL_LETTER('y'), SQL_LETTER('z'),
-	SQL_SIXTEEN(SQL_CHARACTER, 0x80, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0x90, SQL_C_NAME),
-	SQL_SIXTEEN(SQL_CHARACTER, 0xa0, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0xb0, SQL_C_NAME),
-	SQL_SIXTEEN(SQL_CHARACTER, 0xc0, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0xd0, SQL_C_NAME),
-	SQL_SIXTEEN(SQL_CHARACTER, 0xe0, SQL_C_NAME), SQL_SIXTEEN(SQL_CHARACTER, 0xf0, SQL_C_NAME),
 };
 
 static inline __u64 sql_hash(__u64 hash, __u64 symbol)
@@ -623,5 +469,4 @@ static inline __u64 sql_fingerprint(struct sql_normal *s, int cut, __u32 size_cl
 	return (hash ^ hash >> 32) | 1;
 }
 
-#undef T
 #endif

@@ -37,9 +37,6 @@ struct {
 	__type(value, struct outrider_statement_text);
 } statements __weak SEC(".maps");
 
-/* Texts in `statements`. */
-volatile __u32 statements_kept __weak = 0;
-
 /* What a loop's turn is given has to lie on the stack, of which little is left. */
 struct statement_loop {
 	struct statement_work *work;
@@ -166,18 +163,37 @@ static __noinline int statement_hash(struct statement_work *w, const char *text,
 	return 0;
 }
 
-/* Writes down what the fingerprint stands for. */
-static __noinline int statement_keep(struct statement_work *w)
+/* Writes down what a type stands for that is about to get a slot. */
+static __noinline int statement_keep(const char *name)
 {
+	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0, 0);
 	struct statement_loop loop = {.work = w};
-	u32 flags = w->machine.out.flags;
+	u64 fingerprint;
+	u32 flags;
 
+	if (!w || !name)
+		return 0;
+	__builtin_memcpy(&fingerprint, name + 1, sizeof(fingerprint));
+	if (fingerprint != w->fingerprint)
+		return 0; /* the thread has read another text since */
+	flags = w->machine.out.flags;
 	sql_reset(&w->machine, 1);
 	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_write_step, &loop, 0);
 	w->machine.out.flags |= flags;
-	if (bpf_map_update_elem(&statements, &w->fingerprint, &w->machine.out, BPF_NOEXIST) == 0)
-		__sync_fetch_and_add(&statements_kept, 1);
+	bpf_map_update_elem(&statements, &w->fingerprint, &w->machine.out, BPF_NOEXIST);
 	return 0;
+}
+
+/* As slot_for(), of a type that may be a statement. */
+INLINE u32 slot_for_text(struct outrider_type_key *key, struct outrider_target *t)
+{
+	u32 *found = bpf_map_lookup_elem(&types, key);
+
+	if (found)
+		return *found;
+	if (key->name[0] == OUTRIDER_STATEMENT_MARK && t->types < t->max_types)
+		statement_keep(key->name);
+	return slot_allot(key, t);
 }
 
 /* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. */
@@ -208,8 +224,6 @@ INLINE int statement_type(const char *text, char *name)
 		w->which = other;
 		w->size = n;
 		statement_hash(w, text, size);
-		if (w->fingerprint && statements_kept < OUTRIDER_MAX_SLOTS && !bpf_map_lookup_elem(&statements, &w->fingerprint))
-			statement_keep(w);
 	}
 	if (!w->fingerprint)
 		return 0;

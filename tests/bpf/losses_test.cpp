@@ -1,5 +1,6 @@
 // What cannot be counted is counted as lost, each time and no more often: the corners that session_test.cpp does not
 // have, each provoked on this very program.
+#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sys/wait.h>
@@ -9,8 +10,10 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
+#include <mutex>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "outrider/query.hpp"
@@ -54,6 +57,31 @@ TEST_P(Room, PhasesBeyondTheRoomAreCountedAsLost) {
   const TargetCounters now = counters();
   EXPECT_EQ(now.phases.size(), static_cast<std::size_t>(OUTRIDER_MAX_PHASES));
   expect_lost(now, OUTRIDER_LOSS_PHASES_FULL, kBeyond);
+}
+
+TEST_P(Room, PairsBeyondTheTableAreCountedAsLost) {
+  open();
+  ASSERT_TRUE(session().hook_scheduler(true));
+  attach_all();
+  const int table = session().maps().at("blocks");
+  for (std::uint32_t i = 0; i < OUTRIDER_MAX_BLOCKS; ++i) {
+    const outrider_block_key nobody{.waiter = OUTRIDER_NO_SLOT, .waker = i, .wait_class = 0};
+    const outrider_block none{};
+    ASSERT_EQ(bpf_map_update_elem(table, &nobody, &none, BPF_ANY), 0);
+  }
+  std::mutex mutex;
+  mutex.lock();
+  std::thread waiter([&mutex] {
+    const outrider::Query query("waiter");
+    const std::scoped_lock lock(mutex);
+  });
+  usleep(50'000);
+  mutex.unlock();
+  waiter.join();
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "waiter").queries, 1U);
+  EXPECT_GE(type_of(now, "waiter").wait_ns[OUTRIDER_WAIT_LOCK], 40'000'000U);
+  expect_lost(now, OUTRIDER_LOSS_BLOCKS_FULL, 1);
 }
 
 TEST_P(Room, AForkThatFindsNoRoomAmongTheProcessesIsALoss) {

@@ -316,9 +316,10 @@ def percentile(ordered, share):
 
 
 def copy_of_engine(directory, name="engine", source=ENGINE):
-    """A file of its own, so that a test can rename, strip or replace it."""
+    """A file of its own, so that a test can rename, strip or replace it. By a program: what another thread starts meanwhile would
+    have our descriptor for a moment, and a file that is open to be written cannot be started."""
     path = pathlib.Path(directory) / name
-    shutil.copy2(source, path)
+    subprocess.run(["cp", "--preserve=mode,timestamps", source, path], check=True)
     return path
 
 

@@ -5,6 +5,7 @@ import collections
 import json
 import math
 import subprocess
+import time
 
 import harness
 import postgresql_server
@@ -12,6 +13,7 @@ import varied_statements
 
 CLIENTS = 4
 SHAPES, EACH = 210, 10
+MANY = 700  # statements, of 256 that have a slot at a time
 SLOW = "SELECT sum(i * {}) FROM generate_series(1, {}) i"
 SECRETS = ("SecretOfMine", "4815162342", "4711.0815")
 
@@ -120,6 +122,26 @@ class PostgresqlStatements(postgresql_server.Case):
         mean = types[name]["avg_response_time_seconds"]
         print(f"mean: ours {mean * 1e3:.3f} ms, theirs {float(theirs[0]):.3f} ms")
         self.assertAlmostEqual(mean, float(theirs[0]) / 1e3, delta=0.03 * mean)
+
+    def test_more_statements_than_slots(self):
+        """Those that are met no more make room for new ones, which therefore all are told apart; none of the counts gets lost."""
+        watch = self.watch_server("--types", "statement", "--interval", "500ms")
+        with self.server.session() as session:
+            for i in range(MANY):
+                session.query(f"SELECT {i} AS column_{i}")
+                session.query(f"SELECT {i} AS hot")
+                time.sleep(0.02)
+        summary = watch.stop_one()
+        self.assertEqual(harness.lost(summary), {})
+        types = summary["query_metrics"]["query_type_breakdown"]
+        self.assertEqual(summary["query_metrics"]["total_queries"], 2 * MANY)
+        self.assertEqual(sum(type["count"] for type in types.values()), 2 * MANY)
+        hot, = (type for type in types.values() if type["statement"] == "select ? as hot")
+        self.assertEqual(hot["count"], MANY)
+        last, = (type for type in types.values() if type["statement"] == f"select ? as column_{MANY - 1}")
+        self.assertEqual(last["count"], 1)
+        self.assertLess(len(types), 260)
+        self.assertGreater(types["other"]["count"], MANY - 260)
 
     def test_no_literal_leaves_the_kernel(self):
         def load():

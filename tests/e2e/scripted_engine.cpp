@@ -15,6 +15,7 @@
 //   rest MS         does nothing for so long
 // and what scripted_faults.h explains:
 //   throws N, families HOW CHILDREN N, offspring N MS, inherit, crowd N, detached N, load FILE THREADS MS
+//   chain WAITER HOLDER lock|pipe MS N
 //   sandbox filter  most system calls kill it from here on
 //   sandbox strict  all but read, write and exit do; it ends when its words do
 #include <time.h>
@@ -171,6 +172,14 @@ void load(Script& script) {
   scripted::load(path, threads, script.number());
 }
 
+void chain(Script& script) {
+  const char* waiter = script.word();
+  const char* holder = script.word();
+  const char* how = script.word();
+  const int ms = script.number();
+  scripted::chain(waiter, holder, how, ms, script.number());
+}
+
 /// From here on nothing may be allocated: strict forbids the system calls for it.
 void sandbox(Script& script) {
   const bool strict = std::strcmp(script.word(), "strict") == 0;
@@ -205,6 +214,7 @@ constexpr Word kWords[] = {
     {"inherit", [](Script&, char*) { scripted::inherit(); }},
     {"crowd", [](Script& script, char*) { scripted::crowd(script.number()); }},
     {"detached", [](Script& script, char*) { scripted::detached(script.number()); }},
+    {"chain", [](Script& script, char*) { chain(script); }},
     {"sandbox", [](Script& script, char*) { sandbox(script); }},
     {"load", [](Script& script, char*) { load(script); }},
 };

@@ -24,6 +24,7 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -243,6 +244,49 @@ void detached(int count) {
   std::deque<outrider::DetachedQuery> open;
   for (; count > 0; --count) open.emplace_back("detached").release();
   for (outrider::DetachedQuery& query : open) query.end();
+}
+
+void chain(const char* waiter, const char* holder, const char* how, int ms, int count) {
+  using Clock = std::chrono::steady_clock;
+  const bool by_lock = std::strcmp(how, "lock") == 0;
+  std::array<int, 2> pipe{};
+  if (::pipe(pipe.data()) != 0) die("pipe");
+  std::mutex mutex;
+  std::barrier both(2);  // at a round's beginning and at its end
+  Clock::duration waited{};
+  std::jthread other([&] {
+    for (int i = 0; i < count; ++i) {
+      if (by_lock) mutex.lock();
+      both.arrive_and_wait();
+      {
+        const outrider::Query query(holder);
+        std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+        if (by_lock) {
+          mutex.unlock();
+        } else if (::write(pipe[1], "x", 1) != 1) {
+          die("write");
+        }
+      }
+      both.arrive_and_wait();
+    }
+  });
+  for (int i = 0; i < count; ++i) {
+    both.arrive_and_wait();
+    {
+      const outrider::Query query(waiter);
+      const auto begin = Clock::now();
+      char byte = 0;
+      if (by_lock) {
+        const std::scoped_lock lock(mutex);
+      } else if (::read(pipe[0], &byte, 1) != 1) {
+        die("read");
+      }
+      waited += Clock::now() - begin;
+    }
+    both.arrive_and_wait();
+  }
+  std::printf("%s waited %lld ns for %s\n", waiter, static_cast<long long>(std::chrono::nanoseconds(waited).count()), holder);
+  std::fflush(stdout);
 }
 
 void sandbox(bool strict) {

@@ -211,6 +211,10 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   reading.snapshot = build_snapshot(input);
   if (target.statements) add_statements(reading.snapshot);
 
+  if (target.statements) {
+    for (const std::string& gone : session_->make_room(target.watch.index())) target.totals.give_up(gone);
+  }
+
   keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);
   reading.slow = std::exchange(current.slow, {});
   reading.in_flight = long_in_flight(target, current);

@@ -113,6 +113,11 @@ void Table::summary(const Snapshot& s) {
       fmt::print(out_, "  {}: {}\n", without_controls(name), without_controls(*type.statement));
     }
   }
+  for (const Blocking& one : q.blocking) {
+    fmt::print(out_, "  {} waited {} ({} x, {}{}) for {}\n", without_controls(one.type), format_seconds(one.seconds), one.count,
+               one.wait, one.share ? fmt::format(", {:.0f} % of its time", 100 * *one.share) : "",
+               one.blocked_by.empty() ? "no query of this engine" : without_controls(one.blocked_by));
+  }
   if (!q.phases.empty()) {
     fmt::print(out_, "  phases:");
     for (const auto& [name, phase] : q.phases) {

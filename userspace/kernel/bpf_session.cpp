@@ -144,7 +144,7 @@ bool BpfSession::State::follows_waits() {
 Status BpfSession::State::refresh() {
   const std::uint32_t used = std::min<std::uint32_t>(skeleton->bss->next_slot, options.max_types);
   const std::uint32_t phases = std::min<std::uint32_t>(skeleton->bss->next_phase, OUTRIDER_MAX_PHASES);
-  return counters.refresh(used, phases);
+  return counters.refresh(used, skeleton->bss->slots_named, phases);
 }
 
 Result<BpfSession> BpfSession::make(const SessionOptions& options) {
@@ -182,7 +182,9 @@ Result<BpfSession> BpfSession::make(const SessionOptions& options) {
                                                     .phase_types = bpf_map__fd(skeleton.maps.phase_types),
                                                     .slow_lists = bpf_map__fd(skeleton.maps.slow_lists),
                                                     .slow_texts = bpf_map__fd(skeleton.maps.slow_texts),
-                                                    .statements = bpf_map__fd(skeleton.maps.statements)},
+                                                    .statements = bpf_map__fd(skeleton.maps.statements),
+                                                    .blocks = bpf_map__fd(skeleton.maps.blocks),
+                                                    .free_slots = bpf_map__fd(skeleton.maps.free_slots)},
                                                    shards);
   if (!counters) return counters.error();
   state->counters = std::move(*counters);
@@ -432,6 +434,10 @@ void BpfSession::set_statements(std::uint32_t target, bool wanted) {
   __atomic_store_n(&state_->counters.target(target).statements, wanted ? 1U : 0U, __ATOMIC_RELAXED);
 }
 
+std::vector<std::string> BpfSession::make_room(std::uint32_t target) {
+  return state_->counters.make_room(target, state_->options.max_types_per_target);
+}
+
 std::shared_ptr<const std::string> BpfSession::statement(const std::string& type) const {
   return state_->counters.statement(type);
 }
@@ -447,13 +453,7 @@ Result<std::vector<InFlightQuery>> BpfSession::in_flight(std::uint32_t target, s
 }
 
 std::map<std::uint32_t, std::string> BpfSession::type_names(std::uint32_t target) const {
-  std::map<std::uint32_t, std::string> names;
-  for_each_entry<outrider_type_key, std::uint32_t>(bpf_map__fd(state_->skeleton->maps.types),
-                                                   [&](const outrider_type_key& key, std::uint32_t slot) {
-                                                     if (key.target != target) return;
-                                                     names[slot] = valid_utf8(state_->counters.name_of(key));
-                                                   });
-  return names;
+  return state_->counters.type_names(target);
 }
 
 std::map<std::string, int> BpfSession::maps() const {

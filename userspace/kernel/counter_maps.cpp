@@ -64,14 +64,22 @@ std::shared_ptr<const std::string> CounterMaps::statement(const std::string& typ
   return found == statements_.end() ? nullptr : found->second;
 }
 
+std::map<std::uint32_t, std::string> CounterMaps::type_names(std::uint32_t target) {
+  std::map<std::uint32_t, std::string> names;
+  for_each_entry<outrider_type_key, std::uint32_t>(maps_.types, [&](const outrider_type_key& key, std::uint32_t slot) {
+    if (key.target == target) names[slot] = valid_utf8(name_of(key));
+  });
+  return names;
+}
+
 void CounterMaps::learn_types() {
-  named_.clear();
+  std::erase_if(named_, [](const NamedSlot& named) { return named.given_up_ns == 0; });
   for_each_entry<outrider_type_key, std::uint32_t>(
       maps_.types, [this](const outrider_type_key& key, std::uint32_t index) {
-        if (index < used_) {
-          named_.push_back({index, key.target, key.nested != 0, name_of(key)});
-        }
+        if (index < used_) named_.push_back({index, key, name_of(key)});
       });
+  position_.assign(used_, SIZE_MAX);
+  for (std::size_t i = 0; i < named_.size(); ++i) position_[named_[i].index] = i;
 }
 
 void CounterMaps::learn_phases() {
@@ -83,9 +91,8 @@ void CounterMaps::learn_phases() {
       });
 }
 
-Status CounterMaps::refresh(std::uint32_t used, std::uint32_t used_phases) {
-  // A slot is handed out before its name is entered: learn again until every one has a name.
-  if (used != used_ || named_.size() < used) {
+Status CounterMaps::refresh(std::uint32_t used, std::uint32_t named, std::uint32_t used_phases) {
+  if (used != used_ || named != names_learned_) {
     if (used > used_) {
       Result<MapMemory> memory = MapMemory::make(maps_.slots, sizeof(outrider_slot) * used * shards_);
       if (!memory) return memory.error();
@@ -93,13 +100,28 @@ Status CounterMaps::refresh(std::uint32_t used, std::uint32_t used_phases) {
       if (Status status = slow_.refresh(used); !status) return status;
     }
     used_ = used;
+    uses_.resize(used);
+    names_learned_ = named;
     learn_types();
   }
   if (used_phases != used_phases_ || phases_.size() < used_phases) {
     used_phases_ = used_phases;
     learn_phases();
   }
+  read_blocks();
   return Ok{};
+}
+
+void CounterMaps::read_blocks() {
+  blocks_.clear();
+  for_each_entry<outrider_block_key, outrider_block>(
+      maps_.blocks,
+      [this](const outrider_block_key& key, const outrider_block& sum) { blocks_.push_back({key, sum}); });
+}
+
+const CounterMaps::NamedSlot* CounterMaps::slot_at(std::uint32_t index) const {
+  const bool known = index < position_.size() && position_[index] < named_.size();
+  return known ? &named_[position_[index]] : nullptr;
 }
 
 void CounterMaps::clear_epoch(std::uint32_t epoch) {
@@ -115,14 +137,15 @@ void CounterMaps::clear_epoch(std::uint32_t epoch) {
 
 void CounterMaps::forget_slow(std::uint32_t target) {
   for (const NamedSlot& named : named_) {
-    if (named.target == target) slow_.forget(named.index);
+    if (named.key.target == target) slow_.forget(named.index);
   }
 }
 
 TypeCounters CounterMaps::read_slot(const NamedSlot& named, std::uint32_t epoch) const {
   TypeCounters type;
   type.type = named.name;
-  type.nested = named.nested;
+  type.nested = named.key.nested != 0;
+  type.slot = named.index | std::uint64_t{uses_[named.index].times} << 32;
   std::uint64_t untimed = 0;
   for (unsigned shard = 0; shard < shards_; ++shard) {
     const outrider_slot& slot = slots_.as<outrider_slot>()[std::size_t{named.index} * shards_ + shard];
@@ -174,12 +197,12 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   counters.threads = state.live_threads;
   counters.cpu_ns = exited_[index].cpu_ns + state.live_cpu_ns;
   counters.faults = exited_[index].faults + state.live_faults;
-  const auto mine = [index](const NamedSlot& named) { return named.target == index; };
+  const auto mine = [index](const NamedSlot& named) { return named.key.target == index; };
   counters.types.reserve(static_cast<std::size_t>(std::count_if(named_.begin(), named_.end(), mine)));
   for (const NamedSlot& named : named_) {
     if (!mine(named)) continue;
     TypeCounters type = read_slot(named, epoch);
-    const bool has_list = type.queries > 0 && !named.nested;
+    const bool has_list = type.queries > 0 && named.key.nested == 0;
     if (has_list && !slow_.read(named.index, epoch, valid_utf8(named.name), counters.slow)) ++slow_missed_[index];
     if (type.queries > 0 || type.abandoned > 0) counters.types.push_back(std::move(type));
   }
@@ -193,6 +216,13 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   }
   counters.runs = runs(index);
   counters.losses[OUTRIDER_LOSS_SLOW_BUSY] += slow_missed_[index];
+  for (const Block& block : blocks_) {
+    const NamedSlot* waiter = slot_at(block.key.waiter);
+    const NamedSlot* waker = slot_at(block.key.waker);
+    if (waiter == nullptr || !mine(*waiter) || block.key.wait_class >= OUTRIDER_WAIT_CLASSES) continue;
+    counters.blocks.push_back({waiter->name, waker == nullptr ? "" : waker->name, block.key.wait_class, block.sum.count,
+                               block.sum.ns});
+  }
   for (const NamedPhase& phase : phases_) {
     if (phase.target != index) continue;
     PhaseCounters& sum = counters.phases[phase.name];

@@ -19,6 +19,7 @@ using HistogramCells = std::array<std::uint32_t, OUTRIDER_HIST_BUCKETS>;
 /// Counters of one query type of one target, since attach. Nanoseconds.
 struct TypeCounters {
   std::string type;
+  std::uint64_t slot = 0;  ///< and use of it: of two with one name (one is given up) each grows for itself
   bool nested = false;  ///< queries that ran inside another one: in the type's figures, not in the totals
   std::uint64_t queries = 0;
   std::uint64_t failed = 0;
@@ -37,11 +38,20 @@ struct PhaseCounters {
   std::uint64_t total_ns = 0;
 };
 
+/// Waits of a type's queries that another query ended, or nobody's: `blocked_by` is empty then.
+struct BlockCounters {
+  std::string type, blocked_by;
+  std::uint32_t wait_class = 0;
+  std::uint64_t count = 0;
+  std::uint64_t ns = 0;
+};
+
 /// Counters of one target, since attach.
 struct TargetCounters {
   std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC of the reading
   std::vector<TypeCounters> types;
   std::map<std::string, PhaseCounters> phases;
+  std::vector<BlockCounters> blocks;
   std::uint64_t starts = 0;
   std::uint64_t cache_hits = 0;  ///< cache probes; those counted by the guard are in `types`
   std::uint64_t cache_misses = 0;

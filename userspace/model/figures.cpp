@@ -1,6 +1,7 @@
 #include "userspace/model/figures.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "userspace/model/utf8.h"
 
@@ -32,10 +33,32 @@ bool unchanged(const TypeCounters& before, const TypeCounters& now) {
          now.cache_hits == before.cache_hits && now.cache_misses == before.cache_misses;
 }
 
-void add_phase(std::map<std::string, PhaseCounters>& phases, const std::string& name, PhaseCounters counters) {
-  PhaseCounters& phase = phases[name];
-  phase.count += counters.count;
-  phase.total_ns += counters.total_ns;
+template <typename Key>
+void add_to(std::map<Key, PhaseCounters>& sums, const Key& key, PhaseCounters counters) {
+  PhaseCounters& sum = sums[key];
+  sum.count += counters.count;
+  sum.total_ns += counters.total_ns;
+}
+
+std::map<BlockId, PhaseCounters> by_id(const std::vector<BlockCounters>& blocks) {
+  std::map<BlockId, PhaseCounters> sums;
+  for (const BlockCounters& block : blocks) {
+    add_to(sums, BlockId{valid_utf8(block.type), valid_utf8(block.blocked_by), block.wait_class}, {block.count, block.ns});
+  }
+  return sums;
+}
+
+std::map<BlockId, PhaseCounters> difference(const std::vector<BlockCounters>& previous,
+                                            const std::vector<BlockCounters>& current) {
+  const std::map<BlockId, PhaseCounters> before = by_id(previous);
+  std::map<BlockId, PhaseCounters> now = by_id(current);
+  for (auto& [id, sum] : now) {
+    const auto found = before.find(id);
+    if (found == before.end() || found->second.count > sum.count) continue;
+    sum = {sum.count - found->second.count, grown(sum.total_ns, found->second.total_ns)};
+  }
+  std::erase_if(now, [](const auto& block) { return block.second.count == 0; });
+  return now;
 }
 
 }  // namespace
@@ -57,12 +80,13 @@ void TypeFigures::add(const TypeFigures& other) {
 
 TargetFigures difference(const TargetCounters& previous, const TargetCounters& current) {
   static const TypeCounters kNone;
-  std::map<std::pair<std::string_view, bool>, const TypeCounters*> before;
-  for (const TypeCounters& type : previous.types) before[{type.type, type.nested}] = &type;
+  using Key = std::tuple<std::string_view, bool, std::uint64_t>;
+  std::map<Key, const TypeCounters*> before;
+  for (const TypeCounters& type : previous.types) before[Key(type.type, type.nested, type.slot)] = &type;
 
   TargetFigures result;
   for (const TypeCounters& type : current.types) {
-    const auto found = before.find({type.type, type.nested});
+    const auto found = before.find(Key(type.type, type.nested, type.slot));
     const bool known = found != before.end() && found->second->queries <= type.queries;
     if (known && unchanged(*found->second, type)) continue;
     TypeFigures figures = difference(known ? *found->second : kNone, type);
@@ -73,8 +97,9 @@ TargetFigures difference(const TargetCounters& previous, const TargetCounters& c
   for (const auto& [name, phase] : current.phases) {
     const auto found = previous.phases.find(name);
     const PhaseCounters old = found == previous.phases.end() ? PhaseCounters{} : found->second;
-    add_phase(result.phases, valid_utf8(name), {grown(phase.count, old.count), grown(phase.total_ns, old.total_ns)});
+    add_to(result.phases, valid_utf8(name), {grown(phase.count, old.count), grown(phase.total_ns, old.total_ns)});
   }
+  result.blocks = difference(previous.blocks, current.blocks);
   result.cache_hits = grown(current.cache_hits, previous.cache_hits);
   result.cache_misses = grown(current.cache_misses, previous.cache_misses);
   // These are summed over live threads, so one that is just exiting is missing for a moment: no new beginning.
@@ -98,7 +123,7 @@ void keep_maxima(const TargetCounters& earlier, TargetCounters& current) {
   current.interval_peak = std::max(current.interval_peak, earlier.interval_peak);
   for (TypeCounters& type : current.types) {
     const auto same = std::find_if(earlier.types.begin(), earlier.types.end(), [&](const TypeCounters& other) {
-      return other.nested == type.nested && other.type == type.type;
+      return other.slot == type.slot && other.nested == type.nested && other.type == type.type;
     });
     if (same != earlier.types.end()) type.interval_max_ns = std::max(type.interval_max_ns, same->interval_max_ns);
   }
@@ -107,7 +132,8 @@ void keep_maxima(const TargetCounters& earlier, TargetCounters& current) {
 
 void RunningTotals::add(const TargetFigures& interval, double seconds, double query_share) {
   for (const auto& [id, type] : interval.types) figures_.types[id].add(type);
-  for (const auto& [name, phase] : interval.phases) add_phase(figures_.phases, name, phase);
+  for (const auto& [name, phase] : interval.phases) add_to(figures_.phases, name, phase);
+  for (const auto& [id, block] : interval.blocks) add_to(figures_.blocks, id, block);
   figures_.cache_hits += interval.cache_hits;
   figures_.cache_misses += interval.cache_misses;
   figures_.cpu_ns += interval.cpu_ns;
@@ -138,6 +164,17 @@ void RunningTotals::extrapolate(const TargetFigures& interval, double seconds, d
     if (query_share >= 1) continue;
     figures_.types[id].unseen_queries += queries * (1 / query_share - 1);
     figures_.types[id].unseen_failed += failed * (1 / query_share - 1);
+  }
+}
+
+void RunningTotals::give_up(const std::string& type) {
+  for (const bool nested : {false, true}) {
+    const auto found = figures_.types.find({type, nested});
+    if (found == figures_.types.end()) continue;
+    const TypeFigures figures = std::move(found->second);
+    figures_.types.erase(found);
+    figures_.types[{kOtherType, nested}].add(figures);
+    rates_.erase({type, nested});
   }
 }
 

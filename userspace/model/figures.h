@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,12 +27,23 @@ struct TypeFigures {
   void add(const TypeFigures& other);
 };
 
+/// Where queries are counted whose type has no slot.
+inline constexpr const char* kOtherType = "other";
+
 /// (valid UTF-8 name, nested)
 using TypeId = std::pair<std::string, bool>;
+
+/// Which type waited (valid UTF-8), for which (empty: for none), and the class of the wait.
+struct BlockId {
+  std::string type, blocked_by;
+  std::uint32_t wait_class = 0;
+  auto operator<=>(const BlockId&) const = default;
+};
 
 struct TargetFigures {
   std::map<TypeId, TypeFigures> types;
   std::map<std::string, PhaseCounters> phases;
+  std::map<BlockId, PhaseCounters> blocks;  ///< waits, and their time
   std::uint64_t cache_hits = 0, cache_misses = 0;  ///< cache probes only
   std::uint64_t cpu_ns = 0, faults = 0;
   std::array<std::uint64_t, OUTRIDER_LOSSES> losses{};
@@ -57,6 +69,9 @@ class RunningTotals {
  public:
   /// `query_share`: share of the interval, 0..1, in which the query probes were attached.
   void add(const TargetFigures& interval, double seconds, double query_share = 1);
+
+  /// What a type without a slot has had becomes that of `other`; it counts from zero if it comes back.
+  void give_up(const std::string& type);
 
   [[nodiscard]] const TargetFigures& figures() const { return figures_; }
   /// Query counts contain an extrapolated part.

@@ -46,6 +46,15 @@ struct PhaseMetrics {
   bool probed = true;             ///< false: nobody looked in this interval, `count` and `seconds` mean nothing
 };
 
+/// Time that queries of `type` waited for a lock, a condition or another process until a query of `blocked_by` woke them.
+struct Blocking {
+  std::string type, blocked_by;  ///< the second one may be empty: none of the target's queries did
+  std::string wait;              ///< lock, sync, ipc
+  std::uint64_t count = 0;
+  double seconds = 0;
+  std::optional<double> share;  ///< 0..1 of the time of the type's queries that ended in the interval
+};
+
 struct QueryMetrics {
   std::uint64_t total_queries = 0, successful_queries = 0, failed_queries = 0, abandoned_queries = 0;
   std::uint64_t interval_queries = 0;
@@ -60,6 +69,7 @@ struct QueryMetrics {
   std::optional<WaitSeconds> waits;
   std::map<std::string, TypeMetrics> query_type_breakdown;
   std::map<std::string, PhaseMetrics> phases;
+  std::vector<Blocking> blocking;  ///< the ten that took most time in the interval, the longest first
 };
 
 /// Figures of the host (`system_metrics`) or of the target (`target_metrics`).

@@ -23,6 +23,7 @@ class Builder {
   Snapshot build() {
     fill_head();
     fill_types();
+    fill_blocking();
     fill_totals();
     fill_latency();
     fill_in_flight();
@@ -38,6 +39,7 @@ class Builder {
  private:
   void fill_head();
   void fill_types();
+  void fill_blocking();
   void add_outermost(const TypeFigures& interval, const TypeFigures& total);
   void fill_totals();
   void fill_latency();
@@ -145,6 +147,22 @@ void Builder::fill_types() {
                                             total.count, static_cast<double>(total.total_ns) / kNsPerSecond,
                                             input_.cache_share > 0};
   }
+}
+
+void Builder::fill_blocking() {
+  constexpr std::size_t kMost = 10;
+  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
+  std::vector<Blocking>& all = snapshot_.query_metrics.blocking;
+  all.reserve(interval_.blocks.size());
+  for (const auto& [id, sum] : interval_.blocks) {
+    const double seconds = static_cast<double>(sum.total_ns) / kNsPerSecond;
+    const auto type = interval_.types.find({id.type, false});
+    const double all_ns = type == interval_.types.end() ? 0 : static_cast<double>(type->second.duration_ns);
+    all.push_back({id.type, id.blocked_by, kNames[id.wait_class], sum.count, seconds,
+                   ratio(static_cast<double>(sum.total_ns), all_ns)});
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Blocking& a, const Blocking& b) { return a.seconds > b.seconds; });
+  if (all.size() > kMost) all.resize(kMost);
 }
 
 void Builder::fill_totals() {

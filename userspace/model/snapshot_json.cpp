@@ -80,6 +80,15 @@ Json query_json(const QueryMetrics& metrics, std::size_t most_types) {
   for (const auto* type : choose(metrics.query_type_breakdown, most_types)) {
     types[valid_utf8(type->first)] = type_json(type->second);
   }
+  Json& blocking = json["blocking"] = Json::array();
+  for (const Blocking& one : metrics.blocking) {
+    blocking.push_back({{"type", one.type},
+                        {"blocked_by", one.blocked_by.empty() ? Json(nullptr) : Json(one.blocked_by)},
+                        {"wait", one.wait},
+                        {"count", one.count},
+                        {"seconds", one.seconds},
+                        {"share", nullable(one.share)}});
+  }
   Json& phases = json["phases"] = Json::object();
   for (const auto& [name, phase] : metrics.phases) {
     Json& figures = phases[valid_utf8(name)] = {{"count", nullptr}, {"seconds", nullptr}};

@@ -74,6 +74,17 @@ PhaseMetrics read_phase(const Json& json) {
   return phase;
 }
 
+Blocking read_blocking(const Json& json) {
+  Blocking blocking;
+  blocking.type = json.at("type").get<std::string>();
+  if (const Json& by = member(json, "blocked_by"); by.is_string()) blocking.blocked_by = by.get<std::string>();
+  blocking.wait = json.at("wait").get<std::string>();
+  blocking.count = whole_number<std::uint64_t>(json.at("count"));
+  blocking.seconds = json.at("seconds").get<double>();
+  read(json, "share", blocking.share);
+  return blocking;
+}
+
 void read_queries(const Json& json, double interval_seconds, QueryMetrics& metrics) {
   metrics.total_queries = whole_number<std::uint64_t>(json.at("total_queries"));
   metrics.successful_queries = whole_number<std::uint64_t>(json.at("successful_queries"));
@@ -87,6 +98,7 @@ void read_queries(const Json& json, double interval_seconds, QueryMetrics& metri
     metrics.query_type_breakdown[name] = read_type(type, interval_seconds);
   }
   for (const auto& [name, phase] : json.at("phases").items()) metrics.phases[name] = read_phase(phase);
+  for (const Json& one : member(json, "blocking")) metrics.blocking.push_back(read_blocking(one));
 }
 
 ResourceMetrics read_resources(const Json& json, bool of_target) {

@@ -341,9 +341,21 @@ HttpResponse Api::dashboard(const View& view) {
   return body ? json(*body) : refuse(body.error());
 }
 
+namespace {
+
+void add_statements(Json& table, const std::map<std::string, TypeMetrics>& types) {
+  for (Json& type : table["types"]) {
+    const auto found = types.find(type["name"].get<std::string>());
+    const bool known = found != types.end() && found->second.statement;
+    type["statement"] = known ? Json(*found->second.statement) : Json(nullptr);
+  }
+}
+
+}  // namespace
+
 // As history, but in a target's first seconds, or without a store, the answer is an empty past. A fault of the store is
 // told.
-HttpResponse Api::of_past(const View& view, PastAnswer answer) {
+HttpResponse Api::of_past(const View& view, const PastAnswer& answer) {
   const std::string wanted = wanted_target(view.request, view.report);
   HistoryParameters parameters = view.request.query;
   if (!wanted.empty()) parameters["target"] = wanted;
@@ -359,7 +371,17 @@ HttpResponse Api::of_past(const View& view, PastAnswer answer) {
 
 HttpResponse Api::charts(const View& view) { return of_past(view, chart_data_json); }
 
-HttpResponse Api::types(const View& view) { return of_past(view, type_table_json); }
+// The past has names alone; what a statement says is known of those that ran since the attach.
+HttpResponse Api::types(const View& view) {
+  return of_past(view, [&view](const HistoryParameters& parameters, const HistorySource& source, std::int64_t now) {
+    Result<Json> table = type_table_json(parameters, source, now);
+    if (!table || !view.report) return table;
+    const auto target = parameters.find("target");
+    const SharedSnapshot current = target == parameters.end() ? nullptr : find_target(*view.report, target->second);
+    if (current) add_statements(*table, current->query_metrics.query_type_breakdown);
+    return table;
+  });
+}
 
 HttpResponse Api::live(const View& view) {
   if (!view.report) return nothing_yet();

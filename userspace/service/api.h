@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -65,7 +66,7 @@ class Api {
     Clock::time_point published;
   };
 
-  using PastAnswer = Result<Json> (*)(const HistoryParameters&, const HistorySource&, std::int64_t);
+  using PastAnswer = std::function<Result<Json>(const HistoryParameters&, const HistorySource&, std::int64_t)>;
 
   struct Route {
     const char *path, *what;
@@ -89,7 +90,7 @@ class Api {
   HttpResponse live(const View& view);
   HttpResponse charts(const View& view);
   HttpResponse types(const View& view);
-  HttpResponse of_past(const View& view, PastAnswer answer);
+  HttpResponse of_past(const View& view, const PastAnswer& answer);
   HttpResponse flame(const View& view);
   HttpResponse queries(const View& view);
   HttpResponse flame_recordings(const View& view);

@@ -120,6 +120,9 @@ std::vector<Line> type_page(const View& view, const Board& board, const Series& 
     page.push_back(LineBuilder(width).add("  There are no figures of this type now.", Style::kDim).take());
     return page;
   }
+  if (found->figures.statement) {
+    page.push_back(LineBuilder(width).add("  ").add(*found->figures.statement, Style::kDim).take());
+  }
   const Snapshot& snapshot = *shown_target(view, board)->queries();
   page.push_back(rates(*found, width));
   page.push_back(percentiles(*found, width));

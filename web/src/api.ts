@@ -112,6 +112,8 @@ export interface TypeRow extends WindowFigures {
   cache_hit_rate: Maybe;
   waits: Waits | null;
   before: WindowFigures | null;
+  /** What it says without its data, where the type is a statement that ran since the agent attached. */
+  statement?: string | null;
 }
 
 export interface TypeTable {

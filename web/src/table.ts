@@ -49,7 +49,7 @@ const COLUMNS: Column[] = [
 ];
 
 export class TypesTable {
-  private readonly search = h("input", { type: "search", id: "type-filter", placeholder: "Filter types", "aria-label": "Filter types by name", input: () => this.draw() });
+  private readonly search = h("input", { type: "search", id: "type-filter", placeholder: "Filter types", "aria-label": "Filter types by name or statement", input: () => this.draw() });
   private readonly caption = h("caption", {});
   private readonly note = h("p", { class: "note", role: "status" });
   private readonly body = h("tbody", {});
@@ -118,7 +118,7 @@ export class TypesTable {
   private draw(): void {
     const wanted = this.search.value.toLowerCase();
     const all = this.table?.types ?? [];
-    const found = wanted ? all.filter((row) => row.name.toLowerCase().includes(wanted)) : all;
+    const found = wanted ? all.filter((row) => `${row.name} ${row.statement ?? ""}`.toLowerCase().includes(wanted)) : all;
     const rows = this.ordered(found).slice(0, MOST_ROWS);
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["type"] : undefined;
     this.body.replaceChildren(...rows.map((row) => this.rowOf(row)));
@@ -138,7 +138,8 @@ export class TypesTable {
       type: "button", "data-type": row.name, "aria-pressed": String(chosen),
       title: chosen ? "Show all types again" : "Show this type alone", click: () => this.choose(chosen ? "" : row.name),
     }, row.name || "(no name)");
-    return h("tr", { class: chosen ? "chosen" : null }, h("th", { scope: "row" }, button),
+    const statement = row.statement ? h("code", { class: "statement", title: row.statement }, row.statement) : null;
+    return h("tr", { class: chosen ? "chosen" : null }, h("th", { scope: "row" }, button, statement),
       ...COLUMNS.map((column) => h("td", { "data-column": column.id }, column.cell(row))));
   }
 }
