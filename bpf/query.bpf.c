@@ -11,23 +11,25 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-INLINE void start_detached(void *ctx, struct here *h, u64 id, u64 now)
+/* A function of its own, so that its stack is not there while the type is made out. */
+static __noinline int start_detached(struct here *h, u64 id, u64 now, u32 slot)
 {
 	struct outrider_detached_key key = {.tgid = this_process(), .id = id};
 	struct outrider_detached_query q = {};
 
 	q.start_ns = now;
-	q.slot = type_slot(ctx, h, false);
+	q.slot = slot;
 	q.target = h->target_index;
 	q.generation = h->target->generation;
 	leave_current(h->state, this_process(), now);
 	if (bpf_map_update_elem(&detached, &key, &q, BPF_NOEXIST)) {
 		count_loss(h->target_index, OUTRIDER_LOSS_INFLIGHT_FULL, 1);
-		return;
+		return 0;
 	}
 	enter_current(h->state, id, now);
 	concurrency_up(h->target);
 	__sync_fetch_and_add(&h->target->detached, 1);
+	return 0;
 }
 
 /* Closes frames that a longjmp skipped: they have the depth that the new query has itself, or, where the engine counts no
@@ -120,7 +122,7 @@ INLINE int query_start(void *ctx)
 		id = h.site->tag;
 	note_wait_word(ctx, &h);
 	if (id & OUTRIDER_DETACHED_BIT) {
-		start_detached(ctx, &h, id, now);
+		start_detached(&h, id, now, type_slot(ctx, &h, false));
 		return 0;
 	}
 	if (h.site->flags & OUTRIDER_SITE_OUTERMOST && h.state->depth) {
@@ -140,7 +142,7 @@ int handle_query_start(void *ctx)
 	return query_start(ctx);
 }
 
-INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 depth)
+static __noinline int end_light(void *ctx, struct here *h, const struct outcome *o, u64 depth)
 {
 	struct slow_candidate slow = {.target = h->target_index, .duration = o->duration, .failed = o->failed};
 	struct outrider_slot *slot;
@@ -148,7 +150,7 @@ INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 de
 
 	if (!o->duration) {
 		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
-		return;
+		return 0;
 	}
 	index = type_slot(ctx, h, depth > 1);
 	slot = slot_of(index);
@@ -158,6 +160,7 @@ INLINE void end_light(void *ctx, struct here *h, const struct outcome *o, u64 de
 	slow.slot = index;
 	if (depth <= 1)
 		note_slow(&slow);
+	return 0;
 }
 
 /* From a guard's start probe until it reads the clock: nanoseconds, or what the attach itself stops the thread for, as the
@@ -175,8 +178,8 @@ INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now)
 	return false;
 }
 
-/* As end_without_start(). */
-INLINE bool end_detached(struct here *h, u64 id, const struct outcome *o, u64 now)
+/* As end_without_start(). A function of its own, for the stack's sake. */
+static __noinline int end_detached(struct here *h, u64 id, const struct outcome *o, u64 now)
 {
 	struct outrider_detached_key key = {.tgid = this_process(), .id = id};
 	struct outrider_detached_query *q;
@@ -231,8 +234,8 @@ INLINE u32 find_frame(struct task_state *st, u64 id)
 	return OUTRIDER_MAX_DEPTH;
 }
 
-/* As end_without_start(). */
-INLINE bool end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 now)
+/* As end_without_start(). A function of its own, for the stack's sake. */
+static __noinline int end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 now)
 {
 	struct task_state *st = h->state;
 	struct frame *f;

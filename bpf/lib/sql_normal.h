@@ -19,15 +19,11 @@ enum sql_rows { SQL_NO_ROWS = 0, SQL_IN_ROW, SQL_BEHIND_ROW, SQL_NEXT_ROW };
 
 #define SQL_SEED 0xcbf29ce484222325ULL
 #define SQL_PRIME 0x100000001b3ULL
-/* Symbols are characters, with a bit that says where a word begins or what is no part of one. */
-#define SQL_BEGINS 0x100u
-#define SQL_IS_OPERATOR 0x200u
-#define SQL_IS_LITERAL 0x400u
+#define SQL_INVERSE 0xce965057aff6957bULL /* of that, modulo 2^64 */
 
 struct sql_normal {
 	__u64 hash;
-	__u64 word;      /* its last eight characters; the first ones are zero while it has fewer */
-	__u64 word_hash; /* hash before the word */
+	__u64 word;      /* the last characters that said something; a zero before each word's first one */
 	__u64 tag, other_tag; /* of a dollar-quoted string */
 	__u64 comma_hash, row_hash, last_row; /* before a list's comma; before a row; of the row before */
 	__u32 state;
@@ -47,9 +43,25 @@ static inline __u64 sql_hash(__u64 hash, __u64 symbol)
 	return (hash ^ symbol) * SQL_PRIME;
 }
 
+/* The hash before that symbol. */
+static inline __u64 sql_unhash(__u64 hash, __u64 symbol)
+{
+	return (hash * SQL_INVERSE) ^ symbol;
+}
+
 /* A word of up to eight letters as struct sql_normal has it. */
 #define SQL_2(a, b) ((__u64)(a) << 8 | (b))
 #define SQL_4(a, b, c, d) (SQL_2(a, b) << 16 | SQL_2(c, d))
+
+/* The letters of the last word; of one with more than seven: none. */
+static inline __u64 sql_last_word(const struct sql_normal *s)
+{
+	for (__u32 bits = 8; bits < 64; bits += 8) {
+		if (!(s->word >> bits & 0xff))
+			return s->word & ((1ULL << bits) - 1);
+	}
+	return 0;
+}
 
 /* Behind which a sign is a literal's own. Of a column of that name it is taken for one too: then `a - 1` is `a ?`. */
 static inline int sql_expects_value(__u64 word)
@@ -99,7 +111,6 @@ static inline void sql_write_blank(struct sql_normal *s)
 /* A character that begins a word, or, as it is, a name in quotes. */
 static inline void sql_begin(struct sql_normal *s, __u32 c)
 {
-	s->word_hash = s->hash;
 	s->word_length = s->out.length;
 	s->hash = sql_hash(s->hash, c | SQL_BEGINS);
 	sql_write_blank(s);
@@ -193,7 +204,7 @@ static inline void sql_comma(struct sql_normal *s, __u32 behind)
 
 static inline void sql_open(struct sql_normal *s, __u32 behind)
 {
-	__u64 word = behind == SQL_S_NAME ? s->word : 0;
+	__u64 word = behind == SQL_S_NAME ? sql_last_word(s) : 0;
 	int values = word == (SQL_4(0, 0, 'v', 'a') << 32 | SQL_4('l', 'u', 'e', 's'));
 
 	if (values) {
@@ -234,7 +245,7 @@ static inline void sql_sign(struct sql_normal *s, __u32 behind, __u32 c)
 	s->back = behind;
 	if (behind == SQL_S_MEMBER) {
 		s->state = SQL_S_MEMBER_SIGN;
-	} else if (behind == SQL_S_START || (behind == SQL_S_NAME && sql_expects_value(s->word))) {
+	} else if (behind == SQL_S_START || (behind == SQL_S_NAME && sql_expects_value(sql_last_word(s)))) {
 		s->state = SQL_S_SIGN;
 	} else if (c == '-') {
 		s->state = SQL_S_MINUS;
@@ -255,13 +266,15 @@ static inline int sql_was_operator(struct sql_normal *s, __u32 c)
 /* The letter before a string says what kind of string it is. */
 static inline void sql_prefixed_string(struct sql_normal *s)
 {
-	if (s->word != 'e' && s->word != 'b' && s->word != 'x' && s->word != 'n') {
+	__u64 word = sql_last_word(s);
+
+	if (word != 'e' && word != 'b' && word != 'x' && word != 'n') {
 		s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN; /* or a literal's inside */
 		s->state = SQL_S_STOP;
 		return;
 	}
-	s->state = s->word == 'e' ? SQL_S_ESCAPED : SQL_S_STRING;
-	s->hash = s->word_hash;
+	s->state = word == 'e' ? SQL_S_ESCAPED : SQL_S_STRING;
+	s->hash = sql_unhash(s->hash, word | SQL_BEGINS);
 	s->out.length = s->word_length;
 	sql_late_literal(s);
 }
@@ -424,7 +437,7 @@ static inline void sql_character(struct sql_normal *s, unsigned char byte)
 				return;
 			continue;
 		case SQL_A_BEGIN:
-			s->word = c;
+			s->word = s->word << 16 | c;
 			sql_begin(s, c);
 			break;
 		case SQL_A_CONTINUE:

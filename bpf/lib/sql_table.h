@@ -30,7 +30,7 @@ enum sql_state {
 	SQL_S_STOP, /* what comes cannot be told from a literal */
 	SQL_STATES,
 };
-#define SQL_STATE_BITS 6
+#define SQL_STATE_BITS 5
 
 enum sql_action {
 	SQL_A_NONE = 0,
@@ -38,8 +38,13 @@ enum sql_action {
 	SQL_A_BEGIN,    /* its first one */
 	SQL_A_OPERATOR,
 	SQL_A_LITERAL,
-	SQL_A_EVENT,
+	SQL_A_EVENT,    /* that has to be decided */
 };
+
+/* Symbols are characters, with a bit that says where a word begins or what is no part of one. */
+#define SQL_BEGINS 0x100u
+#define SQL_IS_OPERATOR 0x200u
+#define SQL_IS_LITERAL 0x400u
 
 #define T(state, action) ((state) | (action) << SQL_STATE_BITS)
 #define BEGINS T(SQL_S_WORD, SQL_A_BEGIN)
@@ -47,7 +52,7 @@ enum sql_action {
 
 /* What begins behind `state`, where a dot begins a name's second half. */
 #define SQL_TOKENS(state)                                                                                                  \
-	[SQL_C_OTHER] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_NUL] = T(state, SQL_A_NONE), [SQL_C_SPACE] = T(state, SQL_A_NONE), \
+	[SQL_C_OTHER] = T(SQL_S_START, SQL_A_OPERATOR), [SQL_C_NUL] = EVENT(state), [SQL_C_SPACE] = T(state, SQL_A_NONE), \
 	[SQL_C_LINE] = T(state, SQL_A_NONE), [SQL_C_NAME] = BEGINS, [SQL_C_E] = BEGINS,                                     \
 	[SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_QUOTE] = T(SQL_S_STRING, SQL_A_LITERAL),                     \
 	[SQL_C_DOUBLE] = T(SQL_S_QUOTED_FIRST, SQL_A_NONE), [SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE),                   \
@@ -58,7 +63,7 @@ enum sql_action {
 	[SQL_C_QUESTION] = T(SQL_S_VALUE, SQL_A_LITERAL)
 /* All alike. */
 #define SQL_ALL(entry)                                                                                                     \
-	[SQL_C_OTHER] = entry, [SQL_C_NUL] = entry, [SQL_C_SPACE] = entry, [SQL_C_LINE] = entry, [SQL_C_NAME] = entry,      \
+	[SQL_C_OTHER] = entry, [SQL_C_NUL] = EVENT(SQL_S_STOP), [SQL_C_SPACE] = entry, [SQL_C_LINE] = entry, [SQL_C_NAME] = entry,      \
 	[SQL_C_E] = entry, [SQL_C_DIGIT] = entry, [SQL_C_QUOTE] = entry, [SQL_C_DOUBLE] = entry, [SQL_C_DOLLAR] = entry,    \
 	[SQL_C_DOT] = entry, [SQL_C_PLUS] = entry, [SQL_C_MINUS] = entry, [SQL_C_SLASH] = entry, [SQL_C_STAR] = entry,      \
 	[SQL_C_BACKSLASH] = entry, [SQL_C_COMMA] = entry, [SQL_C_OPEN] = entry, [SQL_C_CLOSE] = entry,                      \
@@ -161,4 +166,30 @@ static const __u16 sql_characters[256] = {
 };
 
 #undef T
+
+/* Both tables in one, for those in a hurry: (state, character) -> a step. */
+#define SQL_STEP_SHIFT 0x3fu       /* by how much the word moves on for the character */
+#define SQL_STEP_EVENT (1u << 6)
+#define SQL_STEP_NONE (1u << 7)
+#define SQL_STEP_STATE (((1u << SQL_STATE_BITS) - 1) << 10) /* the next one: where its row begins, in bytes */
+#define SQL_STEP_STATE_AT 10
+#define SQL_STEP_SYMBOL_AT 20
+#define SQL_STEPS ((1u << SQL_STATE_BITS) * 256)
+
+static inline __u32 sql_step_of(__u32 state, __u32 byte)
+{
+	__u32 c = sql_characters[byte] & 0xff;
+	__u32 entry = sql_table[state][sql_characters[byte] >> 8];
+	__u32 next = (entry & ((1u << SQL_STATE_BITS) - 1)) << SQL_STEP_STATE_AT;
+
+	switch (entry >> SQL_STATE_BITS) {
+	case SQL_A_NONE: return next | SQL_STEP_NONE;
+	case SQL_A_CONTINUE: return next | 8 | c << SQL_STEP_SYMBOL_AT;
+	case SQL_A_BEGIN: return next | 16 | (c | SQL_BEGINS) << SQL_STEP_SYMBOL_AT;
+	case SQL_A_OPERATOR: return next | 8 | (c | SQL_IS_OPERATOR) << SQL_STEP_SYMBOL_AT;
+	case SQL_A_LITERAL: return next | 8 | SQL_IS_LITERAL << SQL_STEP_SYMBOL_AT;
+	}
+	return SQL_STEP_EVENT;
+}
+
 #endif

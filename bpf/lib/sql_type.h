@@ -36,8 +36,8 @@ static long sql_callback(u32 i, struct sql_context *c)
 }
 
 /* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller). 1: a keyword or UNKNOWN; 0: there is nothing in the
- * text but white space, semicolons and comments; negative: it could not be read. */
-INLINE int sql_type(const char *text, char *name)
+ * text but white space, semicolons and comments; negative: it could not be read. A function of its own, for the stack's sake. */
+static __noinline int sql_type(const char *text, char *name)
 {
 	struct sql_context c = {};
 	long n;

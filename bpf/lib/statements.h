@@ -7,7 +7,7 @@
 #include "slots.h"
 #include "sql_normal.h"
 
-#define STATEMENT_STEP 8 /* characters that one turn of the loop looks at */
+#define STATEMENT_STEP 16 /* characters that one turn of the loop looks at */
 #define STATEMENT_ROOM (OUTRIDER_STATEMENT_TEXT + STATEMENT_STEP) /* the last step's rest is zero */
 #define STATEMENT_MORE 64 /* pieces of a long text that are counted: it is of the highest class then */
 
@@ -19,7 +19,7 @@ struct statement_work {
 	const char *rest; /* of a long text, beyond what is looked at */
 	u64 whole_size;
 	u64 same;        /* the two of raw[] say the same, as far as they were compared */
-	char raw[2][STATEMENT_ROOM];
+	u64 raw[2][STATEMENT_ROOM / 8]; /* texts, eight characters at a time: the compiler must know how they are aligned */
 };
 
 struct {
@@ -50,62 +50,53 @@ __weak __noinline int statement_character(struct sql_normal *machine, u32 byte)
 	return 0;
 }
 
-/* The quick way: what most characters are needs no more than the table, and nothing is written. */
+/* sql_step_of() of everything; filled by the agent. */
+const volatile __u32 sql_steps[SQL_STEPS] __weak = {};
+
+/* The quick way: what most characters are needs no more than the table, and nothing is written. `state` is where its row in
+ * the table begins, in bytes. */
 static long statement_hash_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
 	struct sql_normal *m = &w->machine;
-	u32 half = w->which & 1, at = (i * STATEMENT_STEP) & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP);
-	u64 eight, hash = m->hash, word = m->word;
-	u32 state = m->state;
+	u32 half = w->which & 1, at = i * STATEMENT_STEP, state = m->state << SQL_STEP_STATE_AT;
+	u64 hash = m->hash, word = m->word, eight = 0;
 
-	barrier_var(at);
-	eight = *(u64 *)&w->raw[half][at & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP)];
 #pragma unroll
-	for (int k = 0; k < STATEMENT_STEP; k++) {
-		u32 byte = eight & 0xff, character, entry, action, symbol;
+	for (u32 k = 0; k < STATEMENT_STEP; k++) {
+		u32 step, place;
 
-		eight >>= 8;
-		if (!byte) {
+		if (k % 8 == 0) {
+			barrier_var(at);
+			eight = w->raw[half][(at & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP)) / 8 + k / 8];
+		}
+		place = (state | (eight << 2 & 0x3fc)) & (sizeof(sql_steps) - 4);
+		step = *(const volatile u32 *)((const volatile char *)sql_steps + place);
+		if (step & SQL_STEP_EVENT) {
+			u32 byte = eight & 0xff;
+
 			m->hash = hash;
 			m->word = word;
-			m->state = state;
-			return 1;
-		}
-		character = sql_characters[byte];
-		entry = sql_table[state & ((1 << SQL_STATE_BITS) - 1)][(character >> 8) & ((1 << SQL_CLASS_BITS) - 1)];
-		action = entry >> SQL_STATE_BITS;
-		if (action == SQL_A_NONE) {
-			state = entry & ((1 << SQL_STATE_BITS) - 1);
-			continue;
-		}
-		symbol = character & 0xff;
-		if (action == SQL_A_CONTINUE) {
-			word = word << 8 | symbol;
-		} else if (action == SQL_A_BEGIN) {
-			m->word_hash = hash;
-			word = symbol;
-			symbol |= SQL_BEGINS;
-		} else if (action == SQL_A_OPERATOR) {
-			symbol |= SQL_IS_OPERATOR;
-		} else if (action == SQL_A_LITERAL) {
-			symbol = SQL_IS_LITERAL;
-		} else {
-			m->hash = hash;
-			m->word = word;
-			m->state = state;
+			m->state = state >> SQL_STEP_STATE_AT;
+			if (!byte)
+				return 1;
 			statement_character(m, byte);
 			hash = m->hash;
 			word = m->word;
-			state = m->state;
+			state = m->state << SQL_STEP_STATE_AT;
+			eight >>= 8;
 			continue;
 		}
-		hash = sql_hash(hash, symbol);
-		state = entry & ((1 << SQL_STATE_BITS) - 1);
+		eight >>= 8;
+		state = step & SQL_STEP_STATE;
+		if (step & SQL_STEP_NONE)
+			continue;
+		hash = sql_hash(hash, step >> SQL_STEP_SYMBOL_AT);
+		word = word << (step & SQL_STEP_SHIFT) | (step >> SQL_STEP_SYMBOL_AT & 0xff);
 	}
 	m->hash = hash;
 	m->word = word;
-	m->state = state;
+	m->state = state >> SQL_STEP_STATE_AT;
 	return 0;
 }
 
@@ -113,7 +104,7 @@ static long statement_write_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
 	u32 half = w->which & 1;
-	u8 byte = w->raw[half][i & (OUTRIDER_STATEMENT_TEXT - 1)];
+	u8 byte = ((const u8 *)w->raw[half])[i & (OUTRIDER_STATEMENT_TEXT - 1)];
 
 	if (!byte)
 		return 1;
@@ -124,11 +115,11 @@ static long statement_write_step(u32 i, struct statement_loop *loop)
 static long statement_compare_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
-	u32 at = (i * STATEMENT_STEP) & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP);
+	u32 at = i * STATEMENT_STEP;
 
 	barrier_var(at);
 	at &= OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP;
-	w->same = *(u64 *)&w->raw[0][at] == *(u64 *)&w->raw[1][at];
+	w->same = w->raw[0][at / 8] == w->raw[1][at / 8] && w->raw[0][at / 8 + 1] == w->raw[1][at / 8 + 1];
 	return !w->same;
 }
 
@@ -203,6 +194,7 @@ INLINE int statement_type(const char *text, char *name)
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct statement_loop loop = {.work = w};
 	u32 other, size;
+	char *end;
 	long n;
 
 	if (!w)
@@ -216,7 +208,9 @@ INLINE int statement_type(const char *text, char *name)
 	if (n <= 1)
 		return 0;
 	size = (n - 1) & (OUTRIDER_STATEMENT_TEXT - 1);
-	*(volatile u64 *)&w->raw[other][size] = 0;
+	end = (char *)w->raw[other] + size;
+	for (int i = 0; i < STATEMENT_STEP; i++)
+		end[i] = 0;
 	w->same = 0;
 	if (n == w->size)
 		bpf_loop(size / STATEMENT_STEP + 1, statement_compare_step, &loop, 0);

@@ -1,7 +1,8 @@
 // The victim of scripts/bench: runs queries that do nothing, or that block once, and says how long one took. Reads one
 // command a line on stdin, "KIND COUNT", and answers with nanoseconds a query. Kinds: bare (no guard), guard,
 // prometheus (an in-process histogram and counter by type instead), and each with "-block" for a query that waits for
-// another thread once. Ends at the end of stdin.
+// another thread once; sql-N: a guard whose type is an SQL text of N bytes, with other numbers in it each time, and
+// same-N, with always the same ones. Ends at the end of stdin.
 #include <fcntl.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
@@ -113,6 +114,40 @@ std::map<std::string, std::function<void(long)>> kinds(const std::string& suffix
            }}};
 }
 
+/// A statement of `size` bytes. Numbers in it are as long as the first one, which vary() changes.
+class Sql {
+ public:
+  explicit Sql(std::size_t size) : text_("UPDATE accounts SET balance = balance + 0000") {
+    for (int i = 0; text_.size() < size; ++i) {
+      text_ += i == 0 ? " WHERE id = 1234" : " AND branch_" + std::to_string(i % 10) + " <> 'some text'";
+    }
+    text_.resize(size, ' ');
+    if (text_.size() > size) text_.back() = ' ';
+  }
+  [[nodiscard]] const char* text() const { return text_.c_str(); }
+  void vary(long i) {
+    constexpr std::size_t kDigits = 40;
+    for (int k = 3; k >= 0; --k, i /= 10) text_[kDigits + static_cast<std::size_t>(k)] = static_cast<char>('0' + i % 10);
+  }
+
+ private:
+  std::string text_;
+};
+
+void add_sql(std::map<std::string, std::function<void(long)>>& kinds) {
+  for (const std::size_t size : {60, 100, 200, 1000}) {
+    for (const bool varies : {false, true}) {
+      kinds[(varies ? "sql-" : "same-") + std::to_string(size)] = [size, varies](long count) {
+        Sql sql(size);
+        for (long i = 0; i < count; ++i) {
+          if (varies) sql.vary(i % 1000);
+          const outrider::Query query(sql.text());
+        }
+      };
+    }
+  }
+}
+
 // Waking a thread on another processor takes ten times as long as a task switch, and is never twice the same.
 void stay_on_one_processor() {
   const int here = sched_getcpu();
@@ -131,6 +166,7 @@ int main() {
   InProcess in_process;
   auto all = kinds("", in_process, [] {});
   all.merge(kinds("-block", in_process, [&partner] { partner.wait(); }));
+  add_sql(all);
   std::printf("ready pid=%d\n", getpid());
   std::fflush(stdout);
   std::string kind;

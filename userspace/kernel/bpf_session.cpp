@@ -23,6 +23,7 @@
 #include "userspace/kernel/monotonic.h"
 #include "userspace/kernel/syscall_codes.h"
 #include "userspace/kernel/uapi.h"
+#include "userspace/model/statement_scan.h"
 #include "userspace/model/utf8.h"
 
 namespace outrider {
@@ -157,6 +158,7 @@ Result<BpfSession> BpfSession::make(const SessionOptions& options) {
   const unsigned shards = shard_count();
   skeleton.rodata->shard_mask = shards - 1;
   skeleton.rodata->max_slots = options.max_types;
+  outrider_fill_statement_steps(&skeleton.rodata->sql_steps[0]);
   const auto codes = syscall_codes();
   std::copy(codes.begin(), codes.end(), &skeleton.rodata->syscall_codes[0]);
   skeleton.rodata->io_uring_enter_number = 426;  // the same on every architecture
