@@ -127,7 +127,8 @@ class Sql {
   [[nodiscard]] const char* text() const { return text_.c_str(); }
   void vary(long i) {
     constexpr std::size_t kDigits = 40;
-    for (int k = 3; k >= 0; --k, i /= 10) text_[kDigits + static_cast<std::size_t>(k)] = static_cast<char>('0' + i % 10);
+    for (int k = 3; k >= 0; --k, i /= 10)
+      text_[kDigits + static_cast<std::size_t>(k)] = static_cast<char>('0' + i % 10);
   }
 
  private:

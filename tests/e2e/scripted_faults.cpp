@@ -285,7 +285,8 @@ void chain(const char* waiter, const char* holder, const char* how, int ms, int 
     }
     both.arrive_and_wait();
   }
-  std::printf("%s waited %lld ns for %s\n", waiter, static_cast<long long>(std::chrono::nanoseconds(waited).count()), holder);
+  std::printf("%s waited %lld ns for %s\n", waiter, static_cast<long long>(std::chrono::nanoseconds(waited).count()),
+              holder);
   std::fflush(stdout);
 }
 

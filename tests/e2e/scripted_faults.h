@@ -33,8 +33,8 @@ void crowd(int count);
 /// `count` queries that may change threads, all open at the same time, then all ended.
 void detached(int count);
 
-/// `count` times a query of type `waiter` waits for one of type `holder`, which goes on for `ms`: by a mutex (`how` is lock) or
-/// by a pipe (pipe). Prints the nanoseconds that were waited in all, measured around each wait.
+/// `count` times a query of type `waiter` waits for one of type `holder`, which goes on for `ms`: by a mutex (`how` is
+/// lock) or by a pipe (pipe). Prints the nanoseconds that were waited in all, measured around each wait.
 void chain(const char* waiter, const char* holder, const char* how, int ms, int count);
 
 /// Gives up all system calls but a few. strict: all but read, write and exit; the process must then end by leave().

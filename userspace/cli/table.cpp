@@ -114,8 +114,8 @@ void Table::summary(const Snapshot& s) {
     }
   }
   for (const Blocking& one : q.blocking) {
-    fmt::print(out_, "  {} waited {} ({} x, {}{}) for {}\n", without_controls(one.type), format_seconds(one.seconds), one.count,
-               one.wait, one.share ? fmt::format(", {:.0f} % of its time", 100 * *one.share) : "",
+    fmt::print(out_, "  {} waited {} ({} x, {}{}) for {}\n", without_controls(one.type), format_seconds(one.seconds),
+               one.count, one.wait, one.share ? fmt::format(", {:.0f} % of its time", 100 * *one.share) : "",
                one.blocked_by.empty() ? "no query of this engine" : without_controls(one.blocked_by));
   }
   if (!q.phases.empty()) {

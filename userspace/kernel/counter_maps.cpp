@@ -74,10 +74,10 @@ std::map<std::uint32_t, std::string> CounterMaps::type_names(std::uint32_t targe
 
 void CounterMaps::learn_types() {
   std::erase_if(named_, [](const NamedSlot& named) { return named.given_up_ns == 0; });
-  for_each_entry<outrider_type_key, std::uint32_t>(
-      maps_.types, [this](const outrider_type_key& key, std::uint32_t index) {
-        if (index < used_) named_.push_back({index, key, name_of(key)});
-      });
+  for_each_entry<outrider_type_key, std::uint32_t>(maps_.types,
+                                                   [this](const outrider_type_key& key, std::uint32_t index) {
+                                                     if (index < used_) named_.push_back({index, key, name_of(key)});
+                                                   });
   position_.assign(used_, SIZE_MAX);
   for (std::size_t i = 0; i < named_.size(); ++i) position_[named_[i].index] = i;
 }
@@ -114,9 +114,10 @@ Status CounterMaps::refresh(std::uint32_t used, std::uint32_t named, std::uint32
 
 void CounterMaps::read_blocks() {
   blocks_.clear();
-  for_each_entry<outrider_block_key, outrider_block>(
-      maps_.blocks,
-      [this](const outrider_block_key& key, const outrider_block& sum) { blocks_.push_back({key, sum}); });
+  for_each_entry<outrider_block_key, outrider_block>(maps_.blocks,
+                                                     [this](const outrider_block_key& key, const outrider_block& sum) {
+                                                       blocks_.push_back({key, sum});
+                                                     });
 }
 
 const CounterMaps::NamedSlot* CounterMaps::slot_at(std::uint32_t index) const {
@@ -220,8 +221,8 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
     const NamedSlot* waiter = slot_at(block.key.waiter);
     const NamedSlot* waker = slot_at(block.key.waker);
     if (waiter == nullptr || !mine(*waiter) || block.key.wait_class >= OUTRIDER_WAIT_CLASSES) continue;
-    counters.blocks.push_back({waiter->name, waker == nullptr ? "" : waker->name, block.key.wait_class, block.sum.count,
-                               block.sum.ns});
+    counters.blocks.push_back(
+        {waiter->name, waker == nullptr ? "" : waker->name, block.key.wait_class, block.sum.count, block.sum.ns});
   }
   for (const NamedPhase& phase : phases_) {
     if (phase.target != index) continue;

@@ -29,12 +29,12 @@ class CounterMaps {
 
   [[nodiscard]] outrider_target& target(std::uint32_t index) { return targets_.as<outrider_target>()[index]; }
 
-  /// Maps slots handed out since the last call (`used` in all, which got names `named` times) and learns their names. Error:
-  /// out of memory.
+  /// Maps slots handed out since the last call (`used` in all, which got names `named` times) and learns their names.
+  /// Error: out of memory.
   Status refresh(std::uint32_t used, std::uint32_t named, std::uint32_t used_phases);
 
-  /// Where more than three quarters of a target's `most` types are taken: the statements that are met least are given up.
-  /// A slot is taken back when no query of before is in flight. Returns the types that have none any more.
+  /// Where more than three quarters of a target's `most` types are taken: the statements that are met least are given
+  /// up. A slot is taken back when no query of before is in flight. Returns the types that have none any more.
   std::vector<std::string> make_room(std::uint32_t target, std::uint32_t most);
 
   /// The names (UTF-8) of a target's types by slot, as they are now.

@@ -56,7 +56,8 @@ std::vector<std::string> CounterMaps::make_room(std::uint32_t target, std::uint3
   const std::uint64_t oldest = state.oldest_start_ns;
   std::vector<NamedSlot> over;
   std::erase_if(named_, [&](const NamedSlot& named) {
-    const bool drained = named.key.target == target && named.given_up_ns != 0 && (oldest == 0 || oldest > named.given_up_ns);
+    const bool drained =
+        named.key.target == target && named.given_up_ns != 0 && (oldest == 0 || oldest > named.given_up_ns);
     if (drained) over.push_back(named);
     return drained;
   });

@@ -20,7 +20,7 @@ using HistogramCells = std::array<std::uint32_t, OUTRIDER_HIST_BUCKETS>;
 struct TypeCounters {
   std::string type;
   std::uint64_t slot = 0;  ///< and use of it: of two with one name (one is given up) each grows for itself
-  bool nested = false;  ///< queries that ran inside another one: in the type's figures, not in the totals
+  bool nested = false;     ///< queries that ran inside another one: in the type's figures, not in the totals
   std::uint64_t queries = 0;
   std::uint64_t failed = 0;
   std::uint64_t abandoned = 0;

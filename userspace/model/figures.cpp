@@ -43,7 +43,8 @@ void add_to(std::map<Key, PhaseCounters>& sums, const Key& key, PhaseCounters co
 std::map<BlockId, PhaseCounters> by_id(const std::vector<BlockCounters>& blocks) {
   std::map<BlockId, PhaseCounters> sums;
   for (const BlockCounters& block : blocks) {
-    add_to(sums, BlockId{valid_utf8(block.type), valid_utf8(block.blocked_by), block.wait_class}, {block.count, block.ns});
+    add_to(sums, BlockId{valid_utf8(block.type), valid_utf8(block.blocked_by), block.wait_class},
+           {block.count, block.ns});
   }
   return sums;
 }

@@ -43,7 +43,7 @@ struct BlockId {
 struct TargetFigures {
   std::map<TypeId, TypeFigures> types;
   std::map<std::string, PhaseCounters> phases;
-  std::map<BlockId, PhaseCounters> blocks;  ///< waits, and their time
+  std::map<BlockId, PhaseCounters> blocks;         ///< waits, and their time
   std::uint64_t cache_hits = 0, cache_misses = 0;  ///< cache probes only
   std::uint64_t cpu_ns = 0, faults = 0;
   std::array<std::uint64_t, OUTRIDER_LOSSES> losses{};

@@ -46,7 +46,8 @@ struct PhaseMetrics {
   bool probed = true;             ///< false: nobody looked in this interval, `count` and `seconds` mean nothing
 };
 
-/// Time that queries of `type` waited for a lock, a condition or another process until a query of `blocked_by` woke them.
+/// Time that queries of `type` waited for a lock, a condition or another process until a query of `blocked_by` woke
+/// them.
 struct Blocking {
   std::string type, blocked_by;  ///< the second one may be empty: none of the target's queries did
   std::string wait;              ///< lock, sync, ipc
