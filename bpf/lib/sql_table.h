@@ -146,6 +146,9 @@ static const __u16 sql_table[1 << SQL_STATE_BITS][1 << SQL_CLASS_BITS] = {
 #define SQL_FOUR(m, c, class) m(c, class), m((c) + 1, class), m((c) + 2, class), m((c) + 3, class)
 #define SQL_SIXTEEN(m, c, class) SQL_FOUR(m, c, class), SQL_FOUR(m, (c) + 4, class), SQL_FOUR(m, (c) + 8, class), SQL_FOUR(m, (c) + 12, class)
 static const __u16 sql_characters[256] = {
+	SQL_CHARACTER(0, SQL_C_NUL), SQL_FOUR(SQL_CHARACTER, 1, 0), SQL_FOUR(SQL_CHARACTER, 5, 0), SQL_FOUR(SQL_CHARACTER, 14, 0),
+	SQL_FOUR(SQL_CHARACTER, 18, 0), SQL_FOUR(SQL_CHARACTER, 22, 0), SQL_FOUR(SQL_CHARACTER, 26, 0), SQL_CHARACTER(30, 0),
+	SQL_CHARACTER(31, 0), SQL_CHARACTER(127, 0),
 	SQL_CHARACTER('!', 0), SQL_CHARACTER('%', 0), SQL_CHARACTER('&', 0), SQL_CHARACTER(':', 0), SQL_CHARACTER('<', 0),
 	SQL_CHARACTER('=', 0), SQL_CHARACTER('>', 0), SQL_CHARACTER('@', 0), SQL_CHARACTER('[', 0), SQL_CHARACTER(']', SQL_C_CLOSE),
 	SQL_CHARACTER('^', 0), SQL_CHARACTER('`', 0), SQL_CHARACTER('{', 0), SQL_CHARACTER('|', 0), SQL_CHARACTER('}', 0),

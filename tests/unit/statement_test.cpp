@@ -109,6 +109,14 @@ TEST(Statement, WhatIsLongerThanLookedAtIsToldApartByItsSize) {
 
 TEST(Statement, AnyBytesGiveUtf8) { EXPECT_EQ(text_of("SELECT \xff, \"\xc3\xa4\""), "select \xef\xbf\xbd, \xc3\xa4"); }
 
+TEST(Statement, EveryCharacterIsSomething) {
+  for (int c = 1; c < 256; ++c) {
+    const std::string shown = text_of("SELECT a" + std::string(1, static_cast<char>(c)) + "b");
+    EXPECT_TRUE(shown.starts_with("select a")) << c << ": " << shown;
+    EXPECT_EQ(shown.find('\0'), std::string::npos) << c;
+  }
+}
+
 TEST(Statement, ATypeIsNamedByItsFirstWord) {
   EXPECT_EQ(statement_type(0x3f2a9c81d0e41234, "select a from t"), "SELECT 3f2a9c81d0e4");
   EXPECT_EQ(statement_type(0x000000000001ffff, "(select ?) union (select ?)"), "SELECT 000000000001");
