@@ -220,7 +220,7 @@ INLINE int statement_type(const char *text, char *name)
 	for (int i = 0; i < STATEMENT_STEP; i++)
 		end[i] = 0;
 	w->same = 0;
-	if (n == w->size)
+	if (n == w->size && n < OUTRIDER_STATEMENT_TEXT) /* how long a longer one is has to be seen each time */
 		bpf_loop(size / STATEMENT_STEP + 1, statement_compare_step, &loop, 0);
 	if (!w->same) {
 		w->which = other;
