@@ -1,9 +1,10 @@
-// Any bytes as SQL: what may be shown of it, and its first keyword as the kernel side finds it.
+// Any bytes as SQL: what may be shown of it, its first keyword and its statement as the kernel side finds them.
 #include <algorithm>
 
 #include "bpf/lib/sql_keyword.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "userspace/model/sql_text.h"
+#include "userspace/model/statement.h"
 #include "userspace/model/utf8.h"
 
 namespace {
@@ -25,7 +26,21 @@ void hide_literal(std::string_view bytes) {
     sql += c;
     if (c == '\'') sql += c;
   }
-  outrider::demand(outrider::without_literals(sql + "' FROM t") == "SELECT ? FROM t", "a literal is hidden whole");
+  sql += "' FROM t";
+  outrider::demand(outrider::without_literals(sql) == "SELECT ? FROM t", "a literal is hidden whole");
+  if (sql.size() >= OUTRIDER_STATEMENT_TEXT || sql.find('\0') != std::string::npos) return;
+  const auto statement = outrider::statement_of(sql);
+  outrider::demand(statement && statement->text == "select ? from t", "and so it is in a statement");
+  outrider::demand(statement->fingerprint == outrider::statement_of("SELECT 1 FROM t")->fingerprint,
+                   "whatever it says");
+}
+
+void find_statement(std::string_view sql) {
+  const auto statement = outrider::statement_of(sql);
+  if (!statement) return;
+  outrider::demand(outrider::valid_utf8(statement->text) == statement->text, "a statement is UTF-8");
+  outrider::demand(statement->fingerprint != 0, "0 is none");
+  outrider::made(outrider::statement_type(statement->fingerprint, statement->text));
 }
 
 }  // namespace
@@ -40,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   outrider::demand(outrider::without_controls(text) == text, "what is shown has nothing left to escape");
   outrider::made(outrider::log_text(sql, "<3>"));
   find_keyword(sql);
+  find_statement(sql);
   hide_literal(sql);
   return 0;
 }
