@@ -57,7 +57,8 @@ TEST(Figures, BlockingIsOfTheIntervalTheLongestFirst) {
   now = before;
   now.types[0].queries = 14;
   now.types[0].duration_ns = 18 * kSecond;
-  now.blocks = {{"UPDATE", "COMMIT", OUTRIDER_WAIT_LOCK, 5, 4 * kSecond}, {"UPDATE", "", OUTRIDER_WAIT_IPC, 2, 2 * kSecond}};
+  now.blocks = {{"UPDATE", "COMMIT", OUTRIDER_WAIT_LOCK, 5, 4 * kSecond},
+                {"UPDATE", "", OUTRIDER_WAIT_IPC, 2, 2 * kSecond}};
   SnapshotInput input;
   input.previous = &before;
   input.current = &now;
