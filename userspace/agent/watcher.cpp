@@ -209,11 +209,7 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   target.resource_summary.add(input.target_resources, seconds);
   target.host_summary.add(input.host, seconds);
   reading.snapshot = build_snapshot(input);
-  if (target.statements) add_statements(reading.snapshot);
-
-  if (target.statements) {
-    for (const std::string& gone : session_->make_room(target.watch.index())) target.totals.give_up(gone);
-  }
+  if (target.statements) name_statements(target, reading.snapshot);
 
   keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);
   reading.slow = std::exchange(current.slow, {});
@@ -238,6 +234,12 @@ std::optional<std::vector<InFlightQuery>> Watcher::long_in_flight(const Watched&
   if (list) return std::move(*list);
   spdlog::debug("{}: queries in flight cannot be listed: {}", target.watch.label(), list.error().message);
   return std::nullopt;
+}
+
+// The interval is over: what its types say, and room for those of the next one.
+void Watcher::name_statements(Watched& target, Snapshot& snapshot) {
+  add_statements(snapshot);
+  for (const std::string& gone : session_->make_room(target.watch.index())) target.totals.give_up(gone);
 }
 
 void Watcher::add_statements(Snapshot& snapshot) const {

@@ -179,6 +179,7 @@ class Watcher {
   void allow_texts(const Watched& target);
   /// Their types' texts, for people.
   void add_statements(Snapshot& snapshot) const;
+  void name_statements(Watched& target, Snapshot& snapshot);
   [[nodiscard]] std::set<std::uint32_t> indices() const;
   Status read(const std::set<std::uint32_t>& over, std::vector<Reading>& readings, bool last);
   void sample_hosts(const std::set<std::uint32_t>& over);
