@@ -53,7 +53,7 @@ std::string CounterMaps::name_of(const outrider_type_key& key) {
   outrider_statement_text written{};
   const bool found = bpf_map_lookup_elem(maps_.statements, &fingerprint, &written) == 0;
   const std::string text = found ? shown_statement(written) : "";
-  const std::string name = statement_type(fingerprint, text);
+  std::string name = statement_type(fingerprint, text);
   statement_types_.emplace(fingerprint, name);
   statements_.emplace(name, std::make_shared<const std::string>(text));
   return name;
@@ -188,6 +188,16 @@ std::array<std::uint64_t, OUTRIDER_RUNS> CounterMaps::runs(std::uint32_t index) 
   return sum;
 }
 
+void CounterMaps::add_blocks(std::uint32_t target, TargetCounters& counters) const {
+  for (const Block& block : blocks_) {
+    const NamedSlot* waiter = slot_at(block.key.waiter);
+    const NamedSlot* waker = slot_at(block.key.waker);
+    if (waiter == nullptr || waiter->key.target != target || block.key.wait_class >= OUTRIDER_WAIT_CLASSES) continue;
+    counters.blocks.push_back(
+        {waiter->name, waker == nullptr ? "" : waker->name, block.key.wait_class, block.sum.count, block.sum.ns});
+  }
+}
+
 TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   TargetCounters counters;
   counters.time_ns = monotonic_ns();
@@ -217,13 +227,7 @@ TargetCounters CounterMaps::read(std::uint32_t index, std::uint32_t epoch) {
   }
   counters.runs = runs(index);
   counters.losses[OUTRIDER_LOSS_SLOW_BUSY] += slow_missed_[index];
-  for (const Block& block : blocks_) {
-    const NamedSlot* waiter = slot_at(block.key.waiter);
-    const NamedSlot* waker = slot_at(block.key.waker);
-    if (waiter == nullptr || !mine(*waiter) || block.key.wait_class >= OUTRIDER_WAIT_CLASSES) continue;
-    counters.blocks.push_back(
-        {waiter->name, waker == nullptr ? "" : waker->name, block.key.wait_class, block.sum.count, block.sum.ns});
-  }
+  add_blocks(index, counters);
   for (const NamedPhase& phase : phases_) {
     if (phase.target != index) continue;
     PhaseCounters& sum = counters.phases[phase.name];

@@ -93,6 +93,7 @@ class CounterMaps {
   [[nodiscard]] std::string name_of(const outrider_type_key& key);
   void learn_phases();
   void read_blocks();
+  void add_blocks(std::uint32_t target, TargetCounters& counters) const;
   [[nodiscard]] std::uint64_t queries_of(std::uint32_t slot) const;
   void give_up_least(std::uint32_t target, std::uint32_t count);
   void take_back(const NamedSlot& slot);

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "userspace/model/counters.h"
@@ -37,7 +37,10 @@ using TypeId = std::pair<std::string, bool>;
 struct BlockId {
   std::string type, blocked_by;
   std::uint32_t wait_class = 0;
-  auto operator<=>(const BlockId&) const = default;
+
+  bool operator<(const BlockId& other) const {
+    return std::tie(type, blocked_by, wait_class) < std::tie(other.type, other.blocked_by, other.wait_class);
+  }
 };
 
 struct TargetFigures {
