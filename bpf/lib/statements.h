@@ -59,12 +59,14 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
 	struct sql_normal *m = &w->machine;
-	u32 half = w->which & 1, at = i * STATEMENT_STEP, state = m->state << SQL_STEP_STATE_AT & SQL_STEP_STATE;
+	u32 half = w->which & 1, at = i * STATEMENT_STEP;
+	u64 state = (u64)m->state << SQL_STEP_STATE_AT & SQL_STEP_STATE;
 	u64 hash = m->hash, word = m->word, eight = 0;
 
 #pragma unroll
 	for (u32 k = 0; k < STATEMENT_STEP; k++) {
-		u32 step, place;
+		u64 place;
+		u32 step;
 
 		if (k % 8 == 0) {
 			barrier_var(at);
@@ -72,13 +74,12 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 		}
 		place = eight << 2 & 0x3fc;
 		/* Most characters go on with a word: the processor then need not wait for the step before. */
-		if (state == SQL_S_WORD << SQL_STEP_STATE_AT) {
+		if (state == SQL_S_WORD << SQL_STEP_STATE_AT)
 			place |= SQL_S_WORD << SQL_STEP_STATE_AT;
-			barrier_var(place);
-			place &= sizeof(sql_steps) - 4;
-		} else {
+		else
 			place |= state;
-		}
+		barrier_var(place);
+		place &= sizeof(sql_steps) - 4; /* the bounds of an `or` Linux 6.1's verifier does not know */
 		step = *(const volatile u32 *)((const volatile char *)sql_steps + place);
 		if (step & SQL_STEP_EVENT) {
 			u32 byte = eight & 0xff;
@@ -91,7 +92,7 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 			statement_character(m, byte);
 			hash = m->hash;
 			word = m->word;
-			state = m->state << SQL_STEP_STATE_AT & SQL_STEP_STATE;
+			state = (u64)m->state << SQL_STEP_STATE_AT & SQL_STEP_STATE;
 			eight >>= 8;
 			continue;
 		}
