@@ -74,10 +74,12 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 		}
 		place = eight << 2 & 0x3fc;
 		/* Most characters go on with a word: the processor then need not wait for the step before. */
-		if (state == SQL_S_WORD << SQL_STEP_STATE_AT)
+		if (state == SQL_S_WORD << SQL_STEP_STATE_AT) {
 			place |= SQL_S_WORD << SQL_STEP_STATE_AT;
-		else
+			barrier_var(place);
+		} else {
 			place |= state;
+		}
 		barrier_var(place);
 		place &= sizeof(sql_steps) - 4; /* the bounds of an `or` Linux 6.1's verifier does not know */
 		step = *(const volatile u32 *)((const volatile char *)sql_steps + place);
