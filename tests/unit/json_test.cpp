@@ -57,6 +57,7 @@ TEST(Json, FieldNamesOfTheSpecification) {
                                                                    "percentile_error",
                                                                    "waits",
                                                                    "query_type_breakdown",
+                                                                   "blocking",
                                                                    "phases"}));
   EXPECT_EQ(
       keys(json["query_metrics"]["waits"]),
