@@ -67,7 +67,7 @@ std::optional<ProcessStat> ProcReader::stat(pid_t pid) const {
   const std::size_t open = text->find('('), close = text->rfind(')');
   if (open == std::string::npos || close == std::string::npos || close < open) return std::nullopt;
   const auto words = split_words(std::string_view(*text).substr(close + 1));
-  if (words.size() < 20) return std::nullopt;
+  if (words.size() < 20 || words[0][0] == '\0') return std::nullopt;
   ProcessStat stat;
   stat.comm = text->substr(open + 1, close - open - 1);
   stat.state = words[0][0];
