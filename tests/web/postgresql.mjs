@@ -2,9 +2,39 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
-import { api, fixedPath, row, text } from "./page.mjs";
+import { api, eventually, fixedPath, row, text } from "./page.mjs";
 
 const SIZES = { wide: { width: 1440, height: 1000 }, phone: { width: 390, height: 844 } };
+
+/** The whole page, by size and theme, for people to look at. */
+async function shots(page, name, options) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      for (const chart of await page.locator("figure.chart").all()) await chart.scrollIntoViewIfNeeded();
+      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(sideways <= 0, `${size}: ${sideways} pixels too wide`);
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await page.screenshot({ path: join(options.shots, `${name}-${size}-${colorScheme}.png`), fullPage: true });
+    }
+  }
+}
+
+/** Who updates a row that another one has updated waits for the end of its transaction. */
+async function whoWaits(page, options) {
+  const first = page.getByRole("region", { name: "Those that took most time" }).locator("tbody tr").first();
+  const cells = () => first.locator("td").allInnerTexts();
+  const [waiter, wait, culprit, time, share, count, average] = await eventually(cells, (all) => /END/.test(all[2]) && parseInt(all[5]) > 100, "a ranked pair", 10);
+  assert.match(waiter, /^UPDATE [0-9a-f]{12}/);
+  assert.ok(waiter.endsWith(options.update), waiter);
+  assert.equal(wait, "lock");
+  assert.match(culprit, /^END [0-9a-f]{12}\s+end$/);
+  const ms = (text) => parseFloat(text) * (text.includes("ms") ? 1 : 1000);
+  assert.ok(Math.abs(ms(time) / parseInt(count) / ms(average) - 1) < 0.01, `${count} waits of ${average} took ${time}`);
+  assert.ok(parseFloat(share) > 50, share);
+  await page.locator(".blocking").screenshot({ path: join(options.shots, "postgresql-blocking.png") });
+}
 
 export const postgresqlScenarios = {
   async postgresql({ open, close, options }) {
@@ -29,17 +59,29 @@ export const postgresqlScenarios = {
     await page.locator('[data-chart="waits"]').scrollIntoViewIfNeeded();
     assert.match(await text(page, '[data-chart="waits"] .legend'), /lock/);
 
-    for (const [size, viewport] of Object.entries(SIZES)) {
-      for (const colorScheme of ["light", "dark"]) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        for (const chart of await page.locator("figure.chart").all()) await chart.scrollIntoViewIfNeeded();
-        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        assert.ok(sideways <= 0, `${size}: ${sideways} pixels too wide`);
-        await page.evaluate(() => window.scrollTo(0, 0));
-        await page.screenshot({ path: join(options.shots, `postgresql-${size}-${colorScheme}.png`), fullPage: true });
-      }
-    }
+    await shots(page, "postgresql", options);
+    await close(page);
+  },
+
+  /** Each type that is a statement says what it says: cut after two lines unless it is chosen, and found by its words. */
+  async statements({ open, close, options }) {
+    const page = await open("/#/overview?last=5m");
+    await whoWaits(page, options);
+    await page.waitForSelector("#types tbody tr .statement");
+    const told = (await api(page, "/api/v1/types", { target: options.target, since: "300s" })).types.map((type) => type.statement);
+    assert.deepEqual((await page.locator("#types .statement").allInnerTexts()).sort(), told.sort());
+    const of = (statement) => page.locator("#types tbody tr").filter({ has: page.locator(`.statement[title="${statement}"]`) });
+    const height = async (row) => (await row.locator(".statement").boundingBox())?.height;
+    const [one, cut] = [await height(of(options.update)), await height(of(options.long))];
+    assert.ok(cut > 1.5 * one && cut < 2.5 * one, `a long statement is ${cut} pixels high, a short one ${one}`);
+    await shots(page, "statements", options);
+
+    await page.setViewportSize(SIZES.wide);
+    await page.locator("#type-filter").fill("n + ? where");
+    assert.deepEqual(await page.locator("#types .statement").allInnerTexts(), [options.update]);
+    await page.locator("#type-filter").fill("");
+    await of(options.long).getByRole("button").click();
+    await eventually(() => height(of(options.long)), (now) => now > 1.5 * cut, "the whole statement");
     await close(page);
   },
 

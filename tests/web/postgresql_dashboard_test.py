@@ -16,6 +16,9 @@ SELECT pg_sleep(0.004);
 INSERT INTO seen VALUES (:id);
 END;
 """
+LONG = ("SELECT id AS the_first_column_of_many, n AS another_one, n AS and_one_more, n AS which_nobody_reads FROM hot "
+        "LEFT JOIN seen USING(id) ORDER BY the_first_column_of_many, another_one, and_one_more, which_nobody_reads")
+UPDATE = "update hot set n = n + ? where id = ?"
 TYPES = ("BEGIN", "UPDATE", "SELECT", "INSERT", "END")
 LOAD_SECONDS = 10
 SORT = "SELECT count(*) FROM (SELECT md5(g::text) AS m FROM generate_series(1, 100000) g ORDER BY m DESC OFFSET 0) s"
@@ -57,6 +60,21 @@ class PostgresqlDashboard(WebCase):
         self.browse("values", self.agent, **options).finish()
         self.browse("postgresql", self.agent, **options).finish()
         self.agent.end()
+
+    def test_statements(self):
+        """Types that are statements: each with its text, found by it, and short where it is long."""
+        self.agent.end()
+        target = f'pid = {self.server.pid}\ndisplay_name = "postgres"\ntypes = "statement"'
+        self.configure([target], interval="1s")
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+        self.server.query(LONG)
+        loading = threading.Thread(target=self.load)
+        loading.start()
+        self.addCleanup(loading.join)
+        self.browse("statements", agent, target="postgres", update=UPDATE, long=LONG.lower()).finish()
+        loading.join()
+        agent.end()
 
     def test_a_query_that_hangs_and_a_slow_one(self):
         self.server.query("SELECT pg_sleep(1.5), 'secret'")

@@ -82,8 +82,8 @@ Json query_json(const QueryMetrics& metrics, std::size_t most_types) {
   }
   Json& blocking = json["blocking"] = Json::array();
   for (const Blocking& one : metrics.blocking) {
-    blocking.push_back({{"type", one.type},
-                        {"blocked_by", one.blocked_by.empty() ? Json(nullptr) : Json(one.blocked_by)},
+    blocking.push_back({{"type", valid_utf8(one.type)},
+                        {"blocked_by", one.blocked_by.empty() ? Json(nullptr) : Json(valid_utf8(one.blocked_by))},
                         {"wait", one.wait},
                         {"count", one.count},
                         {"seconds", one.seconds},

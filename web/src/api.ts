@@ -12,6 +12,16 @@ export interface TypeFigures {
   success_rate: Maybe;
   cache_hit_rate: Maybe;
   waits: Waits | null;
+  statement?: string | null;
+}
+
+/** Queries of `type` waited until one of `blocked_by` woke them; null: none of the target's did. */
+export interface Blocking {
+  type: string;
+  blocked_by: string | null;
+  wait: string;
+  count: number;
+  seconds: number;
 }
 
 export interface Snapshot {
@@ -22,6 +32,7 @@ export interface Snapshot {
     total_queries: number;
     query_type_breakdown: Record<string, TypeFigures>;
     waits: Waits | null;
+    blocking?: Blocking[];
   };
   system_metrics: Record<string, Maybe>;
   target_metrics: Record<string, Maybe>;

@@ -25,6 +25,8 @@ export interface ChartSpec {
   most?: number;
   stacked?: boolean;
   log?: boolean;
+  /** Round numbers are powers of two, as for bytes. */
+  binary?: boolean;
   /** Without a legend: there is one thing to see. */
   plain?: boolean;
 }
@@ -223,10 +225,11 @@ export class TimeChart {
         y: { range: (_, min, max) => this.limits(min, max), distr: spec.log ? 3 : 1, log: 10 },
       },
       axes: [
-        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: 60, size: 30 },
+        { stroke: ink, grid, ticks: grid, font, values: (_, splits, __, ___, increment) => splits.map((s) => axisTime(s, increment)), space: timeSpace, size: 30 },
         {
           stroke: ink, grid, ticks: grid, font, space: 32, size: (_, texts) => axisWidth(texts),
           values: (_, splits) => splits.map((s) => (s === null ? "" : spec.format(s))),
+          ...(spec.binary ? { incrs: POWERS_OF_TWO } : {}),
           ...(spec.log ? { splits: (_: uPlot, __: number, min: number, max: number) => decades(min, max) } : {}),
         },
       ],
@@ -283,6 +286,14 @@ function lonely(values: ArrayLike<Maybe>): number[] | null {
 /** For the longest text at an axis, at 11 px. */
 function axisWidth(texts: string[] | null): number {
   return 18 + 6.3 * Math.max(3, ...(texts ?? []).map((text) => text?.length ?? 0));
+}
+
+const POWERS_OF_TWO = Array.from({ length: 60 }, (_, i) => 2 ** (i - 20));
+
+/** Pixels for the text of a time: less where times are more than 30 s apart and so have no seconds. */
+function timeSpace(_: uPlot, __: number, min: number, max: number, pixels: number): number {
+  const [short, long] = [44, 60];
+  return ((max - min) / pixels) * short > 30 ? short : long;
 }
 
 /** The powers of ten in between. */

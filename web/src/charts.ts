@@ -50,7 +50,7 @@ const DEFINITIONS: Definition[] = [
     wholeTarget: true,
   },
   {
-    spec: { id: "io", title: "Disk and network", format: (value) => format.withUnit(value, "MiB/s") },
+    spec: { id: "io", title: "Disk and network", format: (value) => format.withUnit(value, "MiB/s"), binary: true },
     lines: [
       line("target_metrics.disk_read_mb_per_second", "disk read", "--blue"),
       line("target_metrics.disk_write_mb_per_second", "disk write", "--vermillion", { dash: DASHED }),

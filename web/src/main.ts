@@ -1,6 +1,7 @@
 // The dashboard: puts the parts together and lets what the agent says flow through them.
 import { get, Refusal, type Alerts, type Charts, type LiveEvent, type TypeTable } from "./api";
 import { AlertsPage } from "./alerts";
+import { BlockingPanel } from "./blocking";
 import { ChartBoard } from "./charts";
 import { DataPage } from "./data_page";
 import { h, setHidden, setText } from "./dom";
@@ -28,7 +29,10 @@ class App {
   private readonly toolbar = new Toolbar(() => this.now());
   private readonly board = new ChartBoard({ zoom: (from, to) => this.toolbar.zoomTo(from, to), reset: () => this.toolbar.toNow() });
   private readonly table = new TypesTable((type) => setView({ type }));
-  private readonly queries = new QueriesPanel();
+  /** What the types say that are statements. */
+  private readonly statements = new Map<string, string>();
+  private readonly blocking = new BlockingPanel(this.statements);
+  private readonly queries = new QueriesPanel(this.statements);
   private readonly flames = new FlamePanel();
   private readonly alertsPage = new AlertsPage();
   private readonly dataPage = new DataPage();
@@ -36,7 +40,7 @@ class App {
   private readonly status = h("span", { id: "connection", role: "status" });
   private readonly banner = h("p", { id: "banner", role: "alert", hidden: true });
   private readonly tabs = PAGES.map(([page, name]) => h("a", { href: "#", "data-page": page }, name));
-  private readonly overview = h("main", { id: "overview" }, this.summary.root, this.toolbar.root, this.board.root, this.table.root, this.queries.root, this.flames.root);
+  private readonly overview = h("main", { id: "overview" }, this.summary.root, this.toolbar.root, this.board.root, this.table.root, this.blocking.root, this.queries.root, this.flames.root);
   private readonly live = new Live((event) => this.onEvent(event), (status, reason) => this.onStatus(status, reason));
   private last: LiveEvent | null = null;
   private alerts: Alerts | null = null;
@@ -83,6 +87,8 @@ class App {
     this.updateBanner(event);
     this.summary.update(event);
     this.series.append(event, view().type);
+    this.noteStatements(Object.entries(event.current?.query_metrics.query_type_breakdown ?? {}));
+    if (event.current) this.blocking.hear(event.current);
     if (first) this.reload();
     else if (view().span.live && view().page === "overview" && !document.hidden) this.draw();
     // How new what is on the screen is: until when queries are counted.
@@ -94,6 +100,10 @@ class App {
     this.status.dataset["status"] = status;
     document.body.classList.toggle("lost", status === "lost");
     if (!this.last && status === "lost") this.showBanner(reason);
+  }
+
+  private noteStatements(types: [string, { statement?: string | null }][]): void {
+    for (const [name, { statement }] of types) if (statement) this.statements.set(name, statement);
   }
 
   private updatePicker(event: LiveEvent): void {
@@ -143,6 +153,8 @@ class App {
     this.refusal = "";
     this.summary.clear();
     this.table.set(null);
+    this.statements.clear();
+    this.blocking.clear();
     this.alertsPage.refuse("");
     this.draw();
     this.board.drawHeat(null, this.range());
@@ -161,6 +173,7 @@ class App {
       else tab.removeAttribute("aria-current");
     }
     this.table.select(current.type);
+    this.blocking.select(current.type);
     this.showQueries();
     this.flames.show(current.target, current.type);
     this.toolbar.update(this.note());
@@ -233,7 +246,9 @@ class App {
     const { target, span } = view();
     try {
       const table = await get<TypeTable>("/api/v1/types", { target, ...spanParameters(span) }, signal);
-      if (!signal.aborted) this.table.set(table);
+      if (signal.aborted) return;
+      this.noteStatements(table.types.map((type) => [type.name, type]));
+      this.table.set(table);
     } catch { /* the charts say what is wrong */ }
   }
 

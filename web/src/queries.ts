@@ -47,10 +47,14 @@ function stackOf(frames: string[]): HTMLElement {
 
 const textOf = (text: string | null): HTMLElement | null => (text === null ? null : h("code", { class: "query-text" }, text));
 
-function whereCell(query: HangingQuery): Cell {
+/** The query's own text, or else what its type says. */
+const saidBy = (query: EndedQuery | HangingQuery, statements: ReadonlyMap<string, string>): string | null => query.text ?? statements.get(query.type) ?? null;
+
+function whereCell(query: HangingQuery, statements: ReadonlyMap<string, string>): Cell {
+  const said = saidBy(query, statements);
   return {
-    key: JSON.stringify([query.text, query.stack, query.stack_missing]),
-    make: () => h("div", {}, textOf(query.text),
+    key: JSON.stringify([said, query.stack, query.stack_missing]),
+    make: () => h("div", {}, textOf(said),
       query.stack?.length ? stackOf(query.stack) : query.stack_missing ? h("p", { class: "note" }, `No stack: ${query.stack_missing}`) : null),
   };
 }
@@ -59,15 +63,16 @@ function commonCells(query: EndedQuery | HangingQuery, seconds: number, status: 
   return [startCell(query), plain(format.seconds(seconds)), plain(query.type || "(no name)"), status, waitsCell(query.waits), plain(threadOf(query))];
 }
 
-function hangingRow(query: HangingQuery): Row {
-  return { id: idOf(query), cells: [...commonCells(query, query.seconds, statusCell(doing(query), "going")), whereCell(query)] };
+function hangingRow(query: HangingQuery, statements: ReadonlyMap<string, string>): Row {
+  return { id: idOf(query), cells: [...commonCells(query, query.seconds, statusCell(doing(query), "going")), whereCell(query, statements)] };
 }
 
-function endedRow(query: EndedQuery): Row {
+function endedRow(query: EndedQuery, statements: ReadonlyMap<string, string>): Row {
+  const said = saidBy(query, statements);
   const status = query.failed ? statusCell("failed", "bad") : statusCell("ended", "");
   return {
     id: `${idOf(query)} ${query.duration_seconds}`,
-    cells: [...commonCells(query, query.duration_seconds, status), { key: JSON.stringify(query.text), make: () => textOf(query.text) ?? format.NONE }],
+    cells: [...commonCells(query, query.duration_seconds, status), { key: JSON.stringify(said), make: () => textOf(said) ?? format.NONE }],
   };
 }
 
@@ -95,7 +100,8 @@ export class QueriesPanel {
   readonly root = h("section", { class: "queries", "aria-labelledby": "queries-title" },
     h("h2", { id: "queries-title" }, "Slow and hanging queries"), this.note, this.hanging.root, this.slow.root, this.texts);
 
-  constructor() {
+  /** `statements`: what the types say that are statements. */
+  constructor(private readonly statements: ReadonlyMap<string, string>) {
     this.clear("");
   }
 
@@ -139,13 +145,14 @@ export class QueriesPanel {
     setText(this.note, noteOf(answer));
     this.hanging.name(`In flight for more than ${format.seconds(answer.in_flight_after_seconds)}`);
     const hanging = answer.in_flight ?? [];
-    this.hanging.set(hanging.map(hangingRow));
+    this.hanging.set(hanging.map((query) => hangingRow(query, this.statements)));
     this.slow.name(`The slowest that ended in the last ${format.seconds(answer.slow_of_seconds)}`);
-    this.slow.set(answer.slow.map(endedRow));
+    this.slow.set(answer.slow.map((query) => endedRow(query, this.statements)));
     setHidden(this.hanging.root, !hanging.length);
     setHidden(this.slow.root, !answer.slow.length);
     const some = hanging.length + answer.slow.length > 0;
-    setHidden(this.texts, answer.text !== "off" || !some);
-    this.slow.root.classList.toggle("without-text", answer.slow.every((query) => query.text === null));
+    const said = [...hanging, ...answer.slow].some((query) => saidBy(query, this.statements) !== null);
+    setHidden(this.texts, answer.text !== "off" || !some || said);
+    this.slow.root.classList.toggle("without-text", answer.slow.every((query) => saidBy(query, this.statements) === null));
   }
 }
