@@ -21,17 +21,19 @@ async function shots(page, name, options) {
   }
 }
 
+const number = (text) => Number(text.replaceAll(",", ""));
+
 /** Who updates a row that another one has updated waits for the end of its transaction. */
 async function whoWaits(page, options) {
   const first = page.getByRole("region", { name: "Those that took most time" }).locator("tbody tr").first();
   const cells = () => first.locator("td").allInnerTexts();
-  const [waiter, wait, culprit, time, share, count, average] = await eventually(cells, (all) => /END/.test(all[2]) && parseInt(all[5]) > 100, "a ranked pair", 10);
+  const [waiter, wait, culprit, time, share, count, average] = await eventually(cells, (all) => /END/.test(all[2]) && number(all[5]) > 100, "a ranked pair", 10);
   assert.match(waiter, /^UPDATE [0-9a-f]{12}/);
   assert.ok(waiter.endsWith(options.update), waiter);
   assert.equal(wait, "lock");
   assert.match(culprit, /^END [0-9a-f]{12}\s+end$/);
   const ms = (text) => parseFloat(text) * (text.includes("ms") ? 1 : 1000);
-  assert.ok(Math.abs(ms(time) / parseInt(count) / ms(average) - 1) < 0.01, `${count} waits of ${average} took ${time}`);
+  assert.ok(Math.abs(ms(time) / number(count) / ms(average) - 1) < 0.01, `${count} waits of ${average} took ${time}`);
   assert.ok(parseFloat(share) > 50, share);
   await page.locator(".blocking").screenshot({ path: join(options.shots, "postgresql-blocking.png") });
 }
