@@ -87,6 +87,7 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 	f->hits = 0;
 	f->misses = 0;
 	f->reentered = 0;
+	f->failed = 0;
 	f->nested = nested;
 	f->slot = type_slot(ctx, h, nested);
 	if (st->depth == 0)
@@ -235,7 +236,7 @@ INLINE u32 find_frame(struct task_state *st, u64 id)
 }
 
 /* As end_without_start(). A function of its own, for the stack's sake. */
-static __noinline int end_on_thread(struct here *h, u64 id, const struct outcome *o, u64 now)
+static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const struct outcome *o, u64 now)
 {
 	struct task_state *st = h->state;
 	struct frame *f;
@@ -250,6 +251,10 @@ static __noinline int end_on_thread(struct here *h, u64 id, const struct outcome
 	}
 	if (!st)
 		return false; /* of a tag the start has told */
+	if (h->site->tag && st->too_deep) {
+		st->too_deep--; /* all of a tag have one id: the innermost ends first */
+		return false;
+	}
 	at = find_frame(st, id);
 	f = frame_at(st, at);
 	if (!f) {
@@ -263,6 +268,9 @@ static __noinline int end_on_thread(struct here *h, u64 id, const struct outcome
 		f->reentered--;
 		return false;
 	}
+	/* Called from elsewhere than the query's start: it ends something inside. */
+	if (h->site->flags & OUTRIDER_SITE_SAME_STACK && f->stack != stack_pointer(ctx))
+		return false;
 	abandon_to(st, h->target, at + 1);
 	st->pending_ns = 0;
 	end_frame(h, f, o, now);
@@ -316,7 +324,7 @@ int handle_query_end(void *ctx)
 		if (!id)
 			id = h.site->tag;
 		if (!(id & OUTRIDER_DETACHED_BIT)) {
-			light = end_on_thread(&h, id, &o, now);
+			light = end_on_thread(ctx, &h, id, &o, now);
 		} else {
 			light = end_detached(&h, id, &o, now);
 			depth = 1;
@@ -324,6 +332,20 @@ int handle_query_end(void *ctx)
 	}
 	if (light)
 		end_light(ctx, &h, &o, depth);
+	return 0;
+}
+
+SEC("uprobe.multi")
+int handle_query_failed(void *ctx)
+{
+	struct frame *f;
+	struct here h;
+
+	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, false) || !h.state || !h.state->depth || h.state->too_deep)
+		return 0;
+	f = frame_at(h.state, h.state->depth - 1);
+	if (f)
+		f->failed = 1;
 	return 0;
 }
 

@@ -13,6 +13,22 @@ INLINE bool is_void(void *ctx, const struct here *h)
 	       bpf_probe_read_user(&byte, sizeof(byte), (void *)(site_address(ctx) + h->site->unless)) == 0 && byte;
 }
 
+/* The name of the command that comes next, in capitals: it is its type as it stands. */
+INLINE void note_name(struct here *h, const char *name)
+{
+	char *type = h->state->pending_type;
+
+	__builtin_memset(type, 0, OUTRIDER_TYPE_NAME);
+	if (bpf_probe_read_user_str(type, OUTRIDER_TYPE_NAME - 1, name) < 0) {
+		type[0] = 0;
+		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		return;
+	}
+	for (int i = 0; i < OUTRIDER_TYPE_NAME - 1; i++)
+		if (type[i] >= 'a' && type[i] <= 'z')
+			type[i] -= 'a' - 'A';
+}
+
 /* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing
  * ended in between has failed: such engines leave by longjmp. A text without a command in it is not followed, and one that
  * was announced before all probes were there may have ended unseen: nothing is said of it. */
@@ -31,10 +47,16 @@ int handle_statement(void *ctx)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return 0;
 	}
+	if (h.site->flags & OUTRIDER_SITE_TEXT_IS_NAME) {
+		note_name(&h, (const char *)text);
+		return 0;
+	}
 	known = text_type(h.target, (const char *)text, type);
 	if (known < 0)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (text) {
+		if (known <= 0)
+			h.state->pending_text = 0;
 		if (known < 0 && !h.state->depth) {
 			h.state->pending_type[0] = 0; /* those of an earlier command are not its own */
 			h.state->text[0] = 0;
@@ -44,9 +66,11 @@ int handle_statement(void *ctx)
 		if (h.state->pending_ns <= h.target->counts_from_ns)
 			h.state->pending_ns = bpf_ktime_get_ns();
 		__builtin_memcpy(h.state->pending_type, type, sizeof(type));
+		h.state->pending_text = text;
 		note_text(h.state, h.target, (const char *)text);
 		return 0;
 	}
+	h.state->pending_text = 0;
 	if (h.state->pending_ns)
 		h.state->text[0] = 0; /* it could not be parsed: in such a text nobody can tell data from the rest */
 	if (h.state->depth) {

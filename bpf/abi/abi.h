@@ -16,6 +16,7 @@
 #define OUTRIDER_MAX_SHARDS 4        /* copies of each counter, chosen by CPU, summed by the agent */
 #define OUTRIDER_MAX_DEPTH 8         /* nested queries followed per thread */
 #define OUTRIDER_TYPE_NAME 28        /* bytes of a phase's name; a type's has one less */
+#define OUTRIDER_MAX_HOPS 2          /* pointers that are followed to an argument */
 #define OUTRIDER_MAX_ARGS 7          /* arguments that a role can ask of a site */
 #define OUTRIDER_EPOCHS 4            /* interval cells: current epoch and three before it */
 #define OUTRIDER_MAX_FILES 64        /* probed at a time: one bit each */
@@ -174,7 +175,8 @@ struct outrider_arg {
 	__u8 kind;
 	__u8 reg;      /* enum outrider_reg */
 	__s8 size;     /* bytes: 1, 2, 4, 8; negative: signed */
-	__u8 pad[5];
+	__u8 hops;     /* so often it is an address, and what stands there is taken instead */
+	__s16 hop[OUTRIDER_MAX_HOPS]; /* so far from there */
 	__s64 value;
 };
 
@@ -192,6 +194,7 @@ enum outrider_role {
 	OUTRIDER_ROLE_QUERY_START = 0, /* args: id, type, depth */
 	OUTRIDER_ROLE_QUERY_END,       /* args: id, type, status, duration_ns, depth, hits, misses */
 	OUTRIDER_ROLE_QUERY_SWITCH,    /* args: id */
+	OUTRIDER_ROLE_QUERY_FAILED,    /* the thread's innermost query will have failed when it ends; no args */
 	OUTRIDER_ROLE_STATEMENT,       /* args: text (NULL: the command is over) */
 	OUTRIDER_ROLE_STATEMENT_OK,    /* a step of the command ended well; no args */
 	OUTRIDER_ROLE_PHASE_START,     /* args: name */
@@ -208,6 +211,10 @@ enum outrider_role {
 #define OUTRIDER_SITE_SHARES_TRAP 8u         /* another role of the same site pays for the trap */
 #define OUTRIDER_SITE_WAIT_WORD_POINTER 16u  /* `wait_word` leads to a pointer to the word */
 
+#define OUTRIDER_SITE_TEXT_IS_NAME 32u       /* the text is the type's name already, in any case of letters */
+#define OUTRIDER_SITE_TYPE_IS_NUMBER 64u     /* the type argument is a 32-bit number, which is the type's name */
+#define OUTRIDER_SITE_SAME_STACK 128u        /* an end only where the stack is as deep as at the query's start */
+
 #define OUTRIDER_WAIT_WORD_CLASSES 16
 
 /* One probed site; the attach cookie is its index. */
@@ -215,7 +222,7 @@ struct outrider_site {
 	__u32 flags;
 	__u32 tag;     /* an end matches only a start of the same tag */
 	__u32 nargs;
-	char name[OUTRIDER_TYPE_NAME]; /* constant name of a phase, from the profile; may be empty */
+	char name[OUTRIDER_TYPE_NAME]; /* constant name of a phase or a type, from the profile; may be empty */
 	struct outrider_arg args[OUTRIDER_MAX_ARGS];
 	/* Where the engine itself notes what it waits for, in a 32-bit word: a distance from the site, so that it holds
 	 * wherever the file is loaded. 0: nowhere. */

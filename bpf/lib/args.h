@@ -139,7 +139,15 @@ __weak __noinline int read_one(struct bpf_user_pt_regs_t *ctx, const struct outr
 		}
 		break;
 	}
-	*out = resize(v, arg->size);
+	v = resize(v, arg->size);
+#pragma unroll
+	for (u32 i = 0; i < OUTRIDER_MAX_HOPS; i++) {
+		if (i >= arg->hops)
+			break;
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)(v + arg->hop[i])))
+			return false;
+	}
+	*out = v;
 	return true;
 }
 

@@ -37,22 +37,61 @@ INLINE u32 named_slot(struct here *h, const char *name, bool nested)
 	return slot;
 }
 
+/* Of the command that was announced last. */
+INLINE bool pending_type(const struct task_state *st, char *name)
+{
+	__builtin_memcpy(name, st->pending_type, OUTRIDER_TYPE_NAME - 1);
+	return name[0];
+}
+
+/* In decimal digits, sixteen characters at most: the last one is put in first and moves up as those before it come. */
+INLINE void write_number(char *name, int value)
+{
+	u64 words[2] = {};
+	u32 rest = value < 0 ? -(u32)value : value;
+
+	for (int i = 0; i < 11; i++) {
+		u32 digit = i && !rest ? 0 : '0' + rest % 10;
+
+		if (!digit && value < 0) {
+			digit = '-';
+			value = 0;
+		}
+		if (!digit)
+			break;
+		rest /= 10;
+		words[1] = words[1] << 8 | words[0] >> 56;
+		words[0] = words[0] << 8 | digit;
+	}
+	__builtin_memcpy(name, words, sizeof(words));
+}
+
 INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 {
 	struct outrider_type_key key = {};
 	u64 type = 0;
 	bool known = false;
 
-	if (!(h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT)) {
+	if (h->site->name[0]) {
+		__builtin_memcpy(key.name, h->site->name, sizeof(key.name));
+		known = true;
+	} else if (h->site->flags & OUTRIDER_SITE_TYPE_IS_NUMBER) {
+		known = read_arg(ctx, h->site, 1, &type);
+		if (known)
+			write_number(key.name, type);
+		else
+			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+	} else if (!(h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT)) {
 		if (!read_arg(ctx, h->site, 1, &type) || !type)
 			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		else if (!(h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL))
 			return named_slot(h, (const char *)type, nested);
-		else
+		else if (!h->state || h->state->pending_text != type)
 			known = text_type(h->target, (const char *)type, key.name) > 0;
+		else
+			known = pending_type(h->state, key.name);
 	} else if (h->state) {
-		__builtin_memcpy(key.name, h->state->pending_type, sizeof(key.name));
-		known = key.name[0];
+		known = pending_type(h->state, key.name);
 	}
 	if (!known)
 		__builtin_memcpy(key.name, "UNKNOWN", 8);
@@ -122,8 +161,9 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 	u64 parts[OUTRIDER_WAIT_CLASSES] = {};
 	u64 wall = now - f->start_ns;
 	u64 duration = o->duration ? o->duration : wall;
+	bool failed = o->failed || f->failed;
 	struct slow_candidate slow = {.target = h->target_index, .slot = f->slot, .start_ns = f->start_ns,
-				      .duration = duration, .failed = o->failed};
+				      .duration = duration, .failed = failed};
 	bool last;
 
 	account(st, OUTRIDER_WAIT_CPU, now);
@@ -142,7 +182,7 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 	if (last)
 		st->probe_wait = 0;
 	count_waits(f->slot, parts, wall, duration);
-	count_query(f->slot, duration, o->failed, o->hits + f->hits, o->misses + f->misses);
+	count_query(f->slot, duration, failed, o->hits + f->hits, o->misses + f->misses);
 	slow.parts = parts;
 	slow.text = st->depth ? 0 : st->text;
 	if (!f->nested)

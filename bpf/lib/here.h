@@ -44,6 +44,7 @@ INLINE void renew(struct here *h)
 	st->current = 0;
 	st->pending_ns = 0;
 	st->pending_type[0] = 0;
+	st->pending_text = 0;
 	st->text[0] = 0;
 	st->phase_depth = 0;
 }

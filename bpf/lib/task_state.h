@@ -20,6 +20,7 @@ struct frame {
 	u32 reentered;   /* starts of the same tag inside, whose ends are not this frame's */
 	u32 nested;      /* not counted in the totals */
 	u32 based;       /* the thread was active when it began: base[] is set */
+	u32 failed;      /* the engine has said so */
 	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start */
 };
 
@@ -57,6 +58,7 @@ struct task_state {
 	/* commands of engines that report failures by silence (PostgreSQL) */
 	u64 pending_ns;   /* a command was announced and nothing of it has ended yet */
 	char pending_type[OUTRIDER_TYPE_NAME];
+	u64 pending_text; /* where the text is that this is the type of; it stays as it is until the command is over. 0: not known */
 	/* Names are read to here: the kernel checks the destination of a copy, and for a program's stack, which lies in
 	 * vmalloc space, that takes a look-up (a seventh of the programs' time in a profile). */
 	u64 raw_name[4];

@@ -239,11 +239,11 @@ TEST_F(FakeProcfs, executable_that_is_no_elf_file) {
   write_exe("#!/bin/sh\n");
   const auto process = open_process(41, root());
   ASSERT_TRUE(process);
-  EXPECT_THAT(probe_files(*process, root()).error().message, HasSubstr("not an ELF file"));
+  EXPECT_THAT(probe_files(*process, {}, root()).error().message, HasSubstr("not an ELF file"));
   std::string elf32 = build_elf({});
   elf32[EI_CLASS] = ELFCLASS32;
   write_exe(elf32);
-  EXPECT_THAT(probe_files(*open_process(41, root()), root()).error().message, HasSubstr("32-bit"));
+  EXPECT_THAT(probe_files(*open_process(41, root()), {}, root()).error().message, HasSubstr("32-bit"));
 }
 
 TEST_F(FakeProcfs, library_with_probes_through_the_root_of_the_process) {
@@ -269,7 +269,7 @@ TEST_F(FakeProcfs, library_with_probes_through_the_root_of_the_process) {
                        "garbage\n");
   const auto process = open_process(41, root());
   ASSERT_TRUE(process) << process.error().message;
-  const auto files = probe_files(*process, root());
+  const auto files = probe_files(*process, {}, root());
   ASSERT_TRUE(files) << files.error().message;
   ASSERT_EQ(files->files.size(), 2U);
   EXPECT_EQ(files->files[1].path, "/opt/lib dir/libkg.so");

@@ -86,6 +86,7 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   for (const PlannedSite& planned : plan.sites) {
     sites.push_back({.role = planned.role,
                      .group = number(planned.group),
+                     .at_return = planned.at_return,
                      .offset = planned.offset,
                      .ref_ctr_offset = planned.ref_ctr_offset,
                      .spec = planned.spec,

@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "userspace/kernel/return_probes.h"
 #include "userspace/target/cgroup.h"
 #include "userspace/target/proc_reader.h"
 
@@ -133,8 +134,9 @@ Status TargetWatch::want(const FileKey& file) {
 
 Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile) {
   if (files_.contains(file.key)) return Ok{};
-  Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile,
-                                     {.generation = options_.generation, .allow_nop5 = options_.allow_nop5});
+  PlanOptions planning{.generation = options_.generation, .allow_nop5 = options_.allow_nop5};
+  if (profile.c_return_probes_ok) planning.no_returns = return_probes_refused(*session_);
+  Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
   if (!plan) return plan.error();
   if (options_.light_only && !plan->light_possible) {
     return Error{fmt::format("light mode needs an end probe that carries the duration; profile {} has none: use "
@@ -192,7 +194,7 @@ Result<std::uint64_t> TargetWatch::examine(const Process& process) {
   if (Status status = check_confinement(process); !status) return status.error();
   const auto known = executables_.find(process.exe_key);
   if (known != executables_.end() && known->second.own) return known->second.files;
-  Result<ProbeFiles> files = probe_files(process);
+  Result<ProbeFiles> files = probe_files(process, functions_of(options_.profiles));
   if (!files) return files.error();
   for (const std::string& unreadable : files->unreadable) spdlog::debug("{}: {}", label_, unreadable);
   Result<std::uint64_t> bits = prepare_files(std::move(files->files));
@@ -260,7 +262,7 @@ Status TargetWatch::prepare_path() {
   if (const auto other = session_->target_of(key->device, key->inode); other && *other != index_) {
     return Error{fmt::format("{} is watched already as another target; name it once", spec_.value), EEXIST};
   }
-  Result<ElfProbes> probes = read_probes(fd.get(), spec_.value);
+  Result<ElfProbes> probes = read_probes(fd.get(), spec_.value, functions_of(options_.profiles));
   if (!probes) return probes.error();
   std::vector<ProbeFile> files;
   files.push_back({.fd = std::move(fd), .path = spec_.value, .key = *key, .probes = std::move(*probes)});

@@ -1,6 +1,7 @@
 #include "userspace/cli/attach_options.h"
 
 #include <cerrno>
+#include <initializer_list>
 #include <optional>
 #include <utility>
 
@@ -28,9 +29,36 @@ CLI::Option_group* add_target_options(CLI::App& command, const std::string& desc
   return which;
 }
 
+Result<std::vector<Profile>> profiles_of(const ProfileArguments& arguments) {
+  if (arguments.function.empty()) return choose_profiles(arguments.profile);
+  Result<Profile> profile = profile_of_function(arguments.function, arguments.end, arguments.type);
+  if (!profile) return Error{"--type: " + profile.error().message, EINVAL};
+  return std::vector<Profile>{*std::move(profile)};
+}
+
+std::vector<CLI::Option*> add_profile_options(CLI::App& command, ProfileArguments& arguments) {
+  CLI::Option* profile = command.add_option("--profile", arguments.profile, kProfileHelp);
+  CLI::Option* function = command
+                              .add_option("--function", arguments.function,
+                                          "Of an engine without a profile: the function, by its symbol or a pattern "
+                                          "('exec_*'), that runs a query")
+                              ->excludes(profile);
+  CLI::Option* end = command
+                         .add_option("--end", arguments.end,
+                                     "A function that is called when the query is over (default: where --function "
+                                     "returns, which only engines without C++ exceptions bear)")
+                         ->needs(function);
+  CLI::Option* type = command
+                          .add_option("--type", arguments.type,
+                                      "The query's type: argN:str or argN:int, an argument of --function (default: the "
+                                      "function's name)")
+                          ->needs(function);
+  return {profile, function, end, type};
+}
+
 std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments) {
-  return {
-      command.add_option("--profile", arguments.profile, kProfileHelp),
+  std::vector<CLI::Option*> options = add_profile_options(command, arguments);
+  const std::initializer_list<CLI::Option*> others = {
       command.add_option("--mode", arguments.mode, "full: starts and ends; light: ends only; auto: inside the budget")
           ->check(CLI::IsMember({"auto", "full", "light"}))
           ->capture_default_str(),
@@ -51,6 +79,8 @@ std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments&
           ->capture_default_str(),
       command.add_flag("--allow-nop5", arguments.allow_nop5,
                        "Attach to 5-byte nops on kernels where that corrupts the target (dangerous)")};
+  options.insert(options.end(), others);
+  return options;
 }
 
 void add_one_target_options(CLI::App& command, OneTargetArguments& arguments) {
@@ -100,7 +130,7 @@ Result<WatchOptions> watch_options(const AttachArguments& arguments) {
   options.mode = mode_of(arguments.mode);
   options.statements = arguments.types == "statement";
   options.use_uprobe_multi = arguments.uprobes != "perf";
-  Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
+  Result<std::vector<Profile>> profiles = profiles_of(arguments);
   if (!profiles) return profiles.error();
   options.attach.profiles = *std::move(profiles);
   options.attach.generation = uprobe_generation();

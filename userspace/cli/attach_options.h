@@ -11,10 +11,15 @@
 
 namespace outrider {
 
+/// How the engine is to be read.
+struct ProfileArguments {
+  std::string profile, function, end, type;
+};
+
 /// What was typed, unchecked but for what the command line itself can check.
-struct AttachArguments {
+struct AttachArguments : ProfileArguments {
   std::vector<std::string> pids, exes, names;
-  std::string profile, interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "keyword";
+  std::string interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "keyword";
   bool allow_nop5 = false;
 
   [[nodiscard]] bool names_a_target() const { return !pids.empty() || !exes.empty() || !names.empty(); }
@@ -24,7 +29,12 @@ struct AttachArguments {
 /// is used; the same holds below.
 CLI::Option_group* add_target_options(CLI::App& command, const std::string& description, AttachArguments& arguments);
 
-/// --profile, --mode, --max-overhead, --types, --uprobes and --allow-nop5, which are returned.
+/// --profile, or --function with --end and --type; which are returned.
+std::vector<CLI::Option*> add_profile_options(CLI::App& command, ProfileArguments& arguments);
+/// Error: there is no such profile, or it is wrong, or --type is.
+Result<std::vector<Profile>> profiles_of(const ProfileArguments& arguments);
+
+/// Those, --mode, --max-overhead, --types, --uprobes and --allow-nop5, which are returned.
 std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments);
 
 /// What `outrider flame` and `outrider slow` look at.

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 
+#include "userspace/cli/attach_options.h"
 #include "userspace/cli/commands.h"
 #include "userspace/kernel/bpf_session.h"
 #include "userspace/kernel/features.h"
+#include "userspace/kernel/return_probes.h"
 #include "userspace/kernel/trap_cost.h"
 #include "userspace/model/utf8.h"
 #include "userspace/target/probe_plan.h"
@@ -47,11 +50,12 @@ const char* describe(UprobeGeneration generation) {
   return "";
 }
 
-void check_kernel(Report& report) {
+/// The session, if programs can be loaded here.
+std::optional<BpfSession> check_kernel(Report& report) {
   const Features features = probe_features();
   if (Status status = check_features(features); !status) {
     report.bad("kernel", status.error().message);
-    return;
+    return std::nullopt;
   }
   report.good("kernel", fmt::format("{} with BTF, task storage, cookies and iterators", features.kernel_release));
   report.good("privileges", fmt::format("BPF programs may be loaded (user id {})", geteuid()));
@@ -65,7 +69,7 @@ void check_kernel(Report& report) {
   Result<BpfSession> session = BpfSession::make({.use_uprobe_multi = features.uprobe_multi});
   if (!session) {
     report.bad("programs", session.error().message);
-    return;
+    return std::nullopt;
   }
   report.good("programs", fmt::format("loaded; maps take {:.1f} MiB of kernel memory",
                                       static_cast<double>(session->map_bytes()) / 1048576));
@@ -75,6 +79,13 @@ void check_kernel(Report& report) {
   } else {
     report.good("a probe hit", fmt::format("costs {:.0f} ns on this machine", *trap));
   }
+  const std::string& refused = return_probes_refused(*session);
+  if (refused.empty()) {
+    report.good("return probes", "safe on this kernel, for engines whose profile has any");
+  } else {
+    report.note("return probes", refused);
+  }
+  return std::move(*session);
 }
 
 std::string advice(const ElfProbes& probes) {
@@ -83,7 +94,8 @@ std::string advice(const ElfProbes& probes) {
 }
 
 // Whether one file of the process could be attached to; says what would be.
-bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Report& report, std::string& reason) {
+bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, const PlanOptions& planning,
+                Report& report, std::string& reason) {
   // As a watch does: one that was named is taken at its word.
   Result<std::size_t> picked = profiles.size() > 1 ? pick_profile(file.probes, profiles) : Result<std::size_t>(0);
   if (!picked) {
@@ -91,8 +103,7 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Rep
     return false;
   }
   const Profile& profile = profiles[*picked];
-  Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile,
-                                     {.generation = uprobe_generation(), .allow_nop5 = false});
+  Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
   if (!plan) {
     if (reason.empty()) reason = plan.error().message;
     return false;
@@ -107,12 +118,12 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, Rep
   return true;
 }
 
-struct DoctorArguments {
+struct DoctorArguments : ProfileArguments {
   pid_t pid = 0;
-  std::string profile;
 };
 
-void check_process(const DoctorArguments& arguments, const std::vector<Profile>& profiles, Report& report) {
+void check_process(const DoctorArguments& arguments, const std::vector<Profile>& profiles,
+                   const PlanOptions& planning, Report& report) {
   Result<Process> process = open_process(arguments.pid);
   if (!process) {
     report.bad("process", process.error().message);
@@ -121,7 +132,7 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
   report.good("process", fmt::format("{} {} ({} threads)", process->pid, process->exe_path, process->threads));
   if (Status status = check_confinement(*process); !status) return report.bad("threads", status.error().message);
   if (process->exe_deleted) report.note("executable", "replaced since it was started; attached through /proc/PID/exe");
-  Result<ProbeFiles> files = probe_files(*process);
+  Result<ProbeFiles> files = probe_files(*process, functions_of(profiles));
   if (!files) {
     report.bad("executable", files.error().message);
     return;
@@ -129,9 +140,10 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
   for (const std::string& unreadable : files->unreadable) report.note("library", unreadable);
   std::string reason;
   for (const ProbeFile& file : files->files) {
-    if (check_file(file, profiles, report, reason)) return;
+    if (check_file(file, profiles, planning, report, reason)) return;
   }
   const ElfProbes& executable = files->files.front().probes;
+  if (!arguments.function.empty()) return report.bad("functions", reason);
   if (!arguments.profile.empty() && executable.has_notes) return report.bad("probes", reason);
   const char* stripped = executable.stripped && !executable.has_notes ? " (the file is stripped as well)" : "";
   report.bad("probes", fmt::format("{}{}; {}", reason, stripped, advice(executable)));
@@ -140,19 +152,29 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
 std::string next_step(const Report& report, const DoctorArguments& arguments) {
   if (!report.works()) return "It would not work: see the lines marked NO.";
   if (arguments.pid == 0) return "This machine is fine. Give a process too: outrider doctor --pid PID";
-  const std::string profile = arguments.profile.empty() ? "" : " --profile " + arguments.profile;
-  return fmt::format("It would work: outrider watch --pid {}{}", arguments.pid, profile);
+  std::string how;
+  const auto add = [&](const char* option, const std::string& value) {
+    const bool plain = value.find_first_of("*?[ ") == std::string::npos;
+    if (!value.empty()) how += fmt::format(" --{0} {2}{1}{2}", option, value, plain ? "" : "'");
+  };
+  add("profile", arguments.profile);
+  add("function", arguments.function);
+  add("end", arguments.end);
+  add("type", arguments.type);
+  return fmt::format("It would work: outrider watch --pid {}{}", arguments.pid, how);
 }
 
 int doctor(const DoctorArguments& arguments) {
-  const Result<std::vector<Profile>> profiles = choose_profiles(arguments.profile);
+  const Result<std::vector<Profile>> profiles = profiles_of(arguments);
   if (!profiles) {
     spdlog::error("{}", profiles.error().message);
     return kExitUsage;
   }
   Report report;
-  check_kernel(report);
-  if (arguments.pid != 0) check_process(arguments, *profiles, report);
+  std::optional<BpfSession> session = check_kernel(report);
+  PlanOptions planning{.generation = uprobe_generation()};
+  if (session) planning.no_returns = return_probes_refused(*session);
+  if (arguments.pid != 0) check_process(arguments, *profiles, planning, report);
   fmt::print("\n{}\n", next_step(report, arguments));
   return report.works() ? EXIT_SUCCESS : kExitFailure;
 }
@@ -164,8 +186,7 @@ Command add_doctor_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("doctor", "Say whether attaching would work here, and to a process, and why not");
   command->add_option("--pid", arguments->pid, "The process to look at")->check(CLI::PositiveNumber);
-  command->add_option("--profile", arguments->profile,
-                      "Read it by this: a built-in profile's name or a TOML file (default: picked by its probes)");
+  add_profile_options(*command, *arguments);
   command->footer("Exit code 0 only if it would work.");
   return [arguments] { return doctor(*arguments); };
 }

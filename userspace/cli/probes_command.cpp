@@ -18,16 +18,16 @@ struct ProbesArguments {
   std::string exe;
 };
 
-Result<ProbeFiles> open_files(const ProbesArguments& arguments) {
+Result<ProbeFiles> open_files(const ProbesArguments& arguments, const FunctionNames& functions) {
   if (arguments.pid != 0) {
     Result<Process> process = open_process(arguments.pid);
     if (!process) return process.error();
-    return probe_files(*process);
+    return probe_files(*process, functions);
   }
   ProbeFile file;
   file.fd = Fd(open(arguments.exe.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.fd.valid()) return Error::from_errno(errno, "open " + arguments.exe);
-  Result<ElfProbes> probes = read_probes(file.fd.get(), arguments.exe);
+  Result<ElfProbes> probes = read_probes(file.fd.get(), arguments.exe, functions);
   if (!probes) return probes.error();
   file.path = arguments.exe;
   file.probes = std::move(*probes);
@@ -54,15 +54,13 @@ void print_file(const ProbeFile& file, UprobeGeneration generation) {
   }
 }
 
-void print_fit(const ProbeFile& file, UprobeGeneration generation) {
-  Result<std::vector<Profile>> profiles = builtin_profiles();
-  if (!profiles) return;
-  Result<std::size_t> picked = pick_profile(file.probes, *profiles);
+void print_fit(const ProbeFile& file, const std::vector<Profile>& profiles, UprobeGeneration generation) {
+  Result<std::size_t> picked = pick_profile(file.probes, profiles);
   if (!picked) {
     fmt::print("  no built-in profile fits: {}\n", picked.error().message);
     return;
   }
-  const Profile& profile = (*profiles)[*picked];
+  const Profile& profile = profiles[*picked];
   Result<ProbePlan> plan =
       plan_file(file.fd.get(), file.path, file.probes, profile, {.generation = generation, .allow_nop5 = false});
   if (!plan) {
@@ -77,7 +75,12 @@ void print_fit(const ProbeFile& file, UprobeGeneration generation) {
 }
 
 int probes(const ProbesArguments& arguments) {
-  Result<ProbeFiles> files = open_files(arguments);
+  const Result<std::vector<Profile>> profiles = builtin_profiles();
+  if (!profiles) {
+    spdlog::error("{}", profiles.error().message);
+    return kExitFailure;
+  }
+  Result<ProbeFiles> files = open_files(arguments, functions_of(*profiles));
   if (!files) {
     spdlog::error("{}", files.error().message);
     return kExitFailure;
@@ -87,7 +90,7 @@ int probes(const ProbesArguments& arguments) {
   for (const ProbeFile& file : files->files) {
     print_file(file, generation);
     if (file.probes.probes.empty()) continue;
-    print_fit(file, generation);
+    print_fit(file, *profiles, generation);
     any = true;
   }
   for (const std::string& unreadable : files->unreadable) spdlog::warn("{}", unreadable);

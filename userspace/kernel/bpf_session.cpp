@@ -77,6 +77,8 @@ const bpf_program* BpfSession::State::program_of(outrider_role role) const {
       return programs.handle_query_end;
     case OUTRIDER_ROLE_QUERY_SWITCH:
       return programs.handle_query_switch;
+    case OUTRIDER_ROLE_QUERY_FAILED:
+      return programs.handle_query_failed;
     case OUTRIDER_ROLE_STATEMENT:
       return programs.handle_statement;
     case OUTRIDER_ROLE_STATEMENT_OK:

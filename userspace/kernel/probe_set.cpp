@@ -69,6 +69,7 @@ Link ProbeSet::attach_multi(const std::vector<const Numbered*>& sites) const {
   options.ref_ctr_offsets = semaphores.data();
   options.cookies = cookies.data();
   options.cnt = sites.size();
+  options.retprobe = sites.front()->site.at_return;
   return Link(bpf_program__attach_uprobe_multi(sites.front()->program, -1, path_.c_str(), nullptr, &options));
 }
 
@@ -77,10 +78,11 @@ Link ProbeSet::attach_single(const Numbered& site) const {
   LIBBPF_OPTS(bpf_uprobe_opts, options);
   options.ref_ctr_offset = site.site.ref_ctr_offset;
   options.bpf_cookie = site.cookie;
+  options.retprobe = site.site.at_return;
   return Link(bpf_program__attach_uprobe_opts(site.program, -1, path_.c_str(), site.site.offset, &options));
 }
 
-// All sites of one program. With one link if the kernel takes them all, else one by one, to find out which it refuses.
+// All sites of one program, at a return or not. With one link if the kernel takes them all, else one by one, to find out which it refuses.
 Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links,
                                  std::vector<std::string>& skipped) const {
   if (multi_) {
@@ -107,9 +109,9 @@ Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std:
 
 Status ProbeSet::attach(unsigned group) {
   if (attached(group)) return Ok{};
-  std::map<const bpf_program*, std::vector<const Numbered*>> by_program;
+  std::map<std::pair<const bpf_program*, bool>, std::vector<const Numbered*>> by_program;
   for (const Numbered& site : sites_) {
-    if (site.site.group == group) by_program[site.program].push_back(&site);
+    if (site.site.group == group) by_program[{site.program, site.site.at_return}].push_back(&site);
   }
   std::vector<Link> links;
   std::vector<std::string>& skipped = skipped_[group];

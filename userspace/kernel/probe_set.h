@@ -20,6 +20,7 @@ namespace outrider {
 struct ProbeSite {
   outrider_role role = OUTRIDER_ROLE_QUERY_START;
   unsigned group = 0;                ///< what is attached and detached together
+  bool at_return = false;            ///< of the function that begins there
   std::uint64_t offset = 0;          ///< in the file
   std::uint64_t ref_ctr_offset = 0;  ///< of the semaphore, in the file; 0: none
   outrider_site spec{};
@@ -58,6 +59,7 @@ class ProbeSet {
 
   Status attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links,
                          std::vector<std::string>& skipped) const;
+  /// `sites` share a program, and are all at a return or none.
   Link attach_multi(const std::vector<const Numbered*>& sites) const;
   Link attach_single(const Numbered& site) const;
 

@@ -1,7 +1,6 @@
 #include "userspace/kernel/trap_cost.h"
 
 #include <fcntl.h>
-#include <link.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "userspace/base/fd.h"
+#include "userspace/kernel/own_site.h"
 
 namespace outrider {
 namespace {
@@ -28,24 +28,6 @@ extern "C" char outrider_trap_cost_site[];  // NOLINT(modernize-avoid-c-arrays):
 #else
   asm volatile(".globl outrider_trap_cost_site\n.hidden outrider_trap_cost_site\noutrider_trap_cost_site:\n\tnop");
 #endif
-}
-
-struct Lookup {
-  std::uint64_t address = 0;
-  std::uint64_t offset = 0;
-};
-
-// File offset of an address of the main program, by its program headers.
-int find_segment(dl_phdr_info* info, std::size_t /*size*/, void* data) {
-  auto* lookup = static_cast<Lookup*>(data);
-  for (int i = 0; i < info->dlpi_phnum; ++i) {
-    const auto& header = info->dlpi_phdr[i];
-    const std::uint64_t begin = info->dlpi_addr + header.p_vaddr;
-    if (header.p_type != PT_LOAD || lookup->address < begin || lookup->address >= begin + header.p_filesz) continue;
-    lookup->offset = lookup->address - begin + header.p_offset;
-    return 1;
-  }
-  return 0;
 }
 
 /// Keeps the calling thread, and those it starts, on the processor where it is. A wake-up on another one takes ten
@@ -139,13 +121,7 @@ Passes time_passes(const Partner& partner) {
 }  // namespace
 
 Result<double> measure_trap(BpfSession& session) {
-  Lookup lookup{.address = reinterpret_cast<std::uint64_t>(&outrider_trap_cost_site[0])};
-  if (dl_iterate_phdr(find_segment, &lookup) == 0) return Error{"the agent's own probe site is not in its file"};
-  ProbeSite site;
-  site.role = OUTRIDER_ROLES;  // the program that does nothing
-  site.offset = lookup.offset;
-  site.name = "the agent's own probe site";
-  Result<ProbeSet> probes = session.make_probes("/proc/self/exe", {site});
+  Result<ProbeSet> probes = probe_own_site(session, reinterpret_cast<std::uint64_t>(&outrider_trap_cost_site[0]));
   if (!probes) return probes.error();
   const OnOneProcessor here;
   Result<std::unique_ptr<Partner>> partner = Partner::make();

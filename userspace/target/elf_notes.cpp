@@ -276,9 +276,31 @@ void read_section(Elf_Scn* section, const Layout& layout, ElfProbes& result) {
   read_notes(Bytes(static_cast<const std::uint8_t*>(data->d_buf), data->d_size), layout, result);
 }
 
+void add_functions(Elf* elf, const Layout& layout, const FunctionNames& functions,
+                   ElfProbes& result) {
+  const bool x86 = result.machine == Machine::kX86_64;
+  const char* arguments = x86 ? "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9" : "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5";
+  for (const auto& [symbol, address] : find_functions(elf, functions)) {
+    ElfProbe probe;
+    probe.provider = kFunctionProvider;
+    probe.name = symbol;
+    probe.args = arguments;
+    probe.address = address;
+    if (auto reason = locate(layout, probe)) {
+      skip(result, probe.provider + ":" + symbol, std::move(*reason));
+      continue;
+    }
+    ElfProbe back = probe;
+    back.provider = kReturnProvider;
+    back.args = x86 ? "8@%rax" : "8@x0";
+    result.probes.push_back(std::move(probe));
+    result.probes.push_back(std::move(back));
+  }
+}
+
 }  // namespace
 
-Result<ElfProbes> read_probes(int fd, std::string_view name) {
+Result<ElfProbes> read_probes(int fd, std::string_view name, const FunctionNames& functions) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return Error::from_errno(errno, fmt::format("stat {}", name));
   if (!S_ISREG(status.st_mode))
@@ -304,6 +326,8 @@ Result<ElfProbes> read_probes(int fd, std::string_view name) {
   // Loaded segments only from here on: a note segment may overlap them.
   std::erase_if(layout.segments, [](const GElf_Phdr& segment) { return segment.p_type != PT_LOAD; });
   for (Elf_Scn* section : sections) read_section(section, layout, result);
+  result.throws = imports_symbol(elf.get(), "__cxa_throw");
+  if (!functions.empty()) add_functions(elf.get(), layout, functions, result);
   return result;
 }
 

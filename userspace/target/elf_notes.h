@@ -6,11 +6,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/target/elf_symbols.h"
 
 namespace outrider {
 
@@ -21,9 +23,14 @@ inline constexpr std::size_t kMaxSkippedListed = 256;
 /// Instruction bytes kept of each site: the 1-byte nop, the 10-byte nop and some more.
 inline constexpr std::size_t kSiteBytes = 16;
 
+/// The providers of places that are no notes: where a function begins, and where it returns to.
+inline constexpr std::string_view kFunctionProvider = "function";
+inline constexpr std::string_view kReturnProvider = "return";
+
 enum class Machine { kX86_64, kAarch64 };
 
-/// One usable note. Offsets are into the file; addresses are as linked, corrected for prelink.
+/// One usable note, or a function by its name: its `args` are those that a function is called with by the machine's rules
+/// (six whole numbers or pointers), or what it returns. Offsets are into the file; addresses are as linked, corrected for prelink.
 struct ElfProbe {
   std::string provider;
   std::string name;
@@ -45,6 +52,7 @@ struct ElfProbes {
   Machine machine = Machine::kX86_64;
   bool stripped = false;   ///< no .symtab
   bool has_notes = false;  ///< there is a .note.stapsdt section
+  bool throws = false;     ///< it asks for the C++ runtime's means to throw
   std::string build_id;    ///< lower-case hex, empty if there is none
   std::vector<ElfProbe> probes;
   std::vector<SkippedNote> skipped;  ///< at most kMaxSkippedListed
@@ -53,7 +61,8 @@ struct ElfProbes {
 
 /// Reads the probes of the file behind `fd`, which stays the caller's and whose position is not used. `name` is how
 /// messages call the file. A file without notes is a success with no probes. Errors: not ELF, 32-bit, another
-/// machine or byte order than x86-64 and arm64 little-endian, damaged so that nothing can be read.
-Result<ElfProbes> read_probes(int fd, std::string_view name);
+/// machine or byte order than x86-64 and arm64 little-endian, damaged so that nothing can be read. Those of `functions` that
+/// the file has are probes as well, each twice: of kFunctionProvider and of kReturnProvider.
+Result<ElfProbes> read_probes(int fd, std::string_view name, const FunctionNames& functions = {});
 
 }  // namespace outrider

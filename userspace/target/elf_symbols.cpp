@@ -1,12 +1,17 @@
 #include "userspace/target/elf_symbols.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 #include <gelf.h>
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace outrider {
 namespace {
@@ -30,25 +35,43 @@ std::span<const char> section_bytes(Elf_Scn* section, std::size_t& budget) {
   return {static_cast<const char*>(data->d_buf), data->d_size};
 }
 
-/// `name` with its terminating NUL at this offset of the names?
-bool is_named(std::span<const char> names, std::size_t offset, const std::string& name) {
-  const std::size_t length = name.size() + 1;
-  return offset < names.size() && names.size() - offset >= length &&
-         std::memcmp(names.data() + offset, name.c_str(), length) == 0;
+/// The NUL-terminated name at this offset of the names; none if it has no end.
+std::optional<std::string_view> name_at(std::span<const char> names, std::size_t offset) {
+  if (offset >= names.size()) return std::nullopt;
+  const auto rest = names.subspan(offset);
+  const void* end = std::memchr(rest.data(), 0, rest.size());
+  if (end == nullptr) return std::nullopt;
+  return std::string_view(rest.data(), static_cast<std::size_t>(static_cast<const char*>(end) - rest.data()));
 }
 
-std::optional<std::uint64_t> find_in_table(std::span<const char> table, std::span<const char> names,
-                                           const std::string& symbol) {
+/// The symbols of a table until `look` says that it has seen enough.
+bool look_through(std::span<const char> table, std::span<const char> names,
+                  const std::function<bool(const Elf64_Sym&, std::string_view)>& look) {
   for (std::size_t at = 0; table.size() - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
     Elf64_Sym entry;
     std::memcpy(&entry, table.data() + at, sizeof(entry));
-    const bool defined = entry.st_shndx != SHN_UNDEF && entry.st_value != 0;
-    if (ELF64_ST_TYPE(entry.st_info) == STT_OBJECT && defined && is_named(names, entry.st_name, symbol)) {
-      return entry.st_value;
-    }
+    const auto name = name_at(names, entry.st_name);
+    if (name && look(entry, *name)) return true;
   }
-  return std::nullopt;
+  return false;
 }
+
+constexpr GElf_Word kAllTables = SHT_NULL;
+
+/// Through the tables of this type, or all: the dynamic symbols and the others.
+void for_each_symbol(Elf* elf, GElf_Word type, const std::function<bool(const Elf64_Sym&, std::string_view)>& look) {
+  std::size_t budget = kMaxTables;
+  for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) continue;
+    if (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB) continue;
+    if (type != kAllTables && header.sh_type != type) continue;
+    const auto names = section_bytes(elf_getscn(elf, header.sh_link), budget);
+    if (look_through(section_bytes(section, budget), names, look)) return;
+  }
+}
+
+bool is_defined(const Elf64_Sym& entry) { return entry.st_shndx != SHN_UNDEF && entry.st_value != 0; }
 
 }  // namespace
 
@@ -59,16 +82,47 @@ Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std:
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64) {
     return Error{fmt::format("{} is no 64-bit ELF file whose symbols could be read", name)};
   }
-  std::size_t budget = kMaxTables;
-  for (Elf_Scn* section = elf_nextscn(elf.get(), nullptr); section != nullptr;
-       section = elf_nextscn(elf.get(), section)) {
-    GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr) continue;
-    if (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB) continue;
-    const auto names = section_bytes(elf_getscn(elf.get(), header.sh_link), budget);
-    if (const auto found = find_in_table(section_bytes(section, budget), names, symbol)) return *found;
-  }
+  std::optional<std::uint64_t> found;
+  for_each_symbol(elf.get(), kAllTables, [&](const Elf64_Sym& entry, std::string_view symbol_name) {
+    const bool wanted = ELF64_ST_TYPE(entry.st_info) == STT_OBJECT && is_defined(entry) && symbol_name == symbol;
+    if (wanted) found = entry.st_value;
+    return wanted;
+  });
+  if (found) return *found;
   return Error{fmt::format("{} has no variable '{}' in its symbol tables", name, symbol)};
+}
+
+bool is_pattern(std::string_view function) { return function.find_first_of("*?[") != std::string_view::npos; }
+
+bool fits(const std::string& pattern, const std::string& function) {
+  return is_pattern(pattern) ? fnmatch(pattern.c_str(), function.c_str(), 0) == 0 : pattern == function;
+}
+
+std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted) {
+  std::vector<std::string> patterns;
+  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(patterns), is_pattern);
+  const auto is_wanted = [&](std::string_view name) {
+    if (wanted.contains(name)) return true;
+    const std::string text(patterns.empty() ? "" : name);
+    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& each) { return fits(each, text); });
+  };
+  std::map<std::string, std::uint64_t> found;
+  for_each_symbol(elf, kAllTables, [&](const Elf64_Sym& entry, std::string_view name) {
+    if (ELF64_ST_TYPE(entry.st_info) == STT_FUNC && is_defined(entry) && is_wanted(name)) {
+      found.emplace(name, entry.st_value);
+    }
+    return found.size() >= kMaxFunctions || (patterns.empty() && found.size() == wanted.size());
+  });
+  return found;
+}
+
+bool imports_symbol(Elf* elf, std::string_view symbol) {
+  bool found = false;
+  for_each_symbol(elf, SHT_DYNSYM, [&](const Elf64_Sym& entry, std::string_view name) {
+    found = entry.st_shndx == SHN_UNDEF && name == symbol;
+    return found;
+  });
+  return found;
 }
 
 }  // namespace outrider

@@ -1,18 +1,39 @@
-// Finds a variable in an ELF file's symbol tables. Meant for files nobody vouches for, as elf_notes.h is.
-// Plain function without shared state: thread-safe.
+// Finds variables and functions in an ELF file's symbol tables. Meant for files nobody vouches for, as elf_notes.h is.
+// Plain functions without shared state: thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include "userspace/base/result.h"
 
+struct Elf;
+
 namespace outrider {
+
+/// Names, and patterns as the shell has them for files ("parse_*").
+using FunctionNames = std::set<std::string, std::less<>>;
+
+/// Found in one file at most; far more than anybody may want to probe.
+inline constexpr std::size_t kMaxFunctions = 1000;
+
+/// Whether the name of a function is what `pattern` says.
+bool fits(const std::string& pattern, const std::string& function);
 
 /// Address, as linked, of the variable `symbol` in the file behind `fd`, which stays the caller's and whose position is
 /// not used. Looks at the dynamic symbols, which stripping leaves, and at the others. `name` is how messages call the
 /// file. Errors: not an ELF file, or no such variable.
 Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std::string& symbol);
+
+/// Addresses, as linked, of those of the functions that the file has. One that the dynamic linker chooses when the program
+/// starts (an IFUNC) is none.
+std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted);
+
+/// Whether the dynamic linker is asked for this symbol.
+bool imports_symbol(Elf* elf, std::string_view symbol);
 
 }  // namespace outrider

@@ -18,8 +18,14 @@ namespace outrider {
 namespace {
 
 constexpr std::string_view kAnyProvider = "*";
+/// Sites of one entry of a profile: an inlined probe may have hundreds, a pattern of functions should not.
+constexpr std::size_t kMostOfOne = 500;
 
 std::string full_name(const ProbeName& probe) { return probe.provider + ":" + probe.name; }
+
+bool is_function(const ElfProbe& probe) {
+  return probe.provider == kFunctionProvider || probe.provider == kReturnProvider;
+}
 
 bool has_probe(const ElfProbes& elf, std::string_view provider, std::string_view name, std::size_t arguments) {
   return std::any_of(elf.probes.begin(), elf.probes.end(), [&](const ElfProbe& probe) {
@@ -31,7 +37,9 @@ bool has_probe(const ElfProbes& elf, std::string_view provider, std::string_view
 /// probe that merely has the same name is not taken for ours.
 std::set<std::string, std::less<>> wildcard_providers(const ElfProbes& elf, const Profile& profile) {
   std::set<std::string, std::less<>> providers;
-  for (const ElfProbe& probe : elf.probes) providers.insert(probe.provider);
+  for (const ElfProbe& probe : elf.probes) {
+    if (!is_function(probe)) providers.insert(probe.provider);
+  }
   std::erase_if(providers, [&](const std::string& provider) {
     const bool lacks_probe = std::any_of(profile.probes.begin(), profile.probes.end(), [&](const ProfileProbe& wanted) {
       return wanted.required && wanted.probe.provider == kAnyProvider &&
@@ -49,7 +57,8 @@ Result<outrider_site> make_spec(const ElfProbe& site, const ProfileProbe& wanted
   outrider_site spec{};
   spec.flags = wanted.flags;
   spec.tag = wanted.tag;
-  std::copy_n(wanted.label.begin(), std::min<std::size_t>(wanted.label.size(), sizeof(spec.name) - 1), spec.name);
+  const std::string& label = wanted.type_is_function ? site.name : wanted.label;
+  std::copy_n(label.begin(), std::min<std::size_t>(label.size(), sizeof(spec.name) - 1), spec.name);
   const auto operands = split_usdt_args(site.args);
   for (std::size_t i = 0; i < wanted.args.size(); ++i) {
     const ArgSource& source = wanted.args[i];
@@ -70,6 +79,8 @@ Result<outrider_site> make_spec(const ElfProbe& site, const ProfileProbe& wanted
     const auto arg = parse_usdt_arg(operands[static_cast<std::size_t>(index)], machine);
     if (!arg) return arg.error();
     spec.args[i] = *arg;
+    spec.args[i].hops = static_cast<__u8>(source.follow.size());
+    std::copy(source.follow.begin(), source.follow.end(), spec.args[i].hop);
   }
   return spec;
 }
@@ -91,6 +102,10 @@ class Planner {
       if (!matches(site, wanted.probe)) continue;
       ++found;
       add_site(site, wanted);
+    }
+    if (found > kMostOfOne) {
+      faults_.push_back(fmt::format("{} are {} functions, of which each would be probed; name fewer, {} at most",
+                                    full_name(wanted.probe), found, kMostOfOne));
     }
     const bool usable = plan_.sites.size() > planned;
     if (usable || (found != 0 && !wanted.required)) return;
@@ -140,7 +155,8 @@ class Planner {
   }
 
   [[nodiscard]] bool matches(const ElfProbe& site, const ProbeName& wanted) const {
-    if (site.name != wanted.name) return false;
+    const bool function = is_function(site);
+    if (function ? !fits(wanted.name, site.name) : site.name != wanted.name) return false;
     return wanted.provider == kAnyProvider ? any_.contains(site.provider) : site.provider == wanted.provider;
   }
 
@@ -154,6 +170,11 @@ class Planner {
       if (note.probe == full_name(wanted))
         return fmt::format("the note of {} is unusable: {}", note.probe, note.reason);
     }
+    if (wanted.provider == kFunctionProvider || wanted.provider == kReturnProvider) {
+      return fmt::format(
+          "the binary has no function {} in its symbol tables: another version, stripped, or inlined into its callers",
+          wanted.name);
+    }
     return fmt::format("the binary has no probe {}", full_name(wanted));
   }
 
@@ -162,6 +183,11 @@ class Planner {
       plan_.unusable.push_back({site.provider, site.name, site.offset, std::move(reason)});
     };
     PlannedSite planned;
+    planned.at_return = site.provider == kReturnProvider;
+    if (planned.at_return && elf_.throws) {
+      return reject("the file throws C++ exceptions, and one that leaves a function whose return is probed aborts it");
+    }
+    if (planned.at_return && !options_.no_returns.empty()) return reject(options_.no_returns);
     planned.code = classify_site(std::span(site.code.data(), site.code_size), elf_.machine);
     planned.verdict = decide_site(planned.code, options_.generation, options_.allow_nop5);
     if (!planned.verdict.usable) return reject(planned.verdict.consequence);

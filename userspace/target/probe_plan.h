@@ -22,6 +22,7 @@ struct PlannedSite {
   std::string probe;
   outrider_role role = OUTRIDER_ROLE_QUERY_START;
   ProbeGroup group = ProbeGroup::kQuery;
+  bool at_return = false;            ///< of the function that begins at `offset`
   std::uint64_t offset = 0;          ///< file offset to attach at, shift included
   std::uint64_t ref_ctr_offset = 0;  ///< file offset of the semaphore; 0: none
   outrider_site spec{};              ///< for the BPF side's table of sites
@@ -48,6 +49,7 @@ struct ProbePlan {
 struct PlanOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;                           ///< the user insists
+  std::string no_returns{};                          ///< why no return may be probed; empty: nothing is against it
   std::map<std::string, std::uint64_t> variables{};  ///< addresses, as linked, of those that the profile reads
 };
 

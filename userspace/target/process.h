@@ -71,7 +71,8 @@ struct ProbeFiles {
 
 /// The executable and the shared libraries that `process` has mapped. Errors: the executable is no 64-bit ELF file of
 /// a known machine, or the process is gone.
-Result<ProbeFiles> probe_files(const Process& process, const std::string& procfs = "/proc");
+Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& functions = {},
+                               const std::string& procfs = "/proc");
 
 /// The key of an open file as the kernel's own hooks see it (overlayfs and btrfs show others to stat).
 Result<FileKey> file_key(const Fd& fd, const std::string& procfs = "/proc", pid_t pid = 0);

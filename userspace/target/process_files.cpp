@@ -106,14 +106,15 @@ Result<Fd> open_mapping(const Mapping& mapping, const std::string& directory, co
   return fd;
 }
 
-void add_library(const Mapping& mapping, const Process& process, const std::string& procfs, ProbeFiles& result) {
+void add_library(const Mapping& mapping, const Process& process, const FunctionNames& functions,
+                 const std::string& procfs, ProbeFiles& result) {
   const std::string directory = fmt::format("{}/{}", procfs, process.pid);
   auto fd = open_mapping(mapping, directory, procfs, process.pid);
   if (!fd) {
     result.unreadable.push_back(fmt::format("{}: {}", mapping.path, fd.error().message));
     return;
   }
-  auto probes = read_probes(fd->get(), mapping.path);
+  auto probes = read_probes(fd->get(), mapping.path, functions);
   if (!probes) return;  // mapped executable but no ELF file: generated code
   if (probes->probes.empty() && probes->skipped_count == 0) return;
   result.files.push_back({std::move(*fd), mapping.path, mapping.key, std::move(*probes)});
@@ -128,9 +129,9 @@ Result<FileKey> file_key(const Fd& fd, const std::string& procfs, pid_t pid) {
   return FileKey{device_number(major(status.st_dev), minor(status.st_dev)), status.st_ino};
 }
 
-Result<ProbeFiles> probe_files(const Process& process, const std::string& procfs) {
+Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& functions, const std::string& procfs) {
   ProbeFiles result;
-  auto exe_probes = read_probes(process.exe.get(), process.exe_path);
+  auto exe_probes = read_probes(process.exe.get(), process.exe_path, functions);
   if (!exe_probes) return exe_probes.error();
   Fd exe(fcntl(process.exe.get(), F_DUPFD_CLOEXEC, 0));
   if (!exe.valid()) return Error::from_errno(errno, "duplicate the descriptor of " + process.exe_path);
@@ -145,7 +146,7 @@ Result<ProbeFiles> probe_files(const Process& process, const std::string& procfs
   for (std::string_view left = *maps; !left.empty();) {
     const auto mapping = parse_mapping(next_line(left));
     if (!mapping || mapping->path == process.exe_path) continue;
-    if (seen.insert(mapping->key).second) add_library(*mapping, process, procfs, result);
+    if (seen.insert(mapping->key).second) add_library(*mapping, process, functions, procfs, result);
   }
   return result;
 }

@@ -31,6 +31,50 @@ int ProfileProbe::arguments_needed() const {
   return highest;
 }
 
+Result<Profile> profile_of_function(const std::string& function, const std::string& end, const std::string& type) {
+  Profile profile;
+  profile.name = "function";
+  profile.description = "functions named by hand";
+  profile.source = "the command line";
+  profile.c_return_probes_ok = true;  // where the binary throws exceptions the plan refuses them
+  ProfileProbe begin;
+  begin.probe = {std::string(kFunctionProvider), function};
+  begin.role = OUTRIDER_ROLE_QUERY_START;
+  begin.group = ProbeGroup::kStart;
+  begin.required = true;
+  begin.tag = 1;
+  begin.type_is_function = type.empty();
+  if (!type.empty()) {
+    const bool number = type.ends_with(":int");
+    constexpr std::size_t kWord = 3, kLength = 8;  // "arg", "argN:str"
+    const bool known = type.size() == kLength && type.starts_with("arg") && (number || type.ends_with(":str"));
+    if (!known || type[kWord] < '1' || type[kWord] > '6') {
+      return Error{fmt::format("'{}' is no type; expected argN:str or argN:int, N from 1 to 6", type), EINVAL};
+    }
+    begin.args[1] = {.kind = ArgSource::Kind::kArgument, .number = type[kWord] - '0'};
+    if (number) begin.flags = OUTRIDER_SITE_TYPE_IS_NUMBER;
+  }
+  ProfileProbe over;
+  over.probe = {std::string(end.empty() ? kReturnProvider : kFunctionProvider), end.empty() ? function : end};
+  over.role = OUTRIDER_ROLE_QUERY_END;
+  over.required = true;
+  over.tag = 1;
+  profile.probes = {std::move(begin), std::move(over)};
+  return profile;
+}
+
+FunctionNames functions_of(std::span<const Profile> profiles) {
+  FunctionNames functions;
+  const auto add = [&](const ProbeName& probe) {
+    if (probe.provider == kFunctionProvider || probe.provider == kReturnProvider) functions.insert(probe.name);
+  };
+  for (const Profile& profile : profiles) {
+    for (const ProbeName& probe : profile.detect) add(probe);
+    for (const ProfileProbe& probe : profile.probes) add(probe.probe);
+  }
+  return functions;
+}
+
 std::string_view role_name(outrider_role role) { return role < OUTRIDER_ROLES ? kRoles[role].name : "unknown"; }
 
 std::string_view group_name(ProbeGroup group) { return kGroupNames[static_cast<std::size_t>(group)]; }

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,11 +29,14 @@ struct ArgSource {
   enum class Kind { kNone, kArgument, kConstant };
   Kind kind = Kind::kNone;
   int number = 0;          ///< kArgument: 1 is the probe's first, -1 its last
+  std::vector<std::int16_t> follow{};  ///< kArgument: it is an address; what stands so far from there is taken instead
   std::int64_t value = 0;  ///< kConstant
 };
 
 struct ProbeName {
-  std::string provider;  ///< "*": any that has all the required probes of the profile
+  /// "*": any that has all the required probes of the profile; or kFunctionProvider, kReturnProvider, with which the name
+  /// may be a pattern.
+  std::string provider;
   std::string name;
 };
 
@@ -45,6 +50,7 @@ struct ProfileProbe {
   std::uint32_t tag = 0;
   std::string unless;                               ///< a variable; the probe means nothing while it is not zero
   std::string label;                                ///< constant name of a phase, may be empty
+  bool type_is_function = false;                    ///< the type is the name of the function that is probed
   std::array<ArgSource, OUTRIDER_MAX_ARGS> args{};  ///< in the role's order of abi.h
 
   /// How many arguments a site must have; 0: none.
@@ -89,6 +95,14 @@ Result<std::vector<Profile>> builtin_profiles();
 /// The profiles to choose from when the user asked for `wanted`: a shipped one's name, or a file (with a slash, or
 /// ending in .toml); empty: all shipped ones. Errors: no such name, or what load_profile() says.
 Result<std::vector<Profile>> choose_profiles(const std::string& wanted);
+
+/// A profile made for some functions that nobody wrote one for: a query is the time from where one of them begins until it
+/// returns, or until a function of the name `end` begins. `type` is how its type is told: empty: by the function's name;
+/// "argN:str", "argN:int": by that argument. Errors: `type` is neither.
+Result<Profile> profile_of_function(const std::string& function, const std::string& end, const std::string& type);
+
+/// The functions whose beginnings or returns the profiles look at.
+FunctionNames functions_of(std::span<const Profile> profiles);
 
 std::string_view role_name(outrider_role role);
 std::string_view group_name(ProbeGroup group);

@@ -117,23 +117,39 @@ void read_group(Reader& reader, const toml::table& table, ProfileProbe& probe) {
                fmt::format("unknown group '{}'; {}", word, advice(word, {kGroupNames.begin(), kGroupNames.end()})));
 }
 
+void read_follow(Reader& reader, const toml::table& table, const std::string& key, ArgSource& arg) {
+  const toml::node* node = table.get("follow");
+  if (node == nullptr) return;
+  const auto* offsets = node->as_array();
+  if (offsets == nullptr || offsets->empty() || offsets->size() > OUTRIDER_MAX_HOPS) {
+    return reader.fault(node->source(), key + ".follow",
+                        fmt::format("expected one to {} offsets such as [0, 8]", OUTRIDER_MAX_HOPS));
+  }
+  for (const toml::node& offset : *offsets) {
+    const std::int64_t bytes = reader.integer(offset, key + ".follow", INT16_MIN, INT16_MAX);
+    arg.follow.push_back(static_cast<std::int16_t>(bytes));
+  }
+}
+
 ArgSource read_arg(Reader& reader, const toml::node& node, const std::string& key) {
   ArgSource arg;
+  const toml::node* place = &node;
   if (const auto* table = node.as_table()) {
-    reader.known_keys(*table, {"const"});
+    reader.known_keys(*table, {"const", "argument", "follow"});
     const toml::node* value = table->get("const");
-    if (value == nullptr || !value->is_integer()) {
-      reader.fault(node.source(), key, "expected { const = NUMBER }");
+    if (value != nullptr && value->is_integer() && table->size() == 1) {
+      arg.kind = ArgSource::Kind::kConstant;
+      arg.value = value->as_integer()->get();
       return arg;
     }
-    arg.kind = ArgSource::Kind::kConstant;
-    arg.value = value->as_integer()->get();
-    return arg;
+    place = table->get("argument");
+    read_follow(reader, *table, key, arg);
   }
-  const auto* number = node.as_integer();
+  const auto* number = place == nullptr ? nullptr : place->as_integer();
   if (number == nullptr || number->get() == 0 || std::abs(number->get()) > kMaxArgumentNumber) {
     reader.fault(node.source(), key,
-                 "expected the number of the probe's argument (1 is the first, -1 the last) or { const = NUMBER }");
+                 "expected the number of the probe's argument (1 is the first, -1 the last), { const = NUMBER } or "
+                 "{ argument = NUMBER, follow = [OFFSET] }");
     return arg;
   }
   arg.kind = ArgSource::Kind::kArgument;
@@ -181,13 +197,16 @@ void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   reader.known_keys(*wait, {"class"});
   if (reader.text(*wait, "class", true).empty()) return;
   const auto found = wait_class(reader, *wait->get("class"), "wait.class");
-  if (found) probe.args[0] = {ArgSource::Kind::kConstant, 0, *found};
+  if (found) probe.args[0] = {.kind = ArgSource::Kind::kConstant, .value = *found};
 }
 
 void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   constexpr std::pair<const char*, std::uint32_t> kFlags[] = {
       {"outermost", OUTRIDER_SITE_OUTERMOST},
+      {"same_stack", OUTRIDER_SITE_SAME_STACK},
+      {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
       {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},
+      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER},
       {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
@@ -200,6 +219,14 @@ void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   if (const toml::node* node = table.get("tag")) {
     probe.tag = static_cast<std::uint32_t>(reader.integer(*node, "tag", 0, UINT32_MAX));
   }
+}
+
+void read_type_is_function(Reader& reader, const toml::table& table, ProfileProbe& probe) {
+  probe.type_is_function = reader.flag(table, "type_is_function");
+  const bool start = probe.role == OUTRIDER_ROLE_QUERY_START && probe.probe.provider == kFunctionProvider;
+  if (!probe.type_is_function || start) return;
+  reader.fault(table.get("type_is_function")->source(), "type_is_function",
+               "only for the role query_start of the provider function");
 }
 
 void read_unless(Reader& reader, const toml::table& table, ProfileProbe& probe) {
@@ -231,8 +258,8 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
   }
   switch (probe.role) {
     case OUTRIDER_ROLE_QUERY_START:
-      return need(has(1) || (probe.flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT) != 0, "args.type",
-                  "a query_start needs args = { type = N } or type_from_statement = true");
+      return need(has(1) || probe.type_is_function || (probe.flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT) != 0,
+                  "args.type", "a query_start needs args = { type = N } or type_from_statement = true");
     case OUTRIDER_ROLE_QUERY_SWITCH:
       return need(has(0), "args.id", "a query_switch needs args = { id = N }");
     case OUTRIDER_ROLE_STATEMENT:
@@ -250,12 +277,17 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
 }
 
 void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
-  reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "outermost", "type_is_sql",
-                            "type_from_statement", "tag", "group", "required", "unless"});
+  reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "outermost", "same_stack", "text_is_name",
+                            "type_is_sql", "type_from_statement", "type_is_function", "type_is_number", "tag", "group", "required", "unless"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);
   probe.required = reader.flag(table, "required");
+  if (probe.probe.provider == kReturnProvider && !profile.c_return_probes_ok) {
+    reader.fault(table.source(), "provider",
+                 "a probe at a return aborts an engine whose exceptions or longjmp leave the function; only with "
+                 "c_return_probes_ok = true");
+  }
   const auto role = read_role(reader, table);
   if (!role) return;
   probe.role = *role;
@@ -264,6 +296,7 @@ void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   read_wait(reader, table, probe);
   read_flags(reader, table, probe);
   read_unless(reader, table, probe);
+  read_type_is_function(reader, table, probe);
   read_phase(reader, table, probe);
   require_fields(reader, table, probe, profile.threads);
   profile.probes.push_back(std::move(probe));

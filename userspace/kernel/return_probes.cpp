@@ -1,0 +1,81 @@
+#include "userspace/kernel/return_probes.h"
+
+#include <fmt/format.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "userspace/kernel/own_site.h"
+
+// A function of two instructions, so that its return address is where a return probe looks for it.
+asm(".text\n"
+    ".globl outrider_return_site\n.hidden outrider_return_site\n.type outrider_return_site, %function\n"
+    "outrider_return_site:\n\tnop\n\tret\n"
+    ".size outrider_return_site, . - outrider_return_site\n");
+extern "C" void outrider_return_site();
+
+namespace outrider {
+namespace {
+
+// Of x86-64, the only machine that has it; headers may be older.
+constexpr std::uint32_t kUretprobeCall = 335;
+
+// In a child, which a fork has left with this thread alone: system calls and nothing else.
+[[noreturn]] void return_under_seccomp() {
+  constexpr std::uint32_t kNumber = offsetof(seccomp_data, nr);
+  std::array<sock_filter, 4> filter = {{
+      {.code = BPF_LD | BPF_W | BPF_ABS, .jt = 0, .jf = 0, .k = kNumber},
+      {.code = BPF_JMP | BPF_JEQ | BPF_K, .jt = 0, .jf = 1, .k = kUretprobeCall},
+      {.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = SECCOMP_RET_KILL_PROCESS},
+      {.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = SECCOMP_RET_ALLOW},
+  }};
+  const sock_fprog program = {.len = filter.size(), .filter = filter.data()};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(EXIT_FAILURE);
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) _exit(EXIT_FAILURE);
+  outrider_return_site();
+  _exit(EXIT_SUCCESS);
+}
+
+std::string find_out(BpfSession& session) {
+  const auto cannot = [](const std::string& why) {
+    return "whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " + why;
+  };
+  Result<ProbeSet> probes =
+      probe_own_site(session, reinterpret_cast<std::uint64_t>(&outrider_return_site), /*at_return=*/true);
+  if (!probes) return cannot(probes.error().message);
+  if (Status status = probes->attach(0); !status) return cannot(status.error().message);
+  const pid_t child = fork();
+  if (child < 0) return cannot(std::strerror(errno));
+  if (child == 0) return_under_seccomp();
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return cannot(std::strerror(errno));
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) return "";
+  if (WIFSIGNALED(status)) {
+    return fmt::format(
+        "this kernel kills ({}) a process that has a seccomp filter, as services often have, when it returns from a "
+        "function whose return is probed (Linux 6.11 to 6.13); use a newer kernel",
+        strsignal(WTERMSIG(status)));
+  }
+  return cannot("seccomp filters are refused");
+}
+
+}  // namespace
+
+const std::string& return_probes_refused(BpfSession& session) {
+  static const std::string refused = find_out(session);
+  return refused;
+}
+
+}  // namespace outrider
