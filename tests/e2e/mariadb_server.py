@@ -1,0 +1,120 @@
+"""A private MariaDB for one test: a data directory of its own, reached through a Unix socket there, run as the user `mysql`,
+ended with the test, and after a few minutes in any case."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import harness
+
+LIFETIME_SECONDS = 280
+START_SECONDS = 60
+MARK = "outrider-answer-is-over"
+
+
+def require():
+    for program in ("mariadbd", "mariadb-install-db", "mariadb-slap"):
+        if not shutil.which(program):
+            harness.skip("MariaDB is not installed (packages mariadb-server and mariadb-client)")
+
+
+def owner():
+    """Keyword arguments that run a subprocess as `mysql`: the server refuses to be root."""
+    entry = pwd.getpwnam("mysql")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+class Session:
+    """The command line client, one input at a time; errors do not end it."""
+
+    def __init__(self, server, database):
+        self.process = subprocess.Popen(
+            ["mariadb", "--no-defaults", "--socket", server.socket, "--user=root", "--batch", "--skip-column-names", "--force",
+             "--unbuffered", database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(30)
+
+    def __call__(self, sql):
+        """The rows, as lists of fields. It takes one statement more than `sql` has, a SELECT, by which its end is told."""
+        self.process.stdin.write(f"{sql}\nSELECT '{MARK}';\n")
+        self.process.stdin.flush()
+        rows = []
+        for line in self.process.stdout:
+            if line.strip() == MARK:
+                return [row.split("\t") for row in rows]
+            rows.append(line.rstrip("\n"))
+        raise AssertionError("the client ended")
+
+
+class Server:
+    """Started by the constructor, ended by stop()."""
+
+    def __init__(self):
+        entry = pwd.getpwnam("mysql")
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="outrider-maria-", dir="/var/tmp"))
+        os.chown(self.directory, entry.pw_uid, entry.pw_gid)
+        self.data = self.directory / "data"
+        self.socket = self.directory / "socket"
+        self._process = None
+        try:
+            done = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
+                                   "--auth-root-authentication-method=normal"], capture_output=True, text=True, check=False, **owner())
+            assert done.returncode == 0, done.stderr
+            self.start()
+            with self.session("mysql") as session:
+                session("CREATE DATABASE test;")
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self):
+        with open(self.directory / "log", "ab") as log:
+            # `timeout` outlives a test that is killed: no server is left behind.
+            self._process = subprocess.Popen(
+                ["timeout", "--kill-after=10", str(LIFETIME_SECONDS), shutil.which("mariadbd"), "--no-defaults",
+                 f"--datadir={self.data}", f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.directory / 'pid'}",
+                 "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **owner())
+        harness.wait_until(self._ready, START_SECONDS, f"a server in {self.data}")
+
+    def _ready(self):
+        assert self._process.poll() is None, (self.directory / "log").read_text()
+        done = subprocess.run(["mariadb", "--no-defaults", "--socket", self.socket, "--user=root", "-e", "SELECT 1"],
+                              capture_output=True, check=False)
+        return done.returncode == 0
+
+    @property
+    def pid(self):
+        return int((self.directory / "pid").read_text())
+
+    def session(self, database="test"):
+        return Session(self, database)
+
+    def slap(self, *arguments):
+        done = subprocess.run(["mariadb-slap", "--no-defaults", "--socket", self.socket, "--user=root", *map(str, arguments)],
+                              capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def crash(self):
+        """As the kernel's out-of-memory killer does it; start() is what a supervisor would do."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._process.wait(30)
+
+    def stop(self):
+        try:
+            if self._process and self._process.poll() is None:
+                self._process.terminate()
+                self._process.wait(60)
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
