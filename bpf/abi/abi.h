@@ -23,6 +23,7 @@
 #define OUTRIDER_MAX_PHASES 256      /* (target, phase name) pairs, all targets together */
 #define OUTRIDER_PHASE_DEPTH 4
 #define OUTRIDER_KERNEL_FRAMES 32    /* of a stack, the innermost ones */
+#define OUTRIDER_MAX_PREPARED 4096  /* statements whose types are kept, all targets together */
 #define OUTRIDER_DETACHED_BIT (1ULL << 63) /* in a query id: may change threads, keyed by (process, id) */
 
 #include "queries.h"
@@ -202,6 +203,11 @@ enum outrider_role {
 	OUTRIDER_ROLE_CACHE,           /* args: hit (non-zero: a hit) */
 	OUTRIDER_ROLE_WAIT_START,      /* args: wait class (a constant of the profile) */
 	OUTRIDER_ROLE_WAIT_END,
+	OUTRIDER_ROLE_PREPARE,         /* args: text, key, key_at: a statement that is run later, known by its key */
+	OUTRIDER_ROLE_PREPARE_END,     /* args: result (non-zero: it failed); its key is now at key_at */
+	OUTRIDER_ROLE_STEP,            /* args: key; a query that is run in steps begins, or goes on */
+	OUTRIDER_ROLE_STEP_END,        /* args: result, more, done: the two results that are no failure */
+	OUTRIDER_ROLE_STEPS_OVER,      /* args: key; there will be no more */
 	OUTRIDER_ROLES
 };
 
@@ -237,7 +243,7 @@ struct outrider_site {
 	__u64 twins;  /* bits of the files that may be the same one; 0: none */
 };
 
-/* Queries that may change threads, by their process and id. */
+/* Queries that may change threads, and statements that were prepared, by their process and id. */
 struct outrider_detached_key {
 	__u32 tgid;
 	__u32 pad;

@@ -45,6 +45,8 @@ INLINE void renew(struct here *h)
 	st->pending_ns = 0;
 	st->pending_type[0] = 0;
 	st->pending_text = 0;
+	st->prepare_at = 0;
+	st->step_stack = 0;
 	st->text[0] = 0;
 	st->phase_depth = 0;
 }

@@ -59,6 +59,12 @@ struct task_state {
 	u64 pending_ns;   /* a command was announced and nothing of it has ended yet */
 	char pending_type[OUTRIDER_TYPE_NAME];
 	u64 pending_text; /* where the text is that this is the type of; it stays as it is until the command is over. 0: not known */
+	/* statements that are prepared and run in steps (SQLite) */
+	u64 prepare_at;    /* where the key of the one that is being prepared will be; 0: none is */
+	u64 prepare_ns;    /* since when it is */
+	u64 prepare_stack; /* the stack pointer there; one prepared inside is the engine's own */
+	u64 step_stack;    /* of the step that the thread is in; 0: in none. A step inside is part of it */
+	char prepare_type[OUTRIDER_TYPE_NAME];
 	/* Names are read to here: the kernel checks the destination of a copy, and for a program's stack, which lies in
 	 * vmalloc space, that takes a look-up (a seventh of the programs' time in a profile). */
 	u64 raw_name[4];

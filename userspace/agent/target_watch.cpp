@@ -132,10 +132,10 @@ Status TargetWatch::want(const FileKey& file) {
   return status;
 }
 
-Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile) {
+Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const std::string& throws) {
   if (files_.contains(file.key)) return Ok{};
   PlanOptions planning{.generation = options_.generation, .allow_nop5 = options_.allow_nop5};
-  if (profile.c_return_probes_ok) planning.no_returns = return_probes_refused(*session_);
+  if (profile.c_return_probes_ok) planning.no_returns = returns_refused(*session_, throws);
   Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
   if (!plan) return plan.error();
   if (options_.light_only && !plan->light_possible) {
@@ -156,10 +156,10 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile) {
 }
 
 // Every file that the target's profile fits: the executable, its libraries. The first one that any fits decides which.
-Result<std::uint64_t> TargetWatch::prepare_files(std::vector<ProbeFile> files) {
+Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
   std::optional<Error> first;
   std::uint64_t bits = 0;
-  for (ProbeFile& file : files) {
+  for (ProbeFile& file : files.files) {
     Result<std::size_t> picked = 0;
     if (options_.profiles.size() > 1) picked = pick_profile(file.probes, options_.profiles);
     if (picked && !profile_.empty() && options_.profiles[*picked].name != profile_) {
@@ -169,7 +169,7 @@ Result<std::uint64_t> TargetWatch::prepare_files(std::vector<ProbeFile> files) {
                       file.path, options_.profiles[*picked].name, options_.profiles[*picked].name));
       continue;
     }
-    Status status = picked ? prepare_file(file, options_.profiles[*picked]) : Status(picked.error());
+    Status status = picked ? prepare_file(file, options_.profiles[*picked], files.throws) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
     if (!status && !first) first = status.error();
   }
@@ -197,7 +197,7 @@ Result<std::uint64_t> TargetWatch::examine(const Process& process) {
   Result<ProbeFiles> files = probe_files(process, functions_of(options_.profiles));
   if (!files) return files.error();
   for (const std::string& unreadable : files->unreadable) spdlog::debug("{}: {}", label_, unreadable);
-  Result<std::uint64_t> bits = prepare_files(std::move(files->files));
+  Result<std::uint64_t> bits = prepare_files(*std::move(files));
   if (!bits) {
     return Error{fmt::format("process {} ({}): {}", process.pid, process.exe_path, bits.error().message),
                  bits.error().code};
@@ -264,8 +264,8 @@ Status TargetWatch::prepare_path() {
   }
   Result<ElfProbes> probes = read_probes(fd.get(), spec_.value, functions_of(options_.profiles));
   if (!probes) return probes.error();
-  std::vector<ProbeFile> files;
-  files.push_back({.fd = std::move(fd), .path = spec_.value, .key = *key, .probes = std::move(*probes)});
+  ProbeFiles files;
+  files.files.push_back({.fd = std::move(fd), .path = spec_.value, .key = *key, .probes = std::move(*probes)});
   Result<std::uint64_t> bits = prepare_files(std::move(files));
   if (!bits) return bits.error();
   path_key_ = *key;

@@ -99,8 +99,8 @@ class TargetWatch {
   Status adopt_children(pid_t parent);
   Status enter_process(pid_t pid, std::uint64_t files);
   Result<std::uint64_t> examine(const Process& process);
-  Result<std::uint64_t> prepare_files(std::vector<ProbeFile> files);
-  Status prepare_file(ProbeFile& file, const Profile& profile);
+  Result<std::uint64_t> prepare_files(ProbeFiles files);
+  Status prepare_file(ProbeFile& file, const Profile& profile, const std::string& throws);
   Status want(const FileKey& file);
   Status prepare_path();
   void look_at_path();

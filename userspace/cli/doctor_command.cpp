@@ -122,8 +122,8 @@ struct DoctorArguments : ProfileArguments {
   pid_t pid = 0;
 };
 
-void check_process(const DoctorArguments& arguments, const std::vector<Profile>& profiles,
-                   const PlanOptions& planning, Report& report) {
+void check_process(const DoctorArguments& arguments, const std::vector<Profile>& profiles, BpfSession* session,
+                   Report& report) {
   Result<Process> process = open_process(arguments.pid);
   if (!process) {
     report.bad("process", process.error().message);
@@ -138,6 +138,8 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
     return;
   }
   for (const std::string& unreadable : files->unreadable) report.note("library", unreadable);
+  PlanOptions planning{.generation = uprobe_generation()};
+  if (session != nullptr) planning.no_returns = returns_refused(*session, files->throws);
   std::string reason;
   for (const ProbeFile& file : files->files) {
     if (check_file(file, profiles, planning, report, reason)) return;
@@ -172,9 +174,7 @@ int doctor(const DoctorArguments& arguments) {
   }
   Report report;
   std::optional<BpfSession> session = check_kernel(report);
-  PlanOptions planning{.generation = uprobe_generation()};
-  if (session) planning.no_returns = return_probes_refused(*session);
-  if (arguments.pid != 0) check_process(arguments, *profiles, planning, report);
+  if (arguments.pid != 0) check_process(arguments, *profiles, session ? &*session : nullptr, report);
   fmt::print("\n{}\n", next_step(report, arguments));
   return report.works() ? EXIT_SUCCESS : kExitFailure;
 }

@@ -93,6 +93,16 @@ const bpf_program* BpfSession::State::program_of(outrider_role role) const {
       return programs.handle_wait_start;
     case OUTRIDER_ROLE_WAIT_END:
       return programs.handle_wait_end;
+    case OUTRIDER_ROLE_PREPARE:
+      return programs.handle_prepare;
+    case OUTRIDER_ROLE_PREPARE_END:
+      return programs.handle_prepare_end;
+    case OUTRIDER_ROLE_STEP:
+      return programs.handle_step;
+    case OUTRIDER_ROLE_STEP_END:
+      return programs.handle_step_end;
+    case OUTRIDER_ROLE_STEPS_OVER:
+      return programs.handle_steps_over;
     case OUTRIDER_ROLES:
       break;
   }
@@ -491,9 +501,10 @@ ProgramDescriptors BpfSession::programs() const {
     for (const bpf_program* program : programs) descriptors.push_back(bpf_program__fd(program));
     return descriptors;
   };
-  all[OUTRIDER_RUN_START] = fds({p.handle_query_start});
-  all[OUTRIDER_RUN_END] = fds({p.handle_query_end});
-  all[OUTRIDER_RUN_STATEMENT] = fds({p.handle_statement, p.handle_statement_ok});
+  all[OUTRIDER_RUN_START] = fds({p.handle_query_start, p.handle_step});
+  all[OUTRIDER_RUN_END] = fds({p.handle_query_end, p.handle_step_end, p.handle_steps_over});
+  all[OUTRIDER_RUN_STATEMENT] =
+      fds({p.handle_statement, p.handle_statement_ok, p.handle_query_failed, p.handle_prepare, p.handle_prepare_end});
   all[OUTRIDER_RUN_SWITCH] = fds({p.handle_query_switch});
   all[OUTRIDER_RUN_PHASE] = fds({p.handle_phase_start, p.handle_phase_end});
   all[OUTRIDER_RUN_CACHE] = fds({p.handle_cache});

@@ -78,4 +78,9 @@ const std::string& return_probes_refused(BpfSession& session) {
   return refused;
 }
 
+std::string returns_refused(BpfSession& session, const std::string& throws) {
+  if (throws.empty()) return return_probes_refused(session);
+  return throws + " of this process throws C++ exceptions, and one that leaves a function whose return is probed aborts it";
+}
+
 }  // namespace outrider

@@ -12,4 +12,8 @@ namespace outrider {
 /// out by a child of one's own, once; takes some milliseconds the first time. Not to be called by two threads at once.
 const std::string& return_probes_refused(BpfSession& session);
 
+/// The same for a process: `throws` is a file of it that throws C++ exceptions, or "". One that leaves a function whose return
+/// is probed aborts the process, be the function of C or not.
+std::string returns_refused(BpfSession& session, const std::string& throws);
+
 }  // namespace outrider

@@ -23,6 +23,9 @@ constexpr std::size_t kMostOfOne = 500;
 
 std::string full_name(const ProbeName& probe) { return probe.provider + ":" + probe.name; }
 
+/// Of those the role's fields tell whether light mode is possible.
+bool ends_queries(outrider_role role) { return role == OUTRIDER_ROLE_QUERY_END || role == OUTRIDER_ROLE_STEP_END; }
+
 bool is_function(const ElfProbe& probe) {
   return probe.provider == kFunctionProvider || probe.provider == kReturnProvider;
 }
@@ -129,9 +132,10 @@ class Planner {
     bool ends = false;
     bool durations = true;
     for (const PlannedSite& site : plan_.sites) {
-      if (site.role != OUTRIDER_ROLE_QUERY_END) continue;
+      if (!ends_queries(site.role)) continue;
       ends = true;
-      durations = durations && site.spec.args[kDurationField].kind != OUTRIDER_ARG_NONE;
+      durations = durations && site.role == OUTRIDER_ROLE_QUERY_END &&
+                  site.spec.args[kDurationField].kind != OUTRIDER_ARG_NONE;
     }
     if (!ends) {
       return Error{fmt::format("the profile '{}' finds no usable end of a query in this binary; see `outrider probes`",

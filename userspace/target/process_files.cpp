@@ -116,6 +116,7 @@ void add_library(const Mapping& mapping, const Process& process, const FunctionN
   }
   auto probes = read_probes(fd->get(), mapping.path, functions);
   if (!probes) return;  // mapped executable but no ELF file: generated code
+  if (probes->throws) result.throws = mapping.path;
   if (probes->probes.empty() && probes->skipped_count == 0) return;
   result.files.push_back({std::move(*fd), mapping.path, mapping.key, std::move(*probes)});
 }
@@ -133,6 +134,7 @@ Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& func
   ProbeFiles result;
   auto exe_probes = read_probes(process.exe.get(), process.exe_path, functions);
   if (!exe_probes) return exe_probes.error();
+  if (exe_probes->throws) result.throws = process.exe_path;
   Fd exe(fcntl(process.exe.get(), F_DUPFD_CLOEXEC, 0));
   if (!exe.valid()) return Error::from_errno(errno, "duplicate the descriptor of " + process.exe_path);
   result.files.push_back({std::move(exe), process.exe_path, process.exe_key, std::move(*exe_probes)});

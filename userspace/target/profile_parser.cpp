@@ -269,6 +269,14 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
       return need(has(0) || !probe.label.empty(), "phase", "a phase needs phase = \"NAME\" or args = { name = N }");
     case OUTRIDER_ROLE_CACHE:
       return need(has(0), "args.hit", "a cache needs args = { hit = N } or { hit = { const = 1 } }");
+    case OUTRIDER_ROLE_PREPARE:
+      return need(has(0) && has(1) != has(2), "args",
+                  "a prepare needs args = { text = N } and one of key and key_at");
+    case OUTRIDER_ROLE_STEP:
+    case OUTRIDER_ROLE_STEPS_OVER:
+      return need(has(0), "args.key", "it needs args = { key = N }");
+    case OUTRIDER_ROLE_STEP_END:
+      return need(has(0) && has(1) && has(2), "args", "a step_end needs args = { result = N, more = ..., done = ... }");
     case OUTRIDER_ROLE_WAIT_START:
       return need(has(0), "wait", "a wait_start needs wait = { class = \"...\" }");
     default:
@@ -386,10 +394,11 @@ void read_probes(Reader& reader, const toml::table& root, Profile& profile) {
       reader.fault(entry.source(), "probe", "expected a table; write [[probe]]");
     }
   }
-  const bool ends = std::any_of(profile.probes.begin(), profile.probes.end(),
-                                [](const ProfileProbe& probe) { return probe.role == OUTRIDER_ROLE_QUERY_END; });
+  const bool ends = std::any_of(profile.probes.begin(), profile.probes.end(), [](const ProfileProbe& probe) {
+    return probe.role == OUTRIDER_ROLE_QUERY_END || probe.role == OUTRIDER_ROLE_STEP_END;
+  });
   if (!ends && reader.errors().size() == faults) {
-    reader.fault(node->source(), "probe", "no entry has the role query_end; nothing could be counted");
+    reader.fault(node->source(), "probe", "no entry has the role query_end or step_end; nothing could be counted");
   }
 }
 

@@ -1,0 +1,74 @@
+"""A program that uses SQLite, for sqlite_test: prints READY, does what the words on its input say, and prints for each of them what
+SQLite's own trace told meanwhile: {first word of the statement: how often one began to run}."""
+
+import collections
+import json
+import os
+import sqlite3
+import sys
+import time
+
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+        self.counts = collections.Counter()
+        self.connection = self.connect()
+        self.connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)")
+        self.connection.execute("SELECT 1").fetchall()
+        self.counts.clear()
+
+    def connect(self):
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        connection.set_trace_callback(lambda sql: self.counts.update([sql.split()[0].upper()]))
+        return connection
+
+    def load(self):
+        for i in range(500):
+            self.connection.execute("INSERT INTO t VALUES (?, ?)", (i, i % 7))
+        for i in range(300):
+            self.connection.execute("SELECT v FROM t WHERE id = ?", (i,)).fetchall()
+        self.connection.execute("BEGIN")
+        self.connection.executemany("UPDATE t SET v = v + 1 WHERE id = ?", [(i,) for i in range(100)])
+        self.connection.execute("COMMIT")
+
+    def rows(self):
+        """One statement that is stepped row by row, with others between its rows."""
+        for (number,) in self.connection.execute("SELECT id FROM t LIMIT 50"):
+            self.connection.execute("UPDATE t SET v = 0 WHERE id = ?", (number,))
+        self.connection.execute("SELECT id FROM t").fetchone()  # and one that is given up after its first row
+
+    def failures(self):
+        for sql in ("INSERT INTO t VALUES (1, 1)", "INSERT INTO t VALUES (2, 2)", "SELEC 1", "SELECT * FROM nowhere"):
+            try:
+                self.connection.execute(sql)
+                raise AssertionError(sql)
+            except sqlite3.Error:
+                pass
+
+    def slow(self):
+        self.connection.create_function("nap", 1, lambda seconds: time.sleep(seconds) or 1)
+        self.connection.execute("SELECT nap(0.2), nap(0.1)").fetchall()
+
+    def fork(self):
+        child = os.fork()
+        if child == 0:
+            connection = sqlite3.connect(self.path, isolation_level=None)
+            for i in range(20):
+                connection.execute("DELETE FROM t WHERE id = ?", (i,))
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        self.counts["DELETE"] += 20
+
+
+def main():
+    program = Program(sys.argv[1])
+    print("READY", flush=True)
+    for line in sys.stdin:
+        getattr(program, line.strip())()
+        print(json.dumps(program.counts), flush=True)
+        program.counts.clear()
+
+
+if __name__ == "__main__":
+    main()
