@@ -38,6 +38,9 @@ class Program:
             self.connection.execute("UPDATE t SET v = 0 WHERE id = ?", (number,))
         self.connection.execute("SELECT id FROM t").fetchone()  # and one that is given up after its first row
 
+    def all_columns(self):
+        self.connection.execute("SELECT id, v FROM t").fetchall()
+
     def failures(self):
         for sql in ("INSERT INTO t VALUES (1, 1)", "INSERT INTO t VALUES (2, 2)", "SELEC 1", "SELECT * FROM nowhere"):
             try:

@@ -171,6 +171,7 @@ Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
     }
     Status status = picked ? prepare_file(file, options_.profiles[*picked], files.throws) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
+    if (!status && status.error().code == E2BIG) return status.error();
     if (!status && !first) first = status.error();
   }
   if (bits == 0) return first ? *first : Error{"no file to probe"};

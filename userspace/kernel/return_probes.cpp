@@ -80,7 +80,8 @@ const std::string& return_probes_refused(BpfSession& session) {
 
 std::string returns_refused(BpfSession& session, const std::string& throws) {
   if (throws.empty()) return return_probes_refused(session);
-  return throws + " of this process throws C++ exceptions, and one that leaves a function whose return is probed aborts it";
+  return throws + " of this process throws C++ exceptions, and one that leaves a function whose return is probed aborts it; name a "
+         "function that is called when a query is over instead (--end, or a query_end of the provider function)";
 }
 
 }  // namespace outrider

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <optional>
 #include <set>
 #include <span>
@@ -25,6 +27,14 @@ std::string full_name(const ProbeName& probe) { return probe.provider + ":" + pr
 
 /// Of those the role's fields tell whether light mode is possible.
 bool ends_queries(outrider_role role) { return role == OUTRIDER_ROLE_QUERY_END || role == OUTRIDER_ROLE_STEP_END; }
+
+/// Functions that return twice, or on another stack: a return probe puts its own address where they look for theirs.
+bool returns_oddly(std::string_view function) {
+  static constexpr std::array<std::string_view, 12> kOdd = {
+      "vfork",       "__vfork",       "clone",      "__clone",     "clone3",      "setjmp",
+      "_setjmp",     "sigsetjmp",     "__sigsetjmp", "getcontext", "swapcontext", "makecontext"};
+  return std::find(kOdd.begin(), kOdd.end(), function) != kOdd.end();
+}
 
 bool is_function(const ElfProbe& probe) {
   return probe.provider == kFunctionProvider || probe.provider == kReturnProvider;
@@ -107,6 +117,7 @@ class Planner {
       add_site(site, wanted);
     }
     if (found > kMostOfOne) {
+      too_many_ = true;
       faults_.push_back(fmt::format("{} are {} functions, of which each would be probed; name fewer, {} at most",
                                     full_name(wanted.probe), found, kMostOfOne));
     }
@@ -127,7 +138,8 @@ class Planner {
       return Error{fmt::format(
           "the profile '{}' does not fit: {}; see `outrider probes` for what the binary offers, or choose another "
           "profile with --profile",
-          plan_.profile, fmt::join(faults_, "; "))};
+          plan_.profile, fmt::join(faults_, "; ")),
+                   too_many_ ? E2BIG : 0};
     }
     bool ends = false;
     bool durations = true;
@@ -189,9 +201,12 @@ class Planner {
     PlannedSite planned;
     planned.at_return = site.provider == kReturnProvider;
     if (planned.at_return && elf_.throws) {
-      return reject("the file throws C++ exceptions, and one that leaves a function whose return is probed aborts it");
+      return reject(
+          "the file throws C++ exceptions, and one that leaves a function whose return is probed aborts the process; name "
+          "a function that is called when a query is over instead (--end, or a query_end of the provider function)");
     }
     if (planned.at_return && !options_.no_returns.empty()) return reject(options_.no_returns);
+    if (planned.at_return && returns_oddly(site.name)) return reject("it returns twice, or on another stack");
     planned.code = classify_site(std::span(site.code.data(), site.code_size), elf_.machine);
     planned.verdict = decide_site(planned.code, options_.generation, options_.allow_nop5);
     if (!planned.verdict.usable) return reject(planned.verdict.consequence);
@@ -228,6 +243,7 @@ class Planner {
   std::set<std::string, std::less<>> any_;
   ProbePlan plan_;
   std::vector<std::string> faults_;
+  bool too_many_ = false;
 };
 
 bool detected(const ElfProbes& elf, const Profile& profile) {
