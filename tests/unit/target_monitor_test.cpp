@@ -114,9 +114,13 @@ TEST(TargetMonitor, a_shift_of_one_type_is_told_once_with_the_type_and_the_wait_
   target.pass(1'800);
   target.write_seconds += 0.0075;
   target.write_lock_seconds += 0.0075;
+  target.snapshot.query_metrics.blocking = {{"READ", "", "lock", 9, 2.0, 0.9},  // for none of the target's queries
+                                            {"WRITE", "COMMIT", "lock", 5, 1.0, 0.31},
+                                            {"READ", "WRITE", "ipc", 5, 0.5, 0.8}};
   target.pass(300);
   ASSERT_THAT(target.story(), ElementsAre("firing Latency shift"));
   const Notice notice = target.told.front();
+  EXPECT_THAT(notice.cause, HasSubstr("; WRITE waited 31 % of its time for COMMIT (lock)"));
   EXPECT_THAT(notice.cause, HasSubstr("type WRITE, 20"));
   EXPECT_THAT(notice.cause, HasSubstr("-> 27"));
   EXPECT_THAT(notice.cause, HasSubstr("lock waits, 6"));  // 2.5 ms for a quarter of the queries: 625 us

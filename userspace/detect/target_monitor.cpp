@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "userspace/detect/blocking_words.h"
 #include "userspace/detect/incident_notice.h"
 #include "userspace/detect/state_text.h"
 #include "userspace/model/histogram.h"
@@ -22,6 +23,11 @@ bool is_latency(const IncidentEvent& event) { return event.metric.ends_with("res
 
 std::string key_of(const IncidentEvent& event, const std::string& type) {
   return fmt::format("{} {} {}", event.arm, event.metric, type);
+}
+
+void add_cause(std::string& cause, const std::string& more) {
+  if (!cause.empty() && !more.empty()) cause += "; ";
+  cause += more;
 }
 
 // What is told as one incident.
@@ -141,11 +147,11 @@ std::string TargetMonitor::with_binary(std::string cause, std::int64_t since_ms)
   constexpr std::int64_t kBeforeMs = 900'000, kAfterMs = 60'000;  // since is an estimate
   const std::int64_t changed = state_.binary_since_ms;
   if (changed == 0 || changed < since_ms - kBeforeMs || changed > since_ms + kAfterMs) return cause;
-  if (!cause.empty()) cause += "; ";
-  return cause + fmt::format("since the binary changed to {}", state_.binary);
+  add_cause(cause, fmt::format("since the binary changed to {}", state_.binary));
+  return cause;
 }
 
-TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event) const {
+TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event, const QueryMetrics& metrics) const {
   constexpr double kMostlyMix = 0.6;
   Story story;
   if (event.what == IncidentEvent::What::kClose) return story;
@@ -154,9 +160,8 @@ TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event) const {
   if (!is_latency(event)) return story;
   story.mix = state_.types.mix_share() > kMostlyMix;
   story.cause = state_.types.describe_slower(state_.costs);
-  const std::string wait = describe_wait(state_.costs);
-  if (!story.cause.empty() && !wait.empty()) story.cause += "; ";
-  story.cause += wait;
+  add_cause(story.cause, describe_wait(state_.costs));
+  add_cause(story.cause, describe_blocking(metrics, ""));
   return story;
 }
 
@@ -206,9 +211,12 @@ void TargetMonitor::observe_figures(const Snapshot& snapshot, std::vector<Notice
     // That a target which does not serve has less traffic is no news.
     const bool closes = event.what == IncidentEvent::What::kClose;
     if (event.arm == "drop" && !closes && (book_.has_group(kStall) || book_.has_group(kDown))) continue;
-    tell(event, story_of(event), out);
+    tell(event, story_of(event, snapshot.query_metrics), out);
   }
-  for (const TypeEvent& one : type_events_) tell(one.event, {one.type, one.cause, "", false}, out);
+  for (TypeEvent& one : type_events_) {
+    add_cause(one.cause, describe_blocking(snapshot.query_metrics, one.type));
+    tell(one.event, {one.type, one.cause, "", false}, out);
+  }
 }
 
 void TargetMonitor::observe_limit(Exhaustion& what, std::int64_t now_ms, const std::optional<double>& value,

@@ -134,7 +134,7 @@ class TargetMonitor {
   void tell_burns(const std::string& bad, double objective, std::vector<Notice>& out);
 
   [[nodiscard]] bool disturbed() const;  ///< what is seen now is not usual
-  [[nodiscard]] Story story_of(const IncidentEvent& event) const;
+  [[nodiscard]] Story story_of(const IncidentEvent& event, const QueryMetrics& metrics) const;
   [[nodiscard]] std::string with_binary(std::string cause, std::int64_t since_ms) const;
 
   std::string target_;

@@ -21,6 +21,7 @@
 #include "userspace/kernel/libbpf_log.h"
 #include "userspace/kernel/map_walk.h"
 #include "userspace/kernel/monotonic.h"
+#include "userspace/kernel/role_programs.h"
 #include "userspace/kernel/syscall_codes.h"
 #include "userspace/kernel/uapi.h"
 #include "userspace/model/statement_scan.h"
@@ -54,7 +55,6 @@ struct BpfSession::State {
   std::set<std::uint32_t> free_targets;
   std::uint32_t closed_epoch = 0;
 
-  [[nodiscard]] const bpf_program* program_of(outrider_role role) const;
   Status attach_hooks();
   [[nodiscard]] bool follows_waits();
   Status scan();
@@ -67,47 +67,6 @@ BpfSession::BpfSession(std::unique_ptr<State> state) : state_(std::move(state)) 
 BpfSession::BpfSession(BpfSession&&) noexcept = default;
 BpfSession& BpfSession::operator=(BpfSession&&) noexcept = default;
 BpfSession::~BpfSession() = default;
-
-const bpf_program* BpfSession::State::program_of(outrider_role role) const {
-  const auto& programs = skeleton->progs;
-  switch (role) {
-    case OUTRIDER_ROLE_QUERY_START:
-      return programs.handle_query_start;
-    case OUTRIDER_ROLE_QUERY_END:
-      return programs.handle_query_end;
-    case OUTRIDER_ROLE_QUERY_SWITCH:
-      return programs.handle_query_switch;
-    case OUTRIDER_ROLE_QUERY_FAILED:
-      return programs.handle_query_failed;
-    case OUTRIDER_ROLE_STATEMENT:
-      return programs.handle_statement;
-    case OUTRIDER_ROLE_STATEMENT_OK:
-      return programs.handle_statement_ok;
-    case OUTRIDER_ROLE_PHASE_START:
-      return programs.handle_phase_start;
-    case OUTRIDER_ROLE_PHASE_END:
-      return programs.handle_phase_end;
-    case OUTRIDER_ROLE_CACHE:
-      return programs.handle_cache;
-    case OUTRIDER_ROLE_WAIT_START:
-      return programs.handle_wait_start;
-    case OUTRIDER_ROLE_WAIT_END:
-      return programs.handle_wait_end;
-    case OUTRIDER_ROLE_PREPARE:
-      return programs.handle_prepare;
-    case OUTRIDER_ROLE_PREPARE_END:
-      return programs.handle_prepare_end;
-    case OUTRIDER_ROLE_STEP:
-      return programs.handle_step;
-    case OUTRIDER_ROLE_STEP_END:
-      return programs.handle_step_end;
-    case OUTRIDER_ROLE_STEPS_OVER:
-      return programs.handle_steps_over;
-    case OUTRIDER_ROLES:
-      break;
-  }
-  return programs.handle_nothing;
-}
 
 Result<std::vector<Link>> attach_all(std::initializer_list<const bpf_program*> programs) {
   std::vector<Link> links;
@@ -347,7 +306,7 @@ Result<ProbeSet> BpfSession::make_probes(const std::string& path, const std::vec
     if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.sites), &key, &site.spec, BPF_ANY) != 0) {
       return Error::from_errno(errno, "enter a probe site");
     }
-    set.sites_.push_back({site, key, state_->program_of(site.role)});
+    set.sites_.push_back({site, key, program_of(*state_->skeleton, site.role)});
   }
   return set;
 }
@@ -493,25 +452,6 @@ std::uint64_t BpfSession::map_bytes() const {
   return total;
 }
 
-ProgramDescriptors BpfSession::programs() const {
-  const auto& p = state_->skeleton->progs;
-  ProgramDescriptors all;
-  const auto fds = [](std::initializer_list<const bpf_program*> programs) {
-    std::vector<int> descriptors;
-    for (const bpf_program* program : programs) descriptors.push_back(bpf_program__fd(program));
-    return descriptors;
-  };
-  all[OUTRIDER_RUN_START] = fds({p.handle_query_start, p.handle_step});
-  all[OUTRIDER_RUN_END] = fds({p.handle_query_end, p.handle_step_end, p.handle_steps_over});
-  all[OUTRIDER_RUN_STATEMENT] =
-      fds({p.handle_statement, p.handle_statement_ok, p.handle_query_failed, p.handle_prepare, p.handle_prepare_end});
-  all[OUTRIDER_RUN_SWITCH] = fds({p.handle_query_switch});
-  all[OUTRIDER_RUN_PHASE] = fds({p.handle_phase_start, p.handle_phase_end});
-  all[OUTRIDER_RUN_CACHE] = fds({p.handle_cache});
-  all[OUTRIDER_RUN_WAIT] = fds({p.handle_wait_start, p.handle_wait_end});
-  all[OUTRIDER_RUN_SCHED_SWITCH] = fds({p.handle_sched_switch});
-  all[OUTRIDER_RUN_SCHED_WAKING] = fds({p.handle_sched_waking});
-  return all;
-}
+ProgramDescriptors BpfSession::programs() const { return programs_of(*state_->skeleton); }
 
 }  // namespace outrider

@@ -82,7 +82,8 @@ Link ProbeSet::attach_single(const Numbered& site) const {
   return Link(bpf_program__attach_uprobe_opts(site.program, -1, path_.c_str(), site.site.offset, &options));
 }
 
-// All sites of one program, at a return or not. With one link if the kernel takes them all, else one by one, to find out which it refuses.
+// All sites of one program, at a return or not. With one link if the kernel takes them all, else one by one, to find
+// out which it refuses.
 Status ProbeSet::attach_together(const std::vector<const Numbered*>& sites, std::vector<Link>& links,
                                  std::vector<std::string>& skipped) const {
   if (multi_) {

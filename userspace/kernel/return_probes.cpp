@@ -48,7 +48,8 @@ constexpr std::uint32_t kUretprobeCall = 335;
 
 std::string find_out(BpfSession& session) {
   const auto cannot = [](const std::string& why) {
-    return "whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " + why;
+    return "whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " +
+           why;
   };
   Result<ProbeSet> probes =
       probe_own_site(session, reinterpret_cast<std::uint64_t>(&outrider_return_site), /*at_return=*/true);
@@ -80,7 +81,9 @@ const std::string& return_probes_refused(BpfSession& session) {
 
 std::string returns_refused(BpfSession& session, const std::string& throws) {
   if (throws.empty()) return return_probes_refused(session);
-  return throws + " of this process throws C++ exceptions, and one that leaves a function whose return is probed aborts it; name a "
+  return throws +
+         " of this process throws C++ exceptions, and one that leaves a function whose return is probed aborts it; "
+         "name a "
          "function that is called when a query is over instead (--end, or a query_end of the provider function)";
 }
 

@@ -7,13 +7,14 @@
 
 namespace outrider {
 
-/// Why no return of a function may be probed on this kernel, or "". Linux 6.11 to 6.13 return from a probed function by a
-/// system call that a seccomp filter does not know: a process with one, as services of systemd often have, is killed. Found
-/// out by a child of one's own, once; takes some milliseconds the first time. Not to be called by two threads at once.
+/// Why no return of a function may be probed on this kernel, or "". Linux 6.11 to 6.13 return from a probed function by
+/// a system call that a seccomp filter does not know: a process with one, as services of systemd often have, is killed.
+/// Found out by a child of one's own, once; takes some milliseconds the first time. Not to be called by two threads at
+/// once.
 const std::string& return_probes_refused(BpfSession& session);
 
-/// The same for a process: `throws` is a file of it that throws C++ exceptions, or "". One that leaves a function whose return
-/// is probed aborts the process, be the function of C or not.
+/// The same for a process: `throws` is a file of it that throws C++ exceptions, or "". One that leaves a function whose
+/// return is probed aborts the process, be the function of C or not.
 std::string returns_refused(BpfSession& session, const std::string& throws);
 
 }  // namespace outrider

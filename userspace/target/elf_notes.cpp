@@ -276,8 +276,7 @@ void read_section(Elf_Scn* section, const Layout& layout, ElfProbes& result) {
   read_notes(Bytes(static_cast<const std::uint8_t*>(data->d_buf), data->d_size), layout, result);
 }
 
-void add_functions(Elf* elf, const Layout& layout, const FunctionNames& functions,
-                   ElfProbes& result) {
+void add_functions(Elf* elf, const Layout& layout, const FunctionNames& functions, ElfProbes& result) {
   const bool x86 = result.machine == Machine::kX86_64;
   const char* arguments = x86 ? "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9" : "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5";
   for (const auto& [symbol, address] : find_functions(elf, functions)) {

@@ -29,8 +29,9 @@ inline constexpr std::string_view kReturnProvider = "return";
 
 enum class Machine { kX86_64, kAarch64 };
 
-/// One usable note, or a function by its name: its `args` are those that a function is called with by the machine's rules
-/// (six whole numbers or pointers), or what it returns. Offsets are into the file; addresses are as linked, corrected for prelink.
+/// One usable note, or a function by its name: its `args` are those that a function is called with by the machine's
+/// rules (six whole numbers or pointers), or what it returns. Offsets are into the file; addresses are as linked,
+/// corrected for prelink.
 struct ElfProbe {
   std::string provider;
   std::string name;
@@ -61,8 +62,8 @@ struct ElfProbes {
 
 /// Reads the probes of the file behind `fd`, which stays the caller's and whose position is not used. `name` is how
 /// messages call the file. A file without notes is a success with no probes. Errors: not ELF, 32-bit, another
-/// machine or byte order than x86-64 and arm64 little-endian, damaged so that nothing can be read. Those of `functions` that
-/// the file has are probes as well, each twice: of kFunctionProvider and of kReturnProvider.
+/// machine or byte order than x86-64 and arm64 little-endian, damaged so that nothing can be read. Those of `functions`
+/// that the file has are probes as well, each twice: of kFunctionProvider and of kReturnProvider.
 Result<ElfProbes> read_probes(int fd, std::string_view name, const FunctionNames& functions = {});
 
 }  // namespace outrider

@@ -29,8 +29,8 @@ bool fits(const std::string& pattern, const std::string& function);
 /// file. Errors: not an ELF file, or no such variable.
 Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std::string& symbol);
 
-/// Addresses, as linked, of those of the functions that the file has. One that the dynamic linker chooses when the program
-/// starts (an IFUNC) is none.
+/// Addresses, as linked, of those of the functions that the file has. One that the dynamic linker chooses when the
+/// program starts (an IFUNC) is none.
 std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted);
 
 /// Whether the dynamic linker is asked for this symbol.

@@ -30,9 +30,9 @@ bool ends_queries(outrider_role role) { return role == OUTRIDER_ROLE_QUERY_END |
 
 /// Functions that return twice, or on another stack: a return probe puts its own address where they look for theirs.
 bool returns_oddly(std::string_view function) {
-  static constexpr std::array<std::string_view, 12> kOdd = {
-      "vfork",       "__vfork",       "clone",      "__clone",     "clone3",      "setjmp",
-      "_setjmp",     "sigsetjmp",     "__sigsetjmp", "getcontext", "swapcontext", "makecontext"};
+  static constexpr std::array<std::string_view, 12> kOdd = {"vfork",       "__vfork",    "clone",       "__clone",
+                                                            "clone3",      "setjmp",     "_setjmp",     "sigsetjmp",
+                                                            "__sigsetjmp", "getcontext", "swapcontext", "makecontext"};
   return std::find(kOdd.begin(), kOdd.end(), function) != kOdd.end();
 }
 
@@ -135,19 +135,20 @@ class Planner {
 
   Result<ProbePlan> finish() && {
     if (!faults_.empty()) {
-      return Error{fmt::format(
-          "the profile '{}' does not fit: {}; see `outrider probes` for what the binary offers, or choose another "
-          "profile with --profile",
-          plan_.profile, fmt::join(faults_, "; ")),
-                   too_many_ ? E2BIG : 0};
+      return Error{
+          fmt::format(
+              "the profile '{}' does not fit: {}; see `outrider probes` for what the binary offers, or choose another "
+              "profile with --profile",
+              plan_.profile, fmt::join(faults_, "; ")),
+          too_many_ ? E2BIG : 0};
     }
     bool ends = false;
     bool durations = true;
     for (const PlannedSite& site : plan_.sites) {
       if (!ends_queries(site.role)) continue;
       ends = true;
-      durations = durations && site.role == OUTRIDER_ROLE_QUERY_END &&
-                  site.spec.args[kDurationField].kind != OUTRIDER_ARG_NONE;
+      durations =
+          durations && site.role == OUTRIDER_ROLE_QUERY_END && site.spec.args[kDurationField].kind != OUTRIDER_ARG_NONE;
     }
     if (!ends) {
       return Error{fmt::format("the profile '{}' finds no usable end of a query in this binary; see `outrider probes`",
@@ -202,7 +203,8 @@ class Planner {
     planned.at_return = site.provider == kReturnProvider;
     if (planned.at_return && elf_.throws) {
       return reject(
-          "the file throws C++ exceptions, and one that leaves a function whose return is probed aborts the process; name "
+          "the file throws C++ exceptions, and one that leaves a function whose return is probed aborts the process; "
+          "name "
           "a function that is called when a query is over instead (--end, or a query_end of the provider function)");
     }
     if (planned.at_return && !options_.no_returns.empty()) return reject(options_.no_returns);

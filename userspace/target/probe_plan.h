@@ -53,8 +53,8 @@ struct PlanOptions {
   std::map<std::string, std::uint64_t> variables{};  ///< addresses, as linked, of those that the profile reads
 };
 
-/// Errors: a required probe is not in the binary or at none of its sites usable; says which and what to do. E2BIG: a pattern
-/// stands for so many functions that nobody can mean it, in other files neither.
+/// Errors: a required probe is not in the binary or at none of its sites usable; says which and what to do. E2BIG: a
+/// pattern stands for so many functions that nobody can mean it, in other files neither.
 Result<ProbePlan> plan_probes(const ElfProbes& elf, const Profile& profile, const PlanOptions& options);
 
 /// As plan_probes(), for the probes of an open file; finds the variables that the profile reads in its symbols.

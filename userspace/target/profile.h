@@ -28,14 +28,14 @@ enum class QueryKey { kTask, kId };
 struct ArgSource {
   enum class Kind { kNone, kArgument, kConstant };
   Kind kind = Kind::kNone;
-  int number = 0;          ///< kArgument: 1 is the probe's first, -1 its last
+  int number = 0;                      ///< kArgument: 1 is the probe's first, -1 its last
   std::vector<std::int16_t> follow{};  ///< kArgument: it is an address; what stands so far from there is taken instead
-  std::int64_t value = 0;  ///< kConstant
+  std::int64_t value = 0;              ///< kConstant
 };
 
 struct ProbeName {
-  /// "*": any that has all the required probes of the profile; or kFunctionProvider, kReturnProvider, with which the name
-  /// may be a pattern.
+  /// "*": any that has all the required probes of the profile; or kFunctionProvider, kReturnProvider, with which the
+  /// name may be a pattern.
   std::string provider;
   std::string name;
 };
@@ -96,9 +96,9 @@ Result<std::vector<Profile>> builtin_profiles();
 /// ending in .toml); empty: all shipped ones. Errors: no such name, or what load_profile() says.
 Result<std::vector<Profile>> choose_profiles(const std::string& wanted);
 
-/// A profile made for some functions that nobody wrote one for: a query is the time from where one of them begins until it
-/// returns, or until a function of the name `end` begins. `type` is how its type is told: empty: by the function's name;
-/// "argN:str", "argN:int": by that argument. Errors: `type` is neither.
+/// A profile made for some functions that nobody wrote one for: a query is the time from where one of them begins until
+/// it returns, or until a function of the name `end` begins. `type` is how its type is told: empty: by the function's
+/// name; "argN:str", "argN:int": by that argument. Errors: `type` is neither.
 Result<Profile> profile_of_function(const std::string& function, const std::string& end, const std::string& type);
 
 /// The functions whose beginnings or returns the profiles look at.

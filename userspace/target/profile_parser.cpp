@@ -202,12 +202,9 @@ void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
 
 void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   constexpr std::pair<const char*, std::uint32_t> kFlags[] = {
-      {"outermost", OUTRIDER_SITE_OUTERMOST},
-      {"same_stack", OUTRIDER_SITE_SAME_STACK},
-      {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
-      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},
-      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER},
-      {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT}};
+      {"outermost", OUTRIDER_SITE_OUTERMOST},           {"same_stack", OUTRIDER_SITE_SAME_STACK},
+      {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},     {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},
+      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER}, {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
     probe.flags |= bit;
@@ -270,8 +267,7 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
     case OUTRIDER_ROLE_CACHE:
       return need(has(0), "args.hit", "a cache needs args = { hit = N } or { hit = { const = 1 } }");
     case OUTRIDER_ROLE_PREPARE:
-      return need(has(0) && has(1) != has(2), "args",
-                  "a prepare needs args = { text = N } and one of key and key_at");
+      return need(has(0) && has(1) != has(2), "args", "a prepare needs args = { text = N } and one of key and key_at");
     case OUTRIDER_ROLE_STEP:
     case OUTRIDER_ROLE_STEPS_OVER:
       return need(has(0), "args.key", "it needs args = { key = N }");
@@ -285,8 +281,9 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
 }
 
 void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
-  reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "outermost", "same_stack", "text_is_name",
-                            "type_is_sql", "type_from_statement", "type_is_function", "type_is_number", "tag", "group", "required", "unless"});
+  reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "outermost", "same_stack",
+                            "text_is_name", "type_is_sql", "type_from_statement", "type_is_function", "type_is_number",
+                            "tag", "group", "required", "unless"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);

@@ -88,7 +88,24 @@ def by_this_processor():
     return "ok", ""
 
 
-X86_64 = {"nop10": sites.ten_byte_nops, "nop5": sites.five_byte_nops}
+def functions():
+    """Functions and their returns, on SQLite in Python; or the reason why no return may be probed here."""
+    done = subprocess.run([harness.OUTRIDER, "doctor"], capture_output=True, text=True, timeout=300, check=False)
+    refused = re.search(r"^note +return probes +(.*)", done.stdout, re.M)
+    if not refused:
+        assert re.search(r"^ok +return probes", done.stdout, re.M), done.stdout
+        return tests("sqlite_test.Sqlite.test_counts", "sqlite_test.Sqlite.test_failures")()
+    user = harness.Child([sys.executable, "-c", "import sqlite3, sys; print('READY', flush=True); sys.stdin.read()"], stdin=subprocess.PIPE)
+    user.await_line(user.out, "READY", harness.PATIENCE_SECONDS)
+    watch = harness.Child([harness.OUTRIDER, "watch", "--pid", str(user.process.pid)])
+    assert watch.wait() == 1, watch.describe()
+    assert refused[1] in "".join(watch.err), watch.describe()
+    user.process.stdin.close()
+    assert user.wait() == 0, user.describe()
+    return "refused", refused[1]
+
+
+X86_64 = {"nop10": sites.ten_byte_nops, "nop5": sites.five_byte_nops, "functions": functions}
 ARM64 = {"header": by_this_processor, "nop": sites.plain_nops}
 
 CHECKS = {
