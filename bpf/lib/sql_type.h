@@ -13,6 +13,10 @@ struct sql_context {
 	char name[SQL_KEYWORD_MAX + 1];
 };
 
+/* Always 0, which the verifier does not know. That of Linux 6.1 looks at the first turn of a loop alone: of a state that is
+ * zero there for sure it takes all others for unreachable, and removes what they do. */
+volatile __u8 sql_zero __weak = 0;
+
 static long sql_callback(u32 i, struct sql_context *c)
 {
 	unsigned char ch = c->text[i & (SQL_TEXT_LOOKED_AT - 1)];
@@ -40,10 +44,12 @@ static long sql_callback(u32 i, struct sql_context *c)
 static __noinline int sql_type(const char *text, char *name)
 {
 	struct sql_context c = {};
+	u8 zero = sql_zero;
 	long n;
 
 	if (!text)
 		return 0;
+	c.scan = (struct sql_scan){.state = zero, .depth = zero, .previous = zero, .length = zero};
 	n = bpf_probe_read_user_str(c.text, sizeof(c.text), text);
 	if (n < 0)
 		return -1;
