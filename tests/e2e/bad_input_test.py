@@ -142,7 +142,7 @@ class BadInput(harness.Case):
         self.watch_refused(2, rf"mine\.toml:{line}: role:.*query_end", "--pid", 1, "--profile", path)
         path.write_text("name = \n", encoding="utf-8")
         self.watch_refused(2, r"mine\.toml:1:", "--pid", 1, "--profile", path)
-        self.watch_refused(2, r"no profile 'nosuch': choose one of outrider, postgresql, or give a file", "--pid", 1,
+        self.watch_refused(2, r"no profile 'nosuch': choose one of mariadb, outrider, postgresql, redis, sqlite, or give a file", "--pid", 1,
                            "--profile", "nosuch")
         self.watch_refused(2, r"/no/such\.toml: No such file", "--pid", 1, "--profile", "/no/such.toml")
         # A profile for another engine: what it needs is not there.
