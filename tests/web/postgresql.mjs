@@ -1,4 +1,4 @@
-// What a real PostgreSQL looks like on the page.
+// What real engines look like on the page.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
@@ -39,6 +39,17 @@ async function whoWaits(page, options) {
 }
 
 export const postgresqlScenarios = {
+  /** Another engine that nobody changed: its types by the names that it gives them itself. */
+  async engine({ open, close, options }) {
+    const page = await open(`/#/overview?target=${options.target}&last=5m`);
+    const names = () => page.locator("#types tbody button").allInnerTexts();
+    await eventually(names, (found) => options.types.every((name) => found.includes(name)), `the types ${options.types}`);
+    const table = await api(page, "/api/v1/types", { target: options.target, since: "300s" });
+    assert.deepEqual((await names()).sort(), table.types.map((type) => type.name).sort());
+    await shots(page, options.target, options);
+    await close(page);
+  },
+
   async postgresql({ open, close, options }) {
     const page = await open(fixedPath(options));
     await page.waitForSelector("#types tbody tr");
