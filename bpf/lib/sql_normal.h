@@ -32,9 +32,9 @@ struct sql_normal {
 	__u32 brackets, list, row; /* open ones; those of the IN list, and of VALUES: 0 for none */
 	__u32 rows;
 	__u32 sign;
-	__u32 writes;    /* `out` is wanted */
+	__u32 writes;    /* that many characters of `out` are wanted */
 	__u32 word_length, comma_length, row_length; /* of `out`, where the hashes of that name are of */
-	__u32 pad;
+	__u32 literal_length; /* of `out`, behind its first literal; 0: none yet */
 	struct outrider_statement_text out;
 };
 
@@ -93,7 +93,7 @@ static inline int sql_expects_value(__u64 word)
 
 static inline void sql_write(struct sql_normal *s, char c)
 {
-	if (!s->writes || s->out.length >= OUTRIDER_STATEMENT_TEXT - 1)
+	if (s->out.length >= s->writes)
 		return;
 	s->out.text[s->out.length & (OUTRIDER_STATEMENT_TEXT - 1)] = c;
 	s->out.length++;
@@ -145,6 +145,8 @@ static inline void sql_literal(struct sql_normal *s)
 	s->hash = sql_hash(s->hash, SQL_IS_LITERAL);
 	sql_write_blank(s);
 	sql_write(s, '?');
+	if (!s->literal_length)
+		s->literal_length = s->out.length;
 }
 
 /* Another member of a list of literals: neither it nor its comma say anything. */
@@ -413,7 +415,8 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 	return 0;
 }
 
-static inline void sql_reset(struct sql_normal *s, int writes)
+/* `writes`: characters of the text that are wanted, OUTRIDER_STATEMENT_TEXT - 1 at most; 0: the fingerprint alone. */
+static inline void sql_reset(struct sql_normal *s, __u32 writes)
 {
 	__builtin_memset(s, 0, __builtin_offsetof(struct sql_normal, out.text));
 	s->hash = SQL_SEED;
@@ -456,6 +459,26 @@ static inline void sql_character(struct sql_normal *s, unsigned char byte)
 static inline int sql_says_something(const struct sql_normal *s)
 {
 	return s->hash != SQL_SEED;
+}
+
+/* How much of a text that was written may be shown, which ends here, or is `cut` here. One that ends inside quotes has one too
+ * many or too few somewhere: from its first literal on, what was taken for the outside of literals may be the inside. */
+static inline __u32 sql_shown_length(const struct sql_normal *s, int cut)
+{
+	switch (cut && s->state != SQL_S_STOP ? SQL_S_START : s->state) {
+	case SQL_S_STOP:
+	case SQL_S_STRING:
+	case SQL_S_STRING_BACKSLASH:
+	case SQL_S_ESCAPED:
+	case SQL_S_ESCAPED_BACKSLASH:
+	case SQL_S_QUOTED_FIRST:
+	case SQL_S_QUOTED:
+	case SQL_S_TAG:
+	case SQL_S_BODY:
+	case SQL_S_BODY_TAG:
+		return s->literal_length && s->literal_length < s->out.length ? s->literal_length : s->out.length;
+	}
+	return s->out.length;
 }
 
 /* Of a text that is too long to be looked at: statements of one class may differ where nobody looks. */

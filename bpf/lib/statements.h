@@ -165,13 +165,24 @@ static __noinline int statement_hash(struct statement_work *w, const char *text,
 	return 0;
 }
 
+/* The first characters of what the text says. Nothing else may be left there: who reads the map reads all of it. */
+static __noinline int statement_write(struct statement_loop *loop, u32 characters)
+{
+	struct statement_work *w = loop->work;
+
+	sql_reset(&w->machine, characters);
+	__builtin_memset(w->machine.out.text, 0, sizeof(w->machine.out.text));
+	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_write_step, loop, 0);
+	return 0;
+}
+
 /* Writes down what a type stands for that is about to get a slot. */
 static __noinline int statement_keep(const char *name)
 {
 	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0, 0);
 	struct statement_loop loop = {.work = w};
 	u64 fingerprint;
-	u32 flags;
+	u32 flags, shown;
 
 	if (!w || !name)
 		return 0;
@@ -179,8 +190,12 @@ static __noinline int statement_keep(const char *name)
 	if (fingerprint != w->fingerprint)
 		return 0; /* the thread has read another text since */
 	flags = w->machine.out.flags;
-	sql_reset(&w->machine, 1);
-	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_write_step, &loop, 0);
+	statement_write(&loop, OUTRIDER_STATEMENT_TEXT - 1);
+	shown = sql_shown_length(&w->machine, flags & OUTRIDER_STATEMENT_CUT);
+	if (shown < w->machine.out.length) {
+		statement_write(&loop, shown);
+		flags |= OUTRIDER_STATEMENT_UNCERTAIN;
+	}
 	w->machine.out.flags |= flags;
 	bpf_map_update_elem(&statements, &w->fingerprint, &w->machine.out, BPF_NOEXIST);
 	return 0;

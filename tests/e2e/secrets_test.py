@@ -4,6 +4,7 @@ queries are in a map until the agent has taken their literals out.)"""
 
 import json
 import subprocess
+import urllib.error
 
 import harness
 import postgresql_server
@@ -67,11 +68,19 @@ class Secrets(ServiceCase):
             except subprocess.CalledProcessError:
                 pass  # task storage: it is read by who has a thread's descriptor, not as a whole
 
+    def answer(self, agent, path):
+        """Of too short a history there are no trends; a refusal is an answer too."""
+        try:
+            return agent.text(path)
+        except urllib.error.HTTPError as refusal:
+            return refusal.read().decode()
+
     def assert_clean(self, where, data):
         for planted in PLANTED:
             hexadecimal = planted.hex(" ").encode()
             for form in (planted, hexadecimal, b", ".join(b'"0x%02x"' % byte for byte in planted)):
-                self.assertNotIn(form, data, f"a secret is in {where}")
+                at = data.find(form)
+                self.assertEqual(at, -1, f"a secret is in {where}: {data[max(0, at - 200):at + 100]}")
 
     def check(self, types, text):
         others = {one["id"] for one in harness.bpf_maps()}
@@ -85,7 +94,7 @@ class Secrets(ServiceCase):
         seen = agent.await_total("db", len(STATEMENTS) + len(FAILING))
         looked_at = 0
         for path in ANSWERS:
-            self.assert_clean(path, agent.text(f"/api/v1/{path}target=db").encode())
+            self.assert_clean(path, self.answer(agent, f"/api/v1/{path}target=db").encode())
         self.assert_clean("/metrics", agent.text("/metrics").encode())
         for name, dump in self.map_dumps(others):
             if name == "slow_texts" and text != "off":

@@ -88,6 +88,11 @@ TEST(Statement, WhatIsOpenIsLeftOut) {
   EXPECT_EQ(text_of("SELECT $tag secret"), "select...");
   EXPECT_EQ(text_of("SELECT 'no end secret"), "select ?");
   EXPECT_EQ(text_of("SELECT $$no end secret"), "select ?");
+  // A quote too many or too few: what seems to be outside may be inside.
+  EXPECT_EQ(text_of("SELECT 'a' secret'"), "select ?...");
+  EXPECT_EQ(text_of("INSERT INTO t VALUES ('a', b) RETURNING 'c"), "insert into t values (?...");
+  EXPECT_EQ(text_of("SELECT 'a', b \"secret"), "select ?...");
+  EXPECT_EQ(text_of("SELECT 'a', $x$ secret"), "select ?...");
   EXPECT_EQ(text_of("SELECT /* no end secret"), "select");
   EXPECT_EQ(text_of("SELECT E'\\\\' , b"), "select ?, b");
 }

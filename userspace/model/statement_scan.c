@@ -19,12 +19,15 @@ uint64_t outrider_scan_statement(const char *sql, size_t size, struct outrider_s
 	struct sql_normal machine;
 	uint64_t fingerprint;
 
-	sql_reset(&machine, 1);
+	uint32_t shown;
+
+	sql_reset(&machine, OUTRIDER_STATEMENT_TEXT - 1);
 	for (size_t i = 0; i < looked_at; i++)
 		sql_character(&machine, (unsigned char)sql[i]);
 	fingerprint = sql_says_something(&machine) ? sql_fingerprint(&machine, all > most, sql_size_class(all)) : 0;
-	out->flags = machine.out.flags;
-	out->length = machine.out.length;
-	memcpy(out->text, machine.out.text, machine.out.length);
+	shown = sql_shown_length(&machine, all > most);
+	out->flags = machine.out.flags | (shown < machine.out.length ? OUTRIDER_STATEMENT_UNCERTAIN : 0);
+	out->length = shown;
+	memcpy(out->text, machine.out.text, shown);
 	return fingerprint;
 }
