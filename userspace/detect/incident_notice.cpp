@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <string_view>
 
 #include "userspace/detect/incident.h"
@@ -77,11 +78,13 @@ std::string sentence_of(const IncidentEvent& event, const NoticeContext& context
 }  // namespace
 
 std::string format_length(double seconds) {
+  constexpr double kTwoDays = 2 * 86'400;
   if (seconds < 120) return fmt::format("{:.0f} s", seconds);
+  if (!(seconds < kTwoDays))
+    return std::isfinite(seconds) ? fmt::format("{:.1f} days", seconds / 86'400) : "an unknown time";
   const auto minutes = static_cast<std::int64_t>(seconds / 60);
   if (minutes < 60) return fmt::format("{} min", minutes);
-  if (minutes < 48 * 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
-  return fmt::format("{:.1f} days", seconds / 86'400);
+  return fmt::format("{} h {} min", minutes / 60, minutes % 60);
 }
 
 Notice notice_of(const IncidentEvent& event, const NoticeContext& context) {

@@ -24,7 +24,7 @@ Notice notice_of(const IncidentEvent& event, const NoticeContext& context);
 /// The sentence at the end of what was told: "kg: the latency shift since 03:12:05 UTC is closed after 15 min: ...".
 std::string closing_text(const Notice& notice, std::int64_t now_ms, const std::string& why);
 
-/// "45 s", "12 min", "3 h 20 min", "2.5 days".
+/// "45 s", "12 min", "3 h 20 min", "2.5 days"; "an unknown time" if it is no number.
 std::string format_length(double seconds);
 
 }  // namespace outrider

@@ -1,6 +1,7 @@
 // The host's part of ProcReader.
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <string_view>
 
@@ -144,7 +145,7 @@ std::optional<double> ProcReader::uptime_seconds() const {
   if (words.empty()) return std::nullopt;
   double seconds = 0;
   const auto parsed = std::from_chars(words[0].data(), words[0].data() + words[0].size(), seconds);
-  if (parsed.ec != std::errc()) return std::nullopt;
+  if (parsed.ec != std::errc() || !(seconds >= 0) || !std::isfinite(seconds)) return std::nullopt;
   return seconds;
 }
 
