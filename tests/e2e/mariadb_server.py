@@ -1,18 +1,14 @@
-"""A private MariaDB for one test: a data directory of its own, reached through a Unix socket there, run as the user `mysql`,
-ended with the test, and after a few minutes in any case."""
+"""A private MariaDB for one test: a data directory of its own, reached through a Unix socket there, run as the user `mysql`."""
 
 import os
-import pathlib
 import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import harness
+from private_server import PrivateServer
 
-LIFETIME_SECONDS = 280
-START_SECONDS = 60
 MARK = "outrider-answer-is-over"
 
 
@@ -56,16 +52,17 @@ class Session:
         raise AssertionError("the client ended")
 
 
-class Server:
+class Server(PrivateServer):
     """Started by the constructor, ended by stop()."""
 
+    start_seconds = 60
+
     def __init__(self):
+        super().__init__("maria")
         entry = pwd.getpwnam("mysql")
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="outrider-maria-", dir="/var/tmp"))
         os.chown(self.directory, entry.pw_uid, entry.pw_gid)
         self.data = self.directory / "data"
         self.socket = self.directory / "socket"
-        self._process = None
         try:
             done = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
                                    "--auth-root-authentication-method=normal"], capture_output=True, text=True, check=False, **owner())
@@ -78,17 +75,10 @@ class Server:
             raise
 
     def start(self):
-        with open(self.directory / "log", "ab") as log:
-            # `timeout` outlives a test that is killed: no server is left behind.
-            self._process = subprocess.Popen(
-                ["timeout", "--kill-after=10", str(LIFETIME_SECONDS), shutil.which("mariadbd"), "--no-defaults",
-                 f"--datadir={self.data}", f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.directory / 'pid'}",
-                 "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **owner())
-        harness.wait_until(self._ready, START_SECONDS, f"a server in {self.data}")
+        self.run([shutil.which("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", "--skip-networking",
+                  f"--pid-file={self.directory / 'pid'}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"], **owner())
 
-    def _ready(self):
-        assert self._process.poll() is None, (self.directory / "log").read_text()
+    def answers(self):
         done = subprocess.run(["mariadb", "--no-defaults", "--socket", self.socket, "--user=root", "-e", "SELECT 1"],
                               capture_output=True, check=False)
         return done.returncode == 0
@@ -110,11 +100,3 @@ class Server:
         """As the kernel's out-of-memory killer does it; start() is what a supervisor would do."""
         os.kill(self.pid, signal.SIGKILL)
         self._process.wait(30)
-
-    def stop(self):
-        try:
-            if self._process and self._process.poll() is None:
-                self._process.terminate()
-                self._process.wait(60)
-        finally:
-            shutil.rmtree(self.directory, ignore_errors=True)

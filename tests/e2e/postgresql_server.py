@@ -1,23 +1,20 @@
 """A private PostgreSQL for one test: a cluster of its own in a temporary directory, reached through a Unix socket
-there, run as the user `postgres`, ended with the test, and after a few minutes in any case."""
+there, run as the user `postgres`."""
 
 import glob
 import os
 import pathlib
 import pwd
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import harness
 from postgresql_protocol import ServerError, Session
+from private_server import PrivateServer
 
 PORT = 54321  # names the socket; nothing listens on the network
-LIFETIME_SECONDS = 280
-START_SECONDS = 30
 
 SETTINGS = {
     "listen_addresses": "''",
@@ -45,17 +42,18 @@ def owner():
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
-class Server:
+class Server(PrivateServer):
     """Started by the constructor, ended by stop()."""
+
+    stop_signal = signal.SIGINT  # a fast shutdown: it waits for nobody's session
 
     def __init__(self, **settings):
         self.bin = binaries()
+        super().__init__("pg")
         entry = pwd.getpwnam("postgres")
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="outrider-pg-", dir="/var/tmp"))
         os.chown(self.directory, entry.pw_uid, entry.pw_gid)
         self.data = self.directory / "data"
         self.socket = self.directory / f".s.PGSQL.{PORT}"
-        self._process = None
         try:
             self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--pgdata", self.data)
             lines = {**SETTINGS, "unix_socket_directories": f"'{self.directory}'", **settings}
@@ -72,17 +70,7 @@ class Server:
         return int((self.data / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
 
     def start(self):
-        with open(self.directory / "log", "ab") as log:
-            # `timeout` outlives a test that is killed: no server is left behind.
-            self._process = subprocess.Popen(
-                ["timeout", "--signal=INT", "--kill-after=10", str(LIFETIME_SECONDS), self.bin / "postgres", "-D",
-                 self.data], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **owner())
-        harness.wait_until(self._ready, START_SECONDS, f"a server in {self.data}")
-
-    def _ready(self):
-        if self._process.poll() is not None:
-            raise AssertionError("the server did not start:\n" + self.log())
-        return self.answers()
+        self.run([self.bin / "postgres", "-D", self.data], **owner())
 
     def answers(self):
         """False while it is starting up, or not there."""
@@ -91,19 +79,6 @@ class Server:
             return True
         except (OSError, ServerError):
             return False
-
-    def shut_down(self):
-        """A clean stop (with a checkpoint); start() brings the same data back."""
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # handed on by `timeout`: a fast shutdown
-            self._process.wait(60)
-        self._process = None
-
-    def stop(self):
-        try:
-            self.shut_down()
-        finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
 
     def log(self):
         return (self.directory / "log").read_text(errors="replace")

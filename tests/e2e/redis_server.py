@@ -1,17 +1,12 @@
-"""A private Redis for one test: on a Unix socket of its own directory alone, ended with the test, and after a few minutes in
-any case."""
+"""A private Redis for one test: on a Unix socket of its own directory alone."""
 
-import pathlib
 import re
 import shutil
 import socket
 import subprocess
-import tempfile
 
 import harness
-
-LIFETIME_SECONDS = 280
-START_SECONDS = 30
+from private_server import PrivateServer
 
 
 def require():
@@ -69,14 +64,12 @@ class Client:
         return self._answer()
 
 
-class Server:
+class Server(PrivateServer):
     """Started by the constructor, ended by stop()."""
 
-    def __init__(self, *options):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="outrider-redis-", dir="/var/tmp"))
+    def __init__(self):
+        super().__init__("redis")
         self.socket = self.directory / "socket"
-        self.options = options
-        self._process = None
         try:
             self.start()
         except BaseException:
@@ -84,16 +77,9 @@ class Server:
             raise
 
     def start(self):
-        with open(self.directory / "log", "ab") as log:
-            # `timeout` outlives a test that is killed: no server is left behind.
-            self._process = subprocess.Popen(
-                ["timeout", "--kill-after=10", str(LIFETIME_SECONDS), "redis-server", "--port", "0", "--unixsocket", self.socket,
-                 "--dir", self.directory, "--save", "", "--pidfile", self.directory / "pid", *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        harness.wait_until(self._ready, START_SECONDS, f"a server in {self.directory}")
+        self.run(["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--save", ""])
 
-    def _ready(self):
-        assert self._process.poll() is None, (self.directory / "log").read_text()
+    def answers(self):
         try:
             with self.client() as client:
                 return client("PING") == "PONG"
@@ -115,18 +101,6 @@ class Server:
             before = counts.get(name.upper(), (0, 0))
             counts[name.upper()] = (before[0] + int(calls), before[1] + int(failed))
         return counts
-
-    def shut_down(self):
-        if self._process and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(30)
-        self._process = None
-
-    def stop(self):
-        try:
-            self.shut_down()
-        finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
 
     def benchmark(self, *arguments):
         done = subprocess.run(["redis-benchmark", "-s", self.socket, "-q", *map(str, arguments)], capture_output=True, text=True, check=False,

@@ -2,11 +2,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <link.h>
 
 #include <random>
 
 #include "tests/unit/elf_builder.h"
+#include "tests/unit/load_bias.h"
 #include "tests/unit/postgres_binary.h"
 #include "userspace/base/fd.h"
 #include "userspace/target/elf_symbols.h"
@@ -24,18 +24,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 Fd self() { return Fd(open("/proc/self/exe", O_RDONLY | O_CLOEXEC)); }
-
-/// How far from its linked addresses this very program was loaded.
-std::uint64_t load_bias() {
-  std::uint64_t bias = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* out) {
-        *static_cast<std::uint64_t*>(out) = info->dlpi_addr;
-        return 1;  // the first one is the program
-      },
-      &bias);
-  return bias;
-}
 
 TEST(ElfSymbols, finds_a_variable_where_it_was_linked) {
   const auto address = find_data_symbol(self().get(), "self", "outrider_test_variable");

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <link.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "tests/unit/load_bias.h"
 #include "userspace/base/fd.h"
 #include "userspace/target/probe_plan.h"
 
@@ -22,17 +22,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-std::uint64_t load_bias() {
-  std::uint64_t bias = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* out) {
-        *static_cast<std::uint64_t*>(out) = info->dlpi_addr;
-        return 1;  // the first one is the program
-      },
-      &bias);
-  return bias;
-}
 
 ElfProbes own_functions(const FunctionNames& wanted) {
   const Fd self(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
