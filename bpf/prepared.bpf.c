@@ -8,6 +8,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 struct prepared_type {
 	char name[OUTRIDER_TYPE_NAME];
+	u32 target, generation; /* of another one it may be about another statement at the same address */
 };
 
 /* Of statements that are thrown away unseen (a process that ends) there may be many: those that were not used for longest
@@ -19,13 +20,35 @@ struct {
 	__type(value, struct prepared_type);
 } prepared SEC(".maps");
 
-INLINE void keep_type(u64 key, const char *name)
+/* One that was thrown away in the middle, unseen, may still be open under this key. */
+static __noinline int drop_open(struct here *h, u64 key)
+{
+	struct outrider_detached_key id = {.tgid = this_process(), .id = key | OUTRIDER_DETACHED_BIT};
+	struct outrider_detached_query *q = bpf_map_lookup_elem(&detached, &id);
+	struct outrider_slot *slot;
+
+	if (!q)
+		return 0;
+	slot = slot_of(q->slot);
+	if (q->generation == h->target->generation) {
+		__sync_fetch_and_add(&h->target->detached, -1);
+		concurrency_down(h->target);
+		if (slot)
+			add64(&slot->abandoned, 1);
+	}
+	bpf_map_delete_elem(&detached, &id);
+	return 0;
+}
+
+static __noinline int keep_type(struct here *h, u64 key, const char *name)
 {
 	struct outrider_detached_key id = {.tgid = this_process(), .id = key};
-	struct prepared_type type;
+	struct prepared_type type = {.target = h->target_index, .generation = h->target->generation};
 
+	drop_open(h, key);
 	__builtin_memcpy(type.name, name, sizeof(type.name));
 	bpf_map_update_elem(&prepared, &id, &type, BPF_ANY);
+	return 0;
 }
 
 INLINE u32 named_type_slot(struct here *h, const char *name)
@@ -44,6 +67,8 @@ static __noinline u32 prepared_slot(struct here *h, u64 key)
 	struct outrider_detached_key id = {.tgid = this_process(), .id = key};
 	struct prepared_type *type = bpf_map_lookup_elem(&prepared, &id);
 
+	if (type && (type->target != h->target_index || type->generation != h->target->generation))
+		type = 0;
 	return named_type_slot(h, type ? type->name : 0);
 }
 
@@ -72,7 +97,7 @@ int handle_prepare(void *ctx)
 	if (text_type(h.target, (const char *)text, name) <= 0)
 		__builtin_memcpy(name, "UNKNOWN", 8);
 	if (key) {
-		keep_type(key, name);
+		keep_type(&h, key, name);
 		return 0;
 	}
 	__builtin_memcpy(st->prepare_type, name, sizeof(name));
@@ -112,7 +137,7 @@ int handle_prepare_end(void *ctx)
 	if ((u32)result)
 		count_unprepared(&h);
 	else if (key)
-		keep_type(key, h.state->prepare_type);
+		keep_type(&h, key, h.state->prepare_type);
 	return 0;
 }
 
@@ -180,16 +205,22 @@ int handle_step_end(void *ctx)
 SEC("uprobe.multi")
 int handle_steps_over(void *ctx)
 {
+	struct outrider_detached_key key = {.tgid = this_process()};
 	struct outcome o = {};
 	struct here h;
 	u64 id = 0;
 
-	if (!locate(ctx, &h, OUTRIDER_RUN_END, false) || !h.state)
-		return 0;
-	if (is_inside(h.state->step_stack, ctx) || (h.state->prepare_at && is_inside(h.state->prepare_stack, ctx)))
+	/* Another thread may have run it. */
+	if (!locate(ctx, &h, OUTRIDER_RUN_END, false))
 		return 0;
 	if (!read_arg(ctx, h.site, 0, &id) || !id) /* nothing at all may be reset or thrown away */
 		return 0;
+	if (h.state && h.state->current == (id | OUTRIDER_DETACHED_BIT) && is_inside(h.state->step_stack, ctx))
+		return 0; /* by the engine itself, in the middle of its step, whose end tells more */
+	if (h.site->flags & OUTRIDER_SITE_FORGETS_KEY) {
+		key.id = id;
+		bpf_map_delete_elem(&prepared, &key);
+	}
 	id |= OUTRIDER_DETACHED_BIT;
 	if (detached_of(this_process(), id))
 		end_detached(&h, id, &o, bpf_ktime_get_ns());

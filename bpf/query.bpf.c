@@ -11,8 +11,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Closes frames that a longjmp skipped: they have the depth that the new query has itself, or, where the engine counts no
- * depth, a stack that the new query's probe has popped. */
-INLINE void drop_skipped(struct here *h, u64 stack, u64 depth)
+ * depth, a stack that the new query's probe has popped, or on which it stands itself. */
+INLINE void drop_skipped(struct here *h, u64 id, u64 stack, u64 depth)
 {
 	struct task_state *st = h->state;
 	u32 keep = st->depth;
@@ -20,7 +20,7 @@ INLINE void drop_skipped(struct here *h, u64 stack, u64 depth)
 	for (int i = 0; i < OUTRIDER_MAX_DEPTH; i++) {
 		struct frame *f = keep ? frame_at(st, keep - 1) : 0;
 
-		if (!f || !(depth ? f->depth >= depth : f->stack < stack))
+		if (!f || !(depth ? f->depth >= depth : f->stack < stack || (f->stack == stack && f->id == id)))
 			break;
 		keep--;
 	}
@@ -110,7 +110,7 @@ INLINE int query_start(void *ctx)
 		return 0;
 	}
 	stack = stack_pointer(ctx);
-	drop_skipped(&h, stack, depth);
+	drop_skipped(&h, id, stack, depth);
 	push_frame(ctx, &h, id, depth, stack, now);
 	return 0;
 }
@@ -174,7 +174,7 @@ static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const str
 	}
 	if (!st)
 		return false; /* of a tag the start has told */
-	if (h->site->tag && st->too_deep) {
+	if (h->site->tag && st->too_deep && !(h->site->flags & OUTRIDER_SITE_SAME_STACK)) {
 		st->too_deep--; /* all of a tag have one id: the innermost ends first */
 		return false;
 	}

@@ -24,9 +24,15 @@ INLINE void note_name(struct here *h, const char *name)
 		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return;
 	}
-	for (int i = 0; i < OUTRIDER_TYPE_NAME - 1; i++)
+	for (int i = 0; i < OUTRIDER_TYPE_NAME - 1; i++) {
+		if (type[i] && (type[i] < '!' || type[i] > '~')) { /* no name at all: another version's structures */
+			__builtin_memset(type, 0, OUTRIDER_TYPE_NAME);
+			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+			return;
+		}
 		if (type[i] >= 'a' && type[i] <= 'z')
 			type[i] -= 'a' - 'A';
+	}
 }
 
 /* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing

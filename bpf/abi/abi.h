@@ -220,6 +220,7 @@ enum outrider_role {
 #define OUTRIDER_SITE_TEXT_IS_NAME 32u       /* the text is the type's name already, in any case of letters */
 #define OUTRIDER_SITE_TYPE_IS_NUMBER 64u     /* the type argument is a 32-bit number, which is the type's name */
 #define OUTRIDER_SITE_SAME_STACK 128u        /* an end only where the stack is as deep as at the query's start */
+#define OUTRIDER_SITE_FORGETS_KEY 256u       /* after it the key may be another statement's */
 
 #define OUTRIDER_WAIT_WORD_CLASSES 16
 

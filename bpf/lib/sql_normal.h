@@ -34,7 +34,7 @@ struct sql_normal {
 	__u32 sign;
 	__u32 writes;    /* that many characters of `out` are wanted */
 	__u32 word_length, comma_length, row_length; /* of `out`, where the hashes of that name are of */
-	__u32 literal_length; /* of `out`, behind its first literal; 0: none yet */
+	__u32 sure_length; /* of `out`, at its first literal or name in quotes; 0: none yet */
 	struct outrider_statement_text out;
 };
 
@@ -140,13 +140,19 @@ static inline void sql_operator(struct sql_normal *s, __u32 c)
 	sql_write(s, c);
 }
 
+/* If a quote turns out to be missing, or one too many, it is from here on that it may be. */
+static inline void sql_doubt(struct sql_normal *s)
+{
+	if (!s->sure_length)
+		s->sure_length = s->out.length ? s->out.length : 1;
+}
+
 static inline void sql_literal(struct sql_normal *s)
 {
 	s->hash = sql_hash(s->hash, SQL_IS_LITERAL);
 	sql_write_blank(s);
 	sql_write(s, '?');
-	if (!s->literal_length)
-		s->literal_length = s->out.length;
+	sql_doubt(s);
 }
 
 /* Another member of a list of literals: neither it nor its comma say anything. */
@@ -323,6 +329,7 @@ static inline void sql_quoted(struct sql_normal *s, __u32 c)
 {
 	if (s->state == SQL_S_QUOTED_FIRST) {
 		s->word = ~0ULL; /* no keyword */
+		sql_doubt(s);
 		sql_begin(s, c);
 	} else {
 		sql_continue(s, c);
@@ -462,10 +469,11 @@ static inline int sql_says_something(const struct sql_normal *s)
 }
 
 /* How much of a text that was written may be shown, which ends here, or is `cut` here. One that ends inside quotes has one too
- * many or too few somewhere: from its first literal on, what was taken for the outside of literals may be the inside. */
+ * many or too few somewhere: from its first one on, what was taken for the outside of literals may be the inside. Of one that
+ * goes on nobody knows how it ends. */
 static inline __u32 sql_shown_length(const struct sql_normal *s, int cut)
 {
-	switch (cut && s->state != SQL_S_STOP ? SQL_S_START : s->state) {
+	switch (cut ? SQL_S_STOP : s->state) {
 	case SQL_S_STOP:
 	case SQL_S_STRING:
 	case SQL_S_STRING_BACKSLASH:
@@ -476,7 +484,7 @@ static inline __u32 sql_shown_length(const struct sql_normal *s, int cut)
 	case SQL_S_TAG:
 	case SQL_S_BODY:
 	case SQL_S_BODY_TAG:
-		return s->literal_length && s->literal_length < s->out.length ? s->literal_length : s->out.length;
+		return s->sure_length && s->sure_length < s->out.length ? s->sure_length : s->out.length;
 	}
 	return s->out.length;
 }

@@ -41,7 +41,7 @@ class Sqlite(harness.Case):
         user = User(self.directory / "db")
         self.addCleanup(user.kill)
         user.do("load")
-        watch = self.watch("--pid", user.process.pid)
+        watch = self.watch("--pid", user.process.pid, "--allow-library-returns")
         theirs = {}
         for each in what:
             for word, count in user.do(each).items():
@@ -74,6 +74,16 @@ class Sqlite(harness.Case):
         types, theirs, _ = self.watched("fork")
         self.assertEqual({name: type["count"] for name, type in types.items()}, theirs)
 
+    def test_not_unless_somebody_insists(self):
+        """Other processes have the library too."""
+        user = User(self.directory / "db")
+        self.addCleanup(user.kill)
+        done = subprocess.run([harness.OUTRIDER, "watch", "--pid", str(user.process.pid)], capture_output=True, text=True, check=False,
+                              timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "every process of this host .*--allow-library-returns")
+        self.assertEqual(user.end(), 0)
+
     def test_shell(self):
         if not shutil.which("sqlite3"):
             self.fail("sqlite3 is not installed (package sqlite3)")
@@ -87,7 +97,7 @@ class Sqlite(harness.Case):
         say("CREATE TABLE t (a); SELECT 'ready';\n")
         shell.await_line(shell.out, "ready", harness.PATIENCE_SECONDS)
         say(f".trace {trace} --plain\n")
-        watch = self.watch("--pid", shell.process.pid)
+        watch = self.watch("--pid", shell.process.pid, "--allow-library-returns")
         say("".join(f"INSERT INTO t VALUES ({i});\n" for i in range(200)))
         say("SELECT count(*) FROM t; SELECT * FROM t LIMIT 3; UPDATE t SET a = 0;\nSELECT 'over';\n")
         shell.await_line(shell.out, "over", harness.PATIENCE_SECONDS)

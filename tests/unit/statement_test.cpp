@@ -93,6 +93,7 @@ TEST(Statement, WhatIsOpenIsLeftOut) {
   EXPECT_EQ(text_of("INSERT INTO t VALUES ('a', b) RETURNING 'c"), "insert into t values (?...");
   EXPECT_EQ(text_of("SELECT 'a', b \"secret"), "select ?...");
   EXPECT_EQ(text_of("SELECT 'a', $x$ secret"), "select ?...");
+  EXPECT_EQ(text_of("SELECT a\" FROM t WHERE x = 'secret'"), "select a...");
   EXPECT_EQ(text_of("SELECT /* no end secret"), "select");
   EXPECT_EQ(text_of("SELECT E'\\\\' , b"), "select ?, b");
 }

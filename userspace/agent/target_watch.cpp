@@ -11,7 +11,6 @@
 #include <map>
 #include <set>
 
-#include "userspace/kernel/return_probes.h"
 #include "userspace/target/cgroup.h"
 #include "userspace/target/proc_reader.h"
 
@@ -132,10 +131,13 @@ Status TargetWatch::want(const FileKey& file) {
   return status;
 }
 
-Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const std::string& throws) {
-  if (files_.contains(file.key)) return Ok{};
+Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place) {
+  if (files_.contains(file.key)) {
+    if (!returns_.contains(file.key) || place.throws.empty()) return Ok{};
+    return Error{fmt::format("returns of {} are probed, and {}", file.path, returns_refused(*session_, place))};
+  }
   PlanOptions planning{.generation = options_.generation, .allow_nop5 = options_.allow_nop5};
-  if (profile.c_return_probes_ok) planning.no_returns = returns_refused(*session_, throws);
+  if (profile.c_return_probes_ok) planning.no_returns = returns_refused(*session_, place);
   Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
   if (!plan) return plan.error();
   if (options_.light_only && !plan->light_possible) {
@@ -152,6 +154,9 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
   postgresql_texts_ = profile.postgresql_texts;
   build_id_ = file.probes.build_id;
   files_.emplace(file.key, plan->light_possible);
+  if (std::any_of(plan->sites.begin(), plan->sites.end(), [](const PlannedSite& site) { return site.at_return; })) {
+    returns_.insert(file.key);
+  }
   return want(file.key);
 }
 
@@ -169,7 +174,9 @@ Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
                       file.path, options_.profiles[*picked].name, options_.profiles[*picked].name));
       continue;
     }
-    Status status = picked ? prepare_file(file, options_.profiles[*picked], files.throws) : Status(picked.error());
+    const bool library = &file != &files.files.front();
+    const ReturnPlace place{files.throws, library ? file.path : "", options_.allow_library_returns};
+    Status status = picked ? prepare_file(file, options_.profiles[*picked], place) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
     if (!status && status.error().code == E2BIG) return status.error();
     if (!status && !first) first = status.error();

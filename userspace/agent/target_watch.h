@@ -14,6 +14,7 @@
 
 #include "userspace/agent/attachments.h"
 #include "userspace/agent/shedding.h"
+#include "userspace/kernel/return_probes.h"
 #include "userspace/target/profile.h"
 #include "userspace/target/uprobe_generation.h"
 
@@ -30,6 +31,7 @@ struct AttachOptions {
   std::vector<Profile> profiles;  ///< to choose from; one only if the user named it
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;
+  bool allow_library_returns = false;  ///< the same for returns in shared libraries: see returns_refused()
   bool light_only = false;  ///< the user insists on light mode: what cannot be watched so is refused
 };
 
@@ -100,7 +102,7 @@ class TargetWatch {
   Status enter_process(pid_t pid, std::uint64_t files);
   Result<std::uint64_t> examine(const Process& process);
   Result<std::uint64_t> prepare_files(ProbeFiles files);
-  Status prepare_file(ProbeFile& file, const Profile& profile, const std::string& throws);
+  Status prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place);
   Status want(const FileKey& file);
   Status prepare_path();
   void look_at_path();
@@ -121,6 +123,7 @@ class TargetWatch {
   std::string build_id_;
   bool postgresql_texts_ = false;
   std::map<FileKey, bool> files_;  // probed; whether light mode is possible with it
+  std::set<FileKey> returns_;      // of those, with returns
   std::map<FileKey, Executable> executables_;
   std::map<pid_t, Refusal> refused_;
   std::set<pid_t> examined_;  // of executables whose libraries are probed

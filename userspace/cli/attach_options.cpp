@@ -53,7 +53,11 @@ std::vector<CLI::Option*> add_profile_options(CLI::App& command, ProfileArgument
                                       "The query's type: argN:str or argN:int, an argument of --function (default: the "
                                       "function's name)")
                           ->needs(function);
-  return {profile, function, end, type};
+  CLI::Option* library = command.add_flag(
+      "--allow-library-returns", arguments.allow_library_returns,
+      "Probe returns in a shared library (SQLite): every process of the host that has it gets the probes, and one in which a C++ "
+      "exception leaves such a function is aborted (dangerous)");
+  return {profile, function, end, type, library};
 }
 
 std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments) {
@@ -135,6 +139,7 @@ Result<WatchOptions> watch_options(const AttachArguments& arguments) {
   options.attach.profiles = *std::move(profiles);
   options.attach.generation = uprobe_generation();
   options.attach.allow_nop5 = arguments.allow_nop5;
+  options.attach.allow_library_returns = arguments.allow_library_returns;
   return options;
 }
 

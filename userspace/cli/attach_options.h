@@ -14,6 +14,7 @@ namespace outrider {
 /// How the engine is to be read.
 struct ProfileArguments {
   std::string profile, function, end, type;
+  bool allow_library_returns = false;
 };
 
 /// What was typed, unchecked but for what the command line itself can check.

@@ -139,9 +139,11 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
   }
   for (const std::string& unreadable : files->unreadable) report.note("library", unreadable);
   PlanOptions planning{.generation = uprobe_generation()};
-  if (session != nullptr) planning.no_returns = returns_refused(*session, files->throws);
   std::string reason;
   for (const ProbeFile& file : files->files) {
+    const bool library = &file != &files->files.front();
+    const ReturnPlace place{files->throws, library ? file.path : "", arguments.allow_library_returns};
+    if (session != nullptr) planning.no_returns = returns_refused(*session, place);
     if (check_file(file, profiles, planning, report, reason)) return;
   }
   const ElfProbes& executable = files->files.front().probes;
@@ -163,6 +165,7 @@ std::string next_step(const Report& report, const DoctorArguments& arguments) {
   add("function", arguments.function);
   add("end", arguments.end);
   add("type", arguments.type);
+  if (arguments.allow_library_returns) how += " --allow-library-returns";
   return fmt::format("It would work: outrider watch --pid {}{}", arguments.pid, how);
 }
 

@@ -27,6 +27,7 @@ struct TargetConfig {
   std::optional<double> max_overhead_percent = 3;     ///< none: no budget. Already filled in from [agent]
   std::string query_text = "off";                     ///< off, normalised (without literals), raw
   std::string types = "keyword";                      ///< keyword, statement
+  bool allow_library_returns = false;                 ///< see returns_refused()
 
   bool operator==(const TargetConfig&) const = default;
 };

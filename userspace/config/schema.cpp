@@ -135,7 +135,8 @@ std::vector<Field> target_fields(TargetConfig& target) {
           {"mode", ChoiceSlot{&target.mode, {"auto", "full", "light"}}},
           {"max_overhead", BudgetSlot{&target.max_overhead_percent}},
           {"query_text", ChoiceSlot{&target.query_text, {"off", "normalised", "raw"}}},
-          {"types", ChoiceSlot{&target.types, {"keyword", "statement"}}}};
+          {"types", ChoiceSlot{&target.types, {"keyword", "statement"}}},
+          {"allow_library_returns", FlagSlot{&target.allow_library_returns}}};
 }
 
 std::vector<Field> tier_fields(StoreTier& tier) {

@@ -13,8 +13,15 @@ namespace outrider {
 /// once.
 const std::string& return_probes_refused(BpfSession& session);
 
-/// The same for a process: `throws` is a file of it that throws C++ exceptions, or "". One that leaves a function whose
-/// return is probed aborts the process, be the function of C or not.
-std::string returns_refused(BpfSession& session, const std::string& throws);
+/// Where a return would be probed.
+struct ReturnPlace {
+  std::string throws;            ///< a file of the process whose code may throw, or ""
+  std::string library;           ///< the shared library that has the function; "": it is in the executable
+  bool library_allowed = false;  ///< the user insists
+};
+
+/// The same for a place. An exception that leaves a function whose return is probed aborts the process, be the function
+/// of C or not. A library's probes come to every process of the host that has it, of which nobody knows what they throw.
+std::string returns_refused(BpfSession& session, const ReturnPlace& place);
 
 }  // namespace outrider

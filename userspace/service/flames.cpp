@@ -39,6 +39,7 @@ Result<FlameOptions> options_for(const TargetConfig& target, const FlameQuestion
   if (!profiles) return profiles.error();
   options.attach.profiles = std::move(*profiles);
   options.attach.generation = uprobe_generation();
+  options.attach.allow_library_returns = target.allow_library_returns;
   options.duration = question.duration;
   options.request.type = question.type;
   options.request.sampler.off_cpu = question.kind == FlameKind::kOffCpu;

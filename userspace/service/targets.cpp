@@ -140,6 +140,7 @@ void Targets::attach(Target& target) {
   wanted.name = target.config.name;
   wanted.attach.profiles = std::move(*profiles);
   wanted.attach.generation = uprobe_generation();
+  wanted.attach.allow_library_returns = target.config.allow_library_returns;
   wanted.mode = mode_of(target.config.mode);
   wanted.max_overhead_percent = target.config.max_overhead_percent;
   wanted.interval = target.interval;

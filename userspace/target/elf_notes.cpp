@@ -325,7 +325,7 @@ Result<ElfProbes> read_probes(int fd, std::string_view name, const FunctionNames
   // Loaded segments only from here on: a note segment may overlap them.
   std::erase_if(layout.segments, [](const GElf_Phdr& segment) { return segment.p_type != PT_LOAD; });
   for (Elf_Scn* section : sections) read_section(section, layout, result);
-  result.throws = imports_symbol(elf.get(), "__cxa_throw");
+  result.throws = may_throw(elf.get());
   if (!functions.empty()) add_functions(elf.get(), layout, functions, result);
   return result;
 }

@@ -53,7 +53,7 @@ struct ElfProbes {
   Machine machine = Machine::kX86_64;
   bool stripped = false;   ///< no .symtab
   bool has_notes = false;  ///< there is a .note.stapsdt section
-  bool throws = false;     ///< it asks for the C++ runtime's means to throw
+  bool throws = false;     ///< see may_throw()
   std::string build_id;    ///< lower-case hex, empty if there is none
   std::vector<ElfProbe> probes;
   std::vector<SkippedNote> skipped;  ///< at most kMaxSkippedListed

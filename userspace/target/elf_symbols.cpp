@@ -5,11 +5,13 @@
 #include <gelf.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -56,16 +58,13 @@ bool look_through(std::span<const char> table, std::span<const char> names,
   return false;
 }
 
-constexpr GElf_Word kAllTables = SHT_NULL;
-
-/// Through the tables of this type, or all: the dynamic symbols and the others.
-void for_each_symbol(Elf* elf, GElf_Word type, const std::function<bool(const Elf64_Sym&, std::string_view)>& look) {
+/// Through all tables of the file, the dynamic symbols and the others.
+void for_each_symbol(Elf* elf, const std::function<bool(const Elf64_Sym&, std::string_view)>& look) {
   std::size_t budget = kMaxTables;
   for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
     GElf_Shdr header;
     if (gelf_getshdr(section, &header) == nullptr) continue;
     if (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB) continue;
-    if (type != kAllTables && header.sh_type != type) continue;
     const auto names = section_bytes(elf_getscn(elf, header.sh_link), budget);
     if (look_through(section_bytes(section, budget), names, look)) return;
   }
@@ -83,7 +82,7 @@ Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std:
     return Error{fmt::format("{} is no 64-bit ELF file whose symbols could be read", name)};
   }
   std::optional<std::uint64_t> found;
-  for_each_symbol(elf.get(), kAllTables, [&](const Elf64_Sym& entry, std::string_view symbol_name) {
+  for_each_symbol(elf.get(), [&](const Elf64_Sym& entry, std::string_view symbol_name) {
     const bool wanted = ELF64_ST_TYPE(entry.st_info) == STT_OBJECT && is_defined(entry) && symbol_name == symbol;
     if (wanted) found = entry.st_value;
     return wanted;
@@ -92,10 +91,34 @@ Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std:
   return Error{fmt::format("{} has no variable '{}' in its symbol tables", name, symbol)};
 }
 
+/// "run.cold", what the linker has outlined: it is jumped to, with the frame of another function in place.
+bool is_piece(std::string_view function) {
+  return function.find(".cold") != std::string_view::npos || function.starts_with("OUTLINED_FUNCTION_");
+}
+
+bool is_go(Elf* elf) {
+  std::size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) return false;
+  for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
+    GElf_Shdr header;
+    const char* name = gelf_getshdr(section, &header) == nullptr ? nullptr : elf_strptr(elf, names, header.sh_name);
+    if (name == nullptr) continue;
+    if (std::strcmp(name, ".gopclntab") == 0 || std::strcmp(name, ".note.go.buildid") == 0) return true;
+  }
+  return false;
+}
+
 bool is_pattern(std::string_view function) { return function.find_first_of("*?[") != std::string_view::npos; }
 
 bool fits(const std::string& pattern, const std::string& function) {
   return is_pattern(pattern) ? fnmatch(pattern.c_str(), function.c_str(), 0) == 0 : pattern == function;
+}
+
+bool returns_oddly(std::string_view function) {
+  static constexpr std::array<std::string_view, 14> kOdd = {
+      "vfork",       "__vfork",       "clone",      "__clone",     "clone3",      "setjmp", "_setjmp",
+      "sigsetjmp",   "__sigsetjmp",   "getcontext", "swapcontext", "makecontext", "_start", "__restore_rt"};
+  return std::find(kOdd.begin(), kOdd.end(), function) != kOdd.end();
 }
 
 std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted) {
@@ -103,26 +126,30 @@ std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionName
   std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(patterns), is_pattern);
   const auto is_wanted = [&](std::string_view name) {
     if (wanted.contains(name)) return true;
-    const std::string text(patterns.empty() ? "" : name);
+    if (patterns.empty() || returns_oddly(name)) return false;
+    const std::string text(name);
     return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& each) { return fits(each, text); });
   };
   std::map<std::string, std::uint64_t> found;
-  for_each_symbol(elf, kAllTables, [&](const Elf64_Sym& entry, std::string_view name) {
-    if (ELF64_ST_TYPE(entry.st_info) == STT_FUNC && is_defined(entry) && is_wanted(name)) {
-      found.emplace(name, entry.st_value);
-    }
+  std::set<std::uint64_t> seen;
+  for_each_symbol(elf, [&](const Elf64_Sym& entry, std::string_view name) {
+    const bool function = ELF64_ST_TYPE(entry.st_info) == STT_FUNC && is_defined(entry);
+    if (!function || is_piece(name) || !is_wanted(name)) return false;
+    if (wanted.contains(name) || seen.insert(entry.st_value).second) found.emplace(name, entry.st_value);
     return found.size() >= kMaxFunctions || (patterns.empty() && found.size() == wanted.size());
   });
   return found;
 }
 
-bool imports_symbol(Elf* elf, std::string_view symbol) {
+bool may_throw(Elf* elf) {
+  bool any = false;
   bool found = false;
-  for_each_symbol(elf, SHT_DYNSYM, [&](const Elf64_Sym& entry, std::string_view name) {
-    found = entry.st_shndx == SHN_UNDEF && name == symbol;
+  for_each_symbol(elf, [&](const Elf64_Sym&, std::string_view name) {
+    any = any || !name.empty();
+    found = name == "__cxa_throw" || name == "_Unwind_RaiseException";
     return found;
   });
-  return found;
+  return found || !any || is_go(elf);
 }
 
 }  // namespace outrider

@@ -21,6 +21,9 @@ using FunctionNames = std::set<std::string, std::less<>>;
 /// Found in one file at most; far more than anybody may want to probe.
 inline constexpr std::size_t kMaxFunctions = 1000;
 
+/// Functions that return twice, or on another stack: a return probe puts its own address where they look for theirs.
+bool returns_oddly(std::string_view function);
+
 /// Whether the name of a function is what `pattern` says.
 bool fits(const std::string& pattern, const std::string& function);
 
@@ -30,10 +33,12 @@ bool fits(const std::string& pattern, const std::string& function);
 Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std::string& symbol);
 
 /// Addresses, as linked, of those of the functions that the file has. One that the dynamic linker chooses when the
-/// program starts (an IFUNC) is none.
+/// program starts (an IFUNC) is none, nor is a piece that the compiler has cut off another one (`.cold`): it is jumped
+/// to. What a pattern finds has each address once, and nothing that returns twice or on another stack.
 std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted);
 
-/// Whether the dynamic linker is asked for this symbol.
-bool imports_symbol(Elf* elf, std::string_view symbol);
+/// Whether code of the file may leave a function otherwise than by returning: it throws as C++ and Rust do (linked to whatever
+/// throws, or with it inside), it is Go, whose stacks move, or it has no symbols by which that could be told.
+bool may_throw(Elf* elf);
 
 }  // namespace outrider

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <optional>
 #include <set>
@@ -27,14 +26,6 @@ std::string full_name(const ProbeName& probe) { return probe.provider + ":" + pr
 
 /// Of those the role's fields tell whether light mode is possible.
 bool ends_queries(outrider_role role) { return role == OUTRIDER_ROLE_QUERY_END || role == OUTRIDER_ROLE_STEP_END; }
-
-/// Functions that return twice, or on another stack: a return probe puts its own address where they look for theirs.
-bool returns_oddly(std::string_view function) {
-  static constexpr std::array<std::string_view, 12> kOdd = {"vfork",       "__vfork",    "clone",       "__clone",
-                                                            "clone3",      "setjmp",     "_setjmp",     "sigsetjmp",
-                                                            "__sigsetjmp", "getcontext", "swapcontext", "makecontext"};
-  return std::find(kOdd.begin(), kOdd.end(), function) != kOdd.end();
-}
 
 bool is_function(const ElfProbe& probe) {
   return probe.provider == kFunctionProvider || probe.provider == kReturnProvider;
@@ -203,9 +194,9 @@ class Planner {
     planned.at_return = site.provider == kReturnProvider;
     if (planned.at_return && elf_.throws) {
       return reject(
-          "the file throws C++ exceptions, and one that leaves a function whose return is probed aborts the process; "
-          "name "
-          "a function that is called when a query is over instead (--end, or a query_end of the provider function)");
+          "code of the file may leave a function by an exception (C++, Rust) or is Go, and if its return is probed that ends "
+          "the process; name a function that is called when a query is over instead (--end, or a query_end of the provider "
+          "function)");
     }
     if (planned.at_return && !options_.no_returns.empty()) return reject(options_.no_returns);
     if (planned.at_return && returns_oddly(site.name)) return reject("it returns twice, or on another stack");

@@ -106,17 +106,24 @@ Result<Fd> open_mapping(const Mapping& mapping, const std::string& directory, co
   return fd;
 }
 
+/// What others throw with: it throws nothing by itself.
+bool is_runtime(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.starts_with("libstdc++.so") || name.starts_with("libgcc_s.so");
+}
+
 void add_library(const Mapping& mapping, const Process& process, const FunctionNames& functions,
                  const std::string& procfs, ProbeFiles& result) {
   const std::string directory = fmt::format("{}/{}", procfs, process.pid);
   auto fd = open_mapping(mapping, directory, procfs, process.pid);
   if (!fd) {
     result.unreadable.push_back(fmt::format("{}: {}", mapping.path, fd.error().message));
+    result.throws = mapping.path;  // who knows
     return;
   }
   auto probes = read_probes(fd->get(), mapping.path, functions);
   if (!probes) return;  // mapped executable but no ELF file: generated code
-  if (probes->throws) result.throws = mapping.path;
+  if (probes->throws && !is_runtime(mapping.path)) result.throws = mapping.path;
   if (probes->probes.empty() && probes->skipped_count == 0) return;
   result.files.push_back({std::move(*fd), mapping.path, mapping.key, std::move(*probes)});
 }
@@ -142,6 +149,7 @@ Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& func
   const auto maps = read_text(fmt::format("{}/{}/maps", procfs, process.pid));
   if (!maps) {
     result.unreadable.push_back(fmt::format("the list of mapped libraries: {}", maps.error().message));
+    result.throws = process.exe_path;  // who knows
     return result;
   }
   std::set<FileKey> seen = {process.exe_key};

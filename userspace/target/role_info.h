@@ -38,11 +38,11 @@ inline constexpr std::array<RoleInfo, OUTRIDER_ROLES> kRoles = {{
     {"cache", ProbeGroup::kCache, {"hit"}, 0},
     {"wait_start", ProbeGroup::kWait, {"class"}, 0},
     {"wait_end", ProbeGroup::kWait, {"class"}, 0},
-    {"prepare", ProbeGroup::kQuery, {"text", "key", "key_at"}, 0},
+    {"prepare", ProbeGroup::kStart, {"text", "key", "key_at"}, 0},
     {"prepare_end", ProbeGroup::kQuery, {"result"}, 0},
     {"step", ProbeGroup::kStart, {"key"}, 0},
     {"step_end", ProbeGroup::kQuery, {"result", "more", "done"}, 0},
-    {"steps_over", ProbeGroup::kQuery, {"key"}, 0},
+    {"steps_over", ProbeGroup::kQuery, {"key"}, OUTRIDER_SITE_FORGETS_KEY},
 }};
 
 /// Position of the duration among query_end's fields.

@@ -97,7 +97,7 @@ def functions():
         return tests("sqlite_test.Sqlite.test_counts", "sqlite_test.Sqlite.test_failures")()
     user = harness.Child([sys.executable, "-c", "import sqlite3, sys; print('READY', flush=True); sys.stdin.read()"], stdin=subprocess.PIPE)
     user.await_line(user.out, "READY", harness.PATIENCE_SECONDS)
-    watch = harness.Child([harness.OUTRIDER, "watch", "--pid", str(user.process.pid)])
+    watch = harness.Child([harness.OUTRIDER, "watch", "--pid", str(user.process.pid), "--allow-library-returns"])
     assert watch.wait() == 1, watch.describe()
     assert refused[1] in "".join(watch.err), watch.describe()
     user.process.stdin.close()
