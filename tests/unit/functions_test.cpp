@@ -121,6 +121,7 @@ TEST(Functions, no_return_is_probed_where_it_is_not_safe) {
 
 TEST(Functions, a_pattern_for_hundreds_is_refused) {
   std::vector<std::string> names;
+  names.reserve(501);
   for (int i = 0; i < 501; ++i) names.push_back(fmt::format("f{}", i));
   const auto plan = plan_probes(with_functions(names), profile_for("f*"), {});
   ASSERT_FALSE(plan);

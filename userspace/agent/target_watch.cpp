@@ -163,6 +163,7 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
 // Every file that the target's profile fits: the executable, its libraries. The first one that any fits decides which.
 Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
   std::optional<Error> first;
+  bool fitting = false;
   std::uint64_t bits = 0;
   for (ProbeFile& file : files.files) {
     Result<std::size_t> picked = 0;
@@ -179,7 +180,9 @@ Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
     Status status = picked ? prepare_file(file, options_.profiles[*picked], place) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
     if (!status && status.error().code == E2BIG) return status.error();
-    if (!status && !first) first = status.error();
+    // Why the file cannot be read that a profile is for says more than that another one has none.
+    if (!status && (!first || (picked && !fitting))) first = status.error();
+    fitting = fitting || picked;
   }
   if (bits == 0) return first ? *first : Error{"no file to probe"};
   return bits;

@@ -105,7 +105,7 @@ bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, con
   const Profile& profile = profiles[*picked];
   Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
   if (!plan) {
-    if (reason.empty()) reason = plan.error().message;
+    reason = plan.error().message;  // says more than that another file has no profile
     return false;
   }
   report.good("profile",
