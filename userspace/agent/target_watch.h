@@ -32,7 +32,7 @@ struct AttachOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;
   bool allow_library_returns = false;  ///< the same for returns in shared libraries: see returns_refused()
-  bool light_only = false;  ///< the user insists on light mode: what cannot be watched so is refused
+  bool light_only = false;             ///< the user insists on light mode: what cannot be watched so is refused
 };
 
 /// Whether what the user named is there at all, before anything is loaded.

@@ -53,10 +53,10 @@ std::vector<CLI::Option*> add_profile_options(CLI::App& command, ProfileArgument
                                       "The query's type: argN:str or argN:int, an argument of --function (default: the "
                                       "function's name)")
                           ->needs(function);
-  CLI::Option* library = command.add_flag(
-      "--allow-library-returns", arguments.allow_library_returns,
-      "Probe returns in a shared library (SQLite): every process of the host that has it gets the probes, and one in which a C++ "
-      "exception leaves such a function is aborted (dangerous)");
+  CLI::Option* library = command.add_flag("--allow-library-returns", arguments.allow_library_returns,
+                                          "Probe returns in a shared library (SQLite): every process of the host that "
+                                          "has it gets the probes, and one in which a C++ "
+                                          "exception leaves such a function is aborted (dangerous)");
   return {profile, function, end, type, library};
 }
 

@@ -82,12 +82,14 @@ const std::string& return_probes_refused(BpfSession& session) {
 std::string returns_refused(BpfSession& session, const ReturnPlace& place) {
   if (!place.throws.empty()) {
     return place.throws +
-           " of this process may throw exceptions, and one that leaves a function whose return is probed aborts it; name "
+           " of this process may throw exceptions, and one that leaves a function whose return is probed aborts it; "
+           "name "
            "a function that is called when a query is over instead (--end, or a query_end of the provider function)";
   }
   if (!place.library.empty() && !place.library_allowed) {
     return "every process of this host that has " + place.library +
-           " would get the probes at its returns too, and an exception of C++ through one of them would abort it; where no "
+           " would get the probes at its returns too, and an exception of C++ through one of them would abort it; "
+           "where no "
            "such program uses it, --allow-library-returns (allow_library_returns of a target) insists";
   }
   return return_probes_refused(session);

@@ -21,7 +21,8 @@ struct ReturnPlace {
 };
 
 /// The same for a place. An exception that leaves a function whose return is probed aborts the process, be the function
-/// of C or not. A library's probes come to every process of the host that has it, of which nobody knows what they throw.
+/// of C or not. A library's probes come to every process of the host that has it, of which nobody knows what they
+/// throw.
 std::string returns_refused(BpfSession& session, const ReturnPlace& place);
 
 }  // namespace outrider

@@ -116,8 +116,8 @@ bool fits(const std::string& pattern, const std::string& function) {
 
 bool returns_oddly(std::string_view function) {
   static constexpr std::array<std::string_view, 14> kOdd = {
-      "vfork",       "__vfork",       "clone",      "__clone",     "clone3",      "setjmp", "_setjmp",
-      "sigsetjmp",   "__sigsetjmp",   "getcontext", "swapcontext", "makecontext", "_start", "__restore_rt"};
+      "vfork",     "__vfork",     "clone",      "__clone",     "clone3",      "setjmp", "_setjmp",
+      "sigsetjmp", "__sigsetjmp", "getcontext", "swapcontext", "makecontext", "_start", "__restore_rt"};
   return std::find(kOdd.begin(), kOdd.end(), function) != kOdd.end();
 }
 

@@ -37,8 +37,8 @@ Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std:
 /// to. What a pattern finds has each address once, and nothing that returns twice or on another stack.
 std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted);
 
-/// Whether code of the file may leave a function otherwise than by returning: it throws as C++ and Rust do (linked to whatever
-/// throws, or with it inside), it is Go, whose stacks move, or it has no symbols by which that could be told.
+/// Whether code of the file may leave a function otherwise than by returning: it throws as C++ and Rust do (linked to
+/// whatever throws, or with it inside), it is Go, whose stacks move, or it has no symbols by which that could be told.
 bool may_throw(Elf* elf);
 
 }  // namespace outrider

@@ -194,8 +194,10 @@ class Planner {
     planned.at_return = site.provider == kReturnProvider;
     if (planned.at_return && elf_.throws) {
       return reject(
-          "code of the file may leave a function by an exception (C++, Rust) or is Go, and if its return is probed that ends "
-          "the process; name a function that is called when a query is over instead (--end, or a query_end of the provider "
+          "code of the file may leave a function by an exception (C++, Rust) or is Go, and if its return is probed "
+          "that ends "
+          "the process; name a function that is called when a query is over instead (--end, or a query_end of the "
+          "provider "
           "function)");
     }
     if (planned.at_return && !options_.no_returns.empty()) return reject(options_.no_returns);
