@@ -93,19 +93,25 @@ std::string advice(const ElfProbes& probes) {
   return "build it with outrider's probe header (usdt/PROBES.md), or install a build with USDT probes";
 }
 
+/// Why none of the files can be attached to: of the first one that a profile fits, else of the first.
+struct Reason {
+  std::string text;
+  bool fits = false;
+};
+
 // Whether one file of the process could be attached to; says what would be.
 bool check_file(const ProbeFile& file, const std::vector<Profile>& profiles, const PlanOptions& planning,
-                Report& report, std::string& reason) {
+                Report& report, Reason& reason) {
   // As a watch does: one that was named is taken at its word.
   Result<std::size_t> picked = profiles.size() > 1 ? pick_profile(file.probes, profiles) : Result<std::size_t>(0);
   if (!picked) {
-    if (reason.empty()) reason = picked.error().message;
+    if (reason.text.empty()) reason.text = picked.error().message;
     return false;
   }
   const Profile& profile = profiles[*picked];
   Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
   if (!plan) {
-    reason = plan.error().message;  // says more than that another file has no profile
+    if (!reason.fits) reason = {plan.error().message, true};
     return false;
   }
   report.good("profile",
@@ -139,7 +145,7 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
   }
   for (const std::string& unreadable : files->unreadable) report.note("library", unreadable);
   PlanOptions planning{.generation = uprobe_generation()};
-  std::string reason;
+  Reason reason;
   for (const ProbeFile& file : files->files) {
     const bool library = &file != &files->files.front();
     const ReturnPlace place{files->throws, library ? file.path : "", arguments.allow_library_returns};
@@ -147,10 +153,10 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
     if (check_file(file, profiles, planning, report, reason)) return;
   }
   const ElfProbes& executable = files->files.front().probes;
-  if (!arguments.function.empty()) return report.bad("functions", reason);
-  if (!arguments.profile.empty() && executable.has_notes) return report.bad("probes", reason);
+  if (!arguments.function.empty()) return report.bad("functions", reason.text);
+  if (!arguments.profile.empty() && executable.has_notes) return report.bad("probes", reason.text);
   const char* stripped = executable.stripped && !executable.has_notes ? " (the file is stripped as well)" : "";
-  report.bad("probes", fmt::format("{}{}; {}", reason, stripped, advice(executable)));
+  report.bad("probes", fmt::format("{}{}; {}", reason.text, stripped, advice(executable)));
 }
 
 std::string next_step(const Report& report, const DoctorArguments& arguments) {
