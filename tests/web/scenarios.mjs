@@ -72,6 +72,14 @@ export const scenarios = {
     assert.equal(await page.locator("#connection").getAttribute("data-status"), "live");
     assert.match(await text(page, "#cost"), /costs this engine about|is not known yet/);
     assert.equal(await text(page, "#losses"), "Nothing was lost");
+
+    // A slow click, during which the table's next figures come.
+    await row(page, "path").getByRole("button").hover();
+    await page.mouse.down();
+    await (await page.waitForResponse(/\/api\/v1\/types\?/)).finished();
+    await page.waitForTimeout(300);
+    await page.mouse.up();
+    await eventually(() => text(page, ".filter"), (words) => words.includes("Type: path"), "that the click is heard", 5);
     await close(page);
   },
 
@@ -81,7 +89,7 @@ export const scenarios = {
     const span = { target: "engine", type: "path", from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() };
     await row(page, "path").getByRole("button").click();
     const charts = await api(page, "/api/v1/charts", span);
-    assert.match(await text(page, ".filter"), /Type: path/);
+    await eventually(() => text(page, ".filter"), (words) => words.includes("Type: path"), "the filter");
     await eventually(() => text(page, '[data-chart="throughput"] [data-metric="qps"]'), (shown) => shown !== "–" && Math.abs(figure(shown) - charts.columns.qps.at(-1)) < 0.6, "the type's rate");
     assertShown(await text(page, '[data-chart="response"] [data-metric="p99"]'), charts.columns.p99.at(-1), "the type's p99");
     assert.match(page.url(), /type=path/);

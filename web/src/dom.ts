@@ -35,6 +35,18 @@ export function setLines(list: HTMLElement, lines: string[]): void {
   list.replaceChildren(...lines.map((line) => h("li", {}, line)));
 }
 
+/** Makes `wanted` the children. Of those that stay in their order none leaves the document: it would lose a click halfway,
+ * a selection and the focus. */
+export function arrange(parent: HTMLElement, wanted: HTMLElement[]): void {
+  const stay = new Set(wanted);
+  for (const child of [...parent.children]) if (!stay.has(child as HTMLElement)) child.remove();
+  const focused = document.activeElement;
+  wanted.forEach((each, i) => {
+    if (parent.children[i] !== each) parent.insertBefore(each, parent.children[i] ?? null);
+  });
+  if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused)) focused.focus({ preventScroll: true });
+}
+
 const colors = new Map<string, string>();
 
 /** What the style sheet says a custom property is. Kept, for asking makes the browser work out its styles at once. */

@@ -1,5 +1,5 @@
 // Tables whose rows a phone shows as blocks, each cell behind the name of its column.
-import { h, setText, type Child } from "./dom";
+import { arrange, h, setText, type Child } from "./dom";
 
 export interface Cell {
   /** What it shows, in short: it is made anew only if this differs. */
@@ -48,11 +48,7 @@ export class FoldingTable {
       });
       this.rows.set(free, row);
     }
-    const wanted = [...this.rows.values()].map((row) => row.root);
-    if (wanted.length === this.body.children.length && wanted.every((row, i) => row === this.body.children[i])) return;
-    const focused = document.activeElement;
-    this.body.replaceChildren(...wanted);
-    if (focused instanceof HTMLElement && this.body.contains(focused)) focused.focus({ preventScroll: true });
+    arrange(this.body, [...this.rows.values()].map((row) => row.root));
   }
 
   private emptyRow(size: number): Kept {
