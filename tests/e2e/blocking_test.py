@@ -48,7 +48,7 @@ class RowLock(postgresql_server.Case):
     def test_who_commits_is_named(self):
         self.server.query("CREATE TABLE rows (id int, value int)")
         self.server.query("INSERT INTO rows VALUES (1, 0)")
-        watch = self.watch_server("--types", "statement")
+        watch = self.watch_server()
         with self.server.session() as holder, self.server.session() as other:
             holder.query("BEGIN")
             holder.query("UPDATE rows SET value = 1 WHERE id = 1")

@@ -53,7 +53,7 @@ class PostgresqlCounts(postgresql_server.Case):
         self.server.query("SELECT pg_stat_statements_reset()")
         self.await_no_backend()
         first, second = self.blocks(), self.blocks()
-        watch = self.watch_server()
+        watch = self.watch_server("--types", "keyword")
         report = self.server.pgbench("--no-vacuum", "--client", CLIENTS, *arguments)
         self.await_no_backend()
         summary = watch.stop_one()

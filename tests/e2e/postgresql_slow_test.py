@@ -8,6 +8,7 @@ import harness
 import postgresql_server
 
 SECRET = "hunter2"
+STATEMENT = "^SELECT [0-9a-f]{12}$"
 
 
 class PostgresqlSlow(postgresql_server.Case):
@@ -27,14 +28,15 @@ class PostgresqlSlow(postgresql_server.Case):
     def test_text_is_off_unless_asked_for(self):
         found, said = self.record(self.sleep)
         slowest = found["slow"][0]
-        self.assertEqual((slowest["type"], slowest["failed"], slowest["text"]), ("SELECT", False, None))
+        self.assertEqual((slowest["failed"], slowest["text"]), (False, None))
+        self.assertRegex(slowest["type"], STATEMENT)
         self.assertGreaterEqual(slowest["duration_seconds"], 1.25)
         self.assertGreaterEqual(slowest["waits"]["sleep_seconds"], 1.24)
         self.assertNotIn(SECRET, said)
 
     def test_normalised(self):
         found, said = self.record(self.sleep, "--query-text", "normalised")
-        self.assertEqual(found["slow"][0]["text"], "SELECT pg_sleep(?), ?")
+        self.assertEqual(found["slow"][0]["text"], "select pg_sleep(?), ?")
         self.assertNotIn(SECRET, said)
 
     def test_raw(self):
@@ -46,8 +48,7 @@ class PostgresqlSlow(postgresql_server.Case):
         found, said = self.record(lambda: self.server.query(f"SELECT pg_sleep(1.25), {columns}"), "--query-text",
                                   "normalised")
         text = found["slow"][0]["text"]
-        self.assertTrue(text.startswith("SELECT pg_sleep(?), ? AS column_0000, ? AS column_0001"), text)
-        self.assertTrue(text.endswith("..."), text)
+        self.assertEqual(text, "select pg_sleep(?...")  # of what was cut nobody knows whether its quotes are even
         self.assertNotIn(SECRET, said)
 
     def test_prepared_and_failed(self):
@@ -60,13 +61,13 @@ class PostgresqlSlow(postgresql_server.Case):
                     session.query("SELECT pg_sleep(30) AS too_long")
         found, said = self.record(work, "--query-text", "normalised", "--type", "SELECT")
         first, second = found["slow"][:2]
-        self.assertEqual((first["text"], first["failed"]), ("SELECT pg_sleep($1::float8), ?", False))
+        self.assertEqual((first["text"], first["failed"]), ("select pg_sleep(?::float8), ?", False))
         self.assertGreaterEqual(first["duration_seconds"], 1.1)
-        self.assertEqual((second["text"], second["failed"]), ("SELECT pg_sleep(?) AS too_long", True))
+        self.assertEqual((second["text"], second["failed"]), ("select pg_sleep(?) as too_long", True))
         self.assertGreaterEqual(second["duration_seconds"], 0.6)
         self.assertNotIn(SECRET, said)
 
-    def test_a_text_that_could_not_be_parsed_is_not_shown(self):
+    def test_a_text_that_could_not_be_parsed_is_shown_up_to_its_first_quote(self):
         """With a quote too many, data and the rest change places."""
         def work():
             with self.server.session() as session:
@@ -75,8 +76,8 @@ class PostgresqlSlow(postgresql_server.Case):
                     with self.assertRaises(postgresql_server.ServerError):
                         session.query(text)
         found, said = self.record(work, "--query-text", "normalised")
-        self.assertEqual([query["text"] for query in found["slow"] if query["failed"]], [None, None])
-        self.assertIn("SELECT ? AS seen", [query["text"] for query in found["slow"]])
+        self.assertEqual([query["text"] for query in found["slow"] if query["failed"]], ["select ?..."] * 2)
+        self.assertIn("select ? as seen", [query["text"] for query in found["slow"]])
         self.assertNotIn(SECRET, said)
 
     def test_row_lock(self):
@@ -96,8 +97,8 @@ class PostgresqlSlow(postgresql_server.Case):
             holder.query("COMMIT")
             waiting.join()
         (query,) = found["in_flight"]
-        self.assertEqual((query["type"], query["state"], query["wait"]), ("UPDATE", "waiting", "lock"))
-        self.assertEqual(query["text"], "UPDATE held SET n = ? WHERE id = ?")
+        self.assertEqual((query["state"], query["wait"]), ("waiting", "lock"))
+        self.assertEqual(query["text"], "update held set n = ? where id = ?")
         self.assertGreaterEqual(query["seconds"], 2)
         stack = query["stack"]
         self.assertEqual([name for name in ("main", "PostgresMain", "heap_update", "ProcSleep") if name in stack],

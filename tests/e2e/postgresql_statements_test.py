@@ -70,7 +70,7 @@ class PostgresqlStatements(postgresql_server.Case):
     def watched(self, load):
         """What `load` does under watch: ({type: figures}, [(text, query_id)])."""
         before = len(self.logged())
-        watch = self.watch_server("--types", "statement")
+        watch = self.watch_server()
         load()
         summary = watch.stop_one()
         self.assertEqual(harness.lost(summary), {})
@@ -125,7 +125,7 @@ class PostgresqlStatements(postgresql_server.Case):
 
     def test_more_statements_than_slots(self):
         """Those that are met no more make room for new ones, which therefore all are told apart; none of the counts gets lost."""
-        watch = self.watch_server("--types", "statement", "--interval", "500ms")
+        watch = self.watch_server("--interval", "500ms")
         with self.server.session() as session:
             for i in range(MANY):
                 session.query(f"SELECT {i} AS column_{i}")
@@ -150,7 +150,7 @@ class PostgresqlStatements(postgresql_server.Case):
                                   f"-- {SECRETS[0]}")
         before = len(self.logged())
         others = {one["id"] for one in harness.bpf_maps()}
-        watch = self.watch_server("--types", "statement")
+        watch = self.watch_server()
         load()
         dumps = self.dump_maps(others)
         summary = watch.stop_one()

@@ -52,7 +52,7 @@ class PostgresqlWaits(postgresql_server.Case):
         cls.server.query("CREATE TABLE hot AS SELECT id, 0 AS n FROM generate_series(1, 4) AS id")
 
     def watch_waits(self):
-        watch = self.watch_server()
+        watch = self.watch_server("--types", "keyword")
         self.assertTrue(any("waits as the engine notes them" in line for line in watch.err), watch.describe())
         return watch
 
@@ -102,7 +102,7 @@ class PostgresqlWaits(postgresql_server.Case):
         profile.write_text(text.replace('"my_wait_event_info"', '"nowhere_to_be_found"'), encoding="utf-8")
         holder, waiter = self.session(), self.session()
         holder.query("SELECT pg_advisory_lock(8)")
-        watch = self.watch_server("--profile", profile)
+        watch = self.watch_server("--types", "keyword", "--profile", profile)
         waiting = threading.Thread(target=waiter.query, args=("SELECT pg_advisory_lock(8)",))
         waiting.start()
         time.sleep(1)

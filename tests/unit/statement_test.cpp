@@ -127,6 +127,31 @@ TEST(Statement, ATypeIsNamedByItsFirstWord) {
   EXPECT_EQ(statement_type(0x3f2a9c81d0e41234, "select a from t"), "SELECT 3f2a9c81d0e4");
   EXPECT_EQ(statement_type(0x000000000001ffff, "(select ?) union (select ?)"), "SELECT 000000000001");
   EXPECT_EQ(statement_type(0, "?"), "UNKNOWN 000000000000");
+  EXPECT_TRUE(is_statement_type("SELECT 3f2a9c81d0e4"));
+  EXPECT_TRUE(is_statement_type(statement_type(0, "?")));
+  for (const char* other : {"SELECT", "SELECT 3f2a9c81d0e", "SELECT 3F2A9C81D0E4", "SELECT3f2a9c81d0e4",
+                            "select 3f2a9c81d0e4", "3f2a9c81d0e4", " 3f2a9c81d0e4", ""}) {
+    EXPECT_FALSE(is_statement_type(other)) << other;
+  }
+}
+
+TEST(Statement, IsMeantByItsNameAndByItsFirstWord) {
+  EXPECT_TRUE(is_of_type("SELECT 3f2a9c81d0e4", "SELECT 3f2a9c81d0e4"));
+  EXPECT_TRUE(is_of_type("SELECT 3f2a9c81d0e4", "SELECT"));
+  EXPECT_TRUE(is_of_type("SELECT", "SELECT"));
+  EXPECT_FALSE(is_of_type("SELECT 3f2a9c81d0e4", "SEL"));
+  EXPECT_FALSE(is_of_type("SELECT 3f2a9c81d0e4", "SELECT 000000000001"));
+  EXPECT_FALSE(is_of_type("graph path", "graph"));
+}
+
+TEST(Statement, NoPrefixOfATextShowsMoreThanTheWhole) {
+  const std::string sql = R"(SELECT 'secret', E'sec\'ret', $x$secret$x$ /* secret */, "name" -- secret)";
+  for (std::size_t length = 1; length <= sql.size(); ++length) {
+    const auto statement = statement_of(sql.substr(0, length));
+    ASSERT_TRUE(statement.has_value()) << length;
+    EXPECT_THAT(statement->text, ::testing::Not(::testing::HasSubstr("sec"))) << length;
+    EXPECT_THAT(statement->text, ::testing::Not(::testing::HasSubstr("ret"))) << length;
+  }
 }
 
 }  // namespace

@@ -31,11 +31,14 @@ class PostgresqlDashboard(WebCase):
         self.addCleanup(self.server.stop)
         self.server.query("CREATE TABLE hot AS SELECT id, 0 AS n FROM generate_series(1, 2) AS id")
         self.server.query("CREATE TABLE seen (id int)")
-        self.configure([f'pid = {self.server.pid}\ndisplay_name = "postgres"\nquery_text = "normalised"'], interval="1s")
+
+    def watch(self, *keys):
+        self.configure(["\n".join((f"pid = {self.server.pid}", 'display_name = "postgres"', *keys))], interval="1s")
         text = self.config.read_text(encoding="utf-8")
         self.config.write_text(text.replace("[agent]", '[agent]\nin_flight_after = "2s"', 1), encoding="utf-8")
-        self.agent = self.start()
-        harness.wait_until(lambda: self.agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+        return agent
 
     def load(self):
         """Transactions of one query of each type; returns how many, and a window with all of them and nothing else."""
@@ -50,24 +53,21 @@ class PostgresqlDashboard(WebCase):
         return processed, {"from": begin * 1000, "to": end * 1000}
 
     def test_figures_types_and_locks(self):
+        agent = self.watch('types = "keyword"')
         processed, window = self.load()
-        snapshot = self.agent.snapshot("postgres")
+        snapshot = agent.snapshot("postgres")
         table = {name: snapshot["query_metrics"]["query_type_breakdown"][name]["count"] for name in TYPES}
         self.assertEqual(table, dict.fromkeys(TYPES, processed))
         total = snapshot["query_metrics"]["total_queries"]
         self.assertEqual(total, len(TYPES) * processed)
         options = {"target": "postgres", "total": total, "types": TYPES, **window}
-        self.browse("values", self.agent, **options).finish()
-        self.browse("postgresql", self.agent, **options).finish()
-        self.agent.end()
+        self.browse("values", agent, **options).finish()
+        self.browse("postgresql", agent, **options).finish()
+        agent.end()
 
     def test_statements(self):
         """Types that are statements: each with its text, found by it, and short where it is long."""
-        self.agent.end()
-        target = f'pid = {self.server.pid}\ndisplay_name = "postgres"\ntypes = "statement"'
-        self.configure([target], interval="1s")
-        agent = self.start()
-        harness.wait_until(lambda: agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+        agent = self.watch()
         self.server.query(LONG)
         loading = threading.Thread(target=self.load)
         loading.start()
@@ -77,6 +77,7 @@ class PostgresqlDashboard(WebCase):
         agent.end()
 
     def test_a_query_that_hangs_and_a_slow_one(self):
+        agent = self.watch('query_text = "normalised"')
         self.server.query("SELECT pg_sleep(1.5), 'secret'")
         holder = self.server.session()
         self.addCleanup(holder.close)
@@ -85,15 +86,16 @@ class PostgresqlDashboard(WebCase):
         waiting = threading.Thread(target=lambda: self.server.query("UPDATE hot SET n = 7 WHERE id = 1"))
         waiting.start()
         try:
-            self.browse("hanging", self.agent, target="postgres", hangs="UPDATE hot SET n = ? WHERE id = ?",
+            self.browse("hanging", agent, target="postgres", hangs="update hot set n = ? where id = ?",
                         frames=("main", "PostgresMain", "heap_update", "ProcSleep"),
-                        slow="SELECT pg_sleep(?), ?").finish()
+                        slow="select pg_sleep(?), ?").finish()
         finally:
             holder.query("COMMIT")
             waiting.join()
-        self.agent.end()
+        agent.end()
 
     def test_a_flame_graph_of_a_sort(self):
+        agent = self.watch('types = "keyword"')
         over = threading.Event()
 
         def repeat():
@@ -104,8 +106,8 @@ class PostgresqlDashboard(WebCase):
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(over.set)
-        self.browse("recorded", self.agent, type="SELECT", leaf="tuplesort_", shot="postgresql-flame").finish()
-        self.agent.end()
+        self.browse("recorded", agent, type="SELECT", leaf="tuplesort_", shot="postgresql-flame").finish()
+        agent.end()
 
 
 if __name__ == "__main__":

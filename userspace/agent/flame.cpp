@@ -4,6 +4,7 @@
 
 #include "userspace/agent/one_target.h"
 #include "userspace/base/units.h"
+#include "userspace/model/statement.h"
 
 namespace outrider {
 namespace {
@@ -14,6 +15,7 @@ WatchTarget watched(const FlameOptions& options) {
   WatchTarget target;
   target.spec = options.target;
   target.attach = options.attach;
+  target.statements = is_statement_type(options.request.type);
   return target;
 }
 

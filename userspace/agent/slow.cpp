@@ -6,6 +6,7 @@
 
 #include "userspace/agent/one_target.h"
 #include "userspace/base/units.h"
+#include "userspace/model/statement.h"
 
 namespace outrider {
 namespace {
@@ -13,7 +14,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 void add(const SlowOptions& options, Reading& reading, SlowReport& report) {
-  const auto is_other = [&](const auto& query) { return !options.type.empty() && query.type != options.type; };
+  const auto is_other = [&](const auto& query) {
+    return !options.type.empty() && !is_of_type(query.type, options.type);
+  };
   report.queries += reading.snapshot.query_metrics.interval_queries;
   report.types_seen.clear();
   for (const auto& [type, metrics] : reading.snapshot.query_metrics.query_type_breakdown) {

@@ -21,7 +21,7 @@ struct WatchOptions {
   std::optional<std::chrono::milliseconds> duration;  ///< none: until stopped
   WatchMode mode = WatchMode::kAuto;
   std::optional<double> max_overhead_percent = 3;  ///< none: never shed
-  bool statements = false;                         ///< as in WatchTarget
+  bool statements = true;                          ///< as in WatchTarget
 };
 
 /// Called with the snapshots of all targets, each interval and once with the summaries.

@@ -103,7 +103,7 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
 // An engine whose literals cannot be told from the rest has its texts left alone.
 void Watcher::allow_texts(const Watched& target) {
   const bool known = target.watch.texts_are_known();
-  session_->set_texts(target.watch.index(), target.query_text && known);
+  session_->set_texts(target.watch.index(), target.query_text == QueryText::kRaw && known);
   session_->set_statements(target.watch.index(), target.statements && known);
 }
 
@@ -209,11 +209,11 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   target.resource_summary.add(input.target_resources, seconds);
   target.host_summary.add(input.host, seconds);
   reading.snapshot = build_snapshot(input);
-  if (target.statements) name_statements(target, reading.snapshot);
-
   keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);
   reading.slow = std::exchange(current.slow, {});
   reading.in_flight = long_in_flight(target, current);
+  if (target.query_text == QueryText::kStatement) add_texts(reading);
+  if (target.statements) name_statements(target, reading.snapshot);
   target.previous = std::move(current);
   if (last) return reading;
   const auto change = target.shedder.observe(cost.by_kind, cost.cpu_ns);
@@ -234,6 +234,16 @@ std::optional<std::vector<InFlightQuery>> Watcher::long_in_flight(const Watched&
   if (list) return std::move(*list);
   spdlog::debug("{}: queries in flight cannot be listed: {}", target.watch.label(), list.error().message);
   return std::nullopt;
+}
+
+void Watcher::add_texts(Reading& reading) const {
+  const auto text_of = [this](const std::string& type) {
+    const auto statement = session_->statement(type);
+    return statement ? *statement : std::string();
+  };
+  for (SlowQuery& query : reading.slow) query.text = text_of(query.type);
+  if (!reading.in_flight) return;
+  for (InFlightQuery& query : *reading.in_flight) query.text = text_of(query.type);
 }
 
 // The interval is over: what its types say, and room for those of the next one.

@@ -36,6 +36,9 @@ struct SamplerOptions;
 /// auto: everything inside the budget; the other two are the user's choice and nothing is shed.
 enum class WatchMode { kAuto, kFull, kLight };
 
+/// What is told of a single query's text: nothing, what its type says where that is a statement, or the text as it is.
+enum class QueryText { kOff, kStatement, kRaw };
+
 /// What to watch, and how.
 struct WatchTarget {
   TargetSpec spec;
@@ -45,8 +48,10 @@ struct WatchTarget {
   std::optional<double> max_overhead_percent = 3;  ///< of the target's CPU; none: never shed
   std::chrono::milliseconds interval{1000};        ///< between two readings, which the caller keeps
   HealthThresholds health;
-  bool query_text = false;  ///< may be read, where the engine's probes have it and its profile says how it is written
-  bool statements = false;  ///< types are statements, where those texts may be read; else their first keywords
+  QueryText query_text = QueryText::kOff;
+  /// Types are statements, where the engine's probes have their text and its profile says how it is written; else first
+  /// keywords.
+  bool statements = true;
   std::chrono::milliseconds in_flight_after{10'000};  ///< queries in flight for so long are listed one by one
 };
 
@@ -153,7 +158,8 @@ class Watcher {
     Shedder shedder;
     HealthThresholds health;
     Interval every{1000}, in_flight_after{10'000};
-    bool query_text = false, statements = false;
+    QueryText query_text = QueryText::kOff;
+    bool statements = true;
     ProcessMetrics resources;
     TargetCounters previous;
     std::optional<TargetCounters> skipped;  ///< the last reading since the interval began, for its maxima
@@ -179,6 +185,7 @@ class Watcher {
   void allow_texts(const Watched& target);
   /// Their types' texts, for people.
   void add_statements(Snapshot& snapshot) const;
+  void add_texts(Reading& reading) const;
   void name_statements(Watched& target, Snapshot& snapshot);
   [[nodiscard]] std::set<std::uint32_t> indices() const;
   Status read(const std::set<std::uint32_t>& over, std::vector<Reading>& readings, bool last);

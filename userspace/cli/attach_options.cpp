@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "userspace/agent/watch_words.h"
 #include "userspace/base/units.h"
 
 namespace outrider {
@@ -13,11 +14,6 @@ namespace {
 constexpr int kLargestPid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
 constexpr const char* kProfileHelp =
     "How to read the engine: a built-in profile's name or a TOML file (default: picked by its probes)";
-
-WatchMode mode_of(const std::string& word) {
-  if (word == "full") return WatchMode::kFull;
-  return word == "light" ? WatchMode::kLight : WatchMode::kAuto;
-}
 
 }  // namespace
 

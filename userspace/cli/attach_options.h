@@ -20,7 +20,7 @@ struct ProfileArguments {
 /// What was typed, unchecked but for what the command line itself can check.
 struct AttachArguments : ProfileArguments {
   std::vector<std::string> pids, exes, names;
-  std::string interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "keyword";
+  std::string interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "statement";
   bool allow_nop5 = false;
 
   [[nodiscard]] bool names_a_target() const { return !pids.empty() || !exes.empty() || !names.empty(); }

@@ -11,6 +11,7 @@
 #include "userspace/agent/signals.h"
 #include "userspace/agent/slow.h"
 #include "userspace/agent/thread_stacks.h"
+#include "userspace/agent/watch_words.h"
 #include "userspace/base/units.h"
 #include "userspace/cli/attach_options.h"
 #include "userspace/cli/commands.h"
@@ -43,18 +44,13 @@ Result<SlowOptions> make_options(const SlowArguments& arguments) {
   const Result<std::chrono::milliseconds> after = parse_duration(arguments.in_flight_after);
   if (!after) return Error{"--in-flight-after: " + after.error().message, EINVAL};
   target.in_flight_after = *after;
-  target.query_text = arguments.query_text != "off";
+  target.query_text = query_text_of(arguments.query_text);
   options.type = arguments.type;
   options.most = arguments.most;
   Result<AttachOptions> attach = attach_options(arguments.target);
   if (!attach) return attach.error();
   target.attach = *std::move(attach);
   return options;
-}
-
-void hide_literals(SlowReport& report) {
-  for (SlowQuery& query : report.slow) query.text = shown_query_text(query.text);
-  for (InFlightQuery& query : report.in_flight) query.text = shown_query_text(query.text);
 }
 
 std::string waits_text(const WaitNanoseconds& waits) {
@@ -127,7 +123,6 @@ std::string why_empty(const SlowReport& report, const std::string& type) {
 int deliver(const SlowArguments& arguments, SlowReport report) {
   if (report.slow.empty() && report.in_flight.empty())
     return fail(Error{why_empty(report, arguments.type)}, kExitFailure);
-  if (arguments.query_text == "normalised") hide_literals(report);
   ThreadStacks stacks;
   if (arguments.format == "json") {
     print_json(report, stacks);
@@ -163,14 +158,15 @@ Command add_slow_command(CLI::App& app) {
   auto arguments = std::make_shared<SlowArguments>();
   CLI::App* command = app.add_subcommand("slow", "Show the slowest queries one by one, and those that hang");
   add_one_target_options(*command, arguments->target);
-  command->add_option("--type", arguments->type, "Queries of this type only (default: all)");
+  command->add_option("--type", arguments->type,
+                      "Queries of this type only, or whose statement begins with this word (default: all)");
   command->add_option("--for", arguments->duration, "How long to look")->capture_default_str();
   command->add_option("--top", arguments->most, "How many to show")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--in-flight-after", arguments->in_flight_after, "Queries in flight for so long hang")
       ->capture_default_str();
   command
       ->add_option("--query-text", arguments->query_text,
-                   "off; normalised: without literals; raw: as it is, with whatever data is in it")
+                   "off; normalised: the statement, without its data; raw: as it is, with whatever data is in it")
       ->check(CLI::IsMember({"off", "normalised", "raw"}))
       ->capture_default_str();
   command->add_option("--format", arguments->format, "table or json")
@@ -178,7 +174,8 @@ Command add_slow_command(CLI::App& app) {
       ->capture_default_str();
   command->footer(
       "Of each type the four slowest of each second are known. A query that hangs is shown with what its thread waits\n"
-      "for and where. Text is there for engines whose probes carry it (PostgreSQL), at most 511 bytes of it.\n"
+      "for and where. Text is there for engines whose probes carry it (PostgreSQL): at most 1023 bytes, of raw ones "
+      "511.\n"
       "Examples:\n"
       "  outrider slow --name postgres --for 30s --query-text normalised\n"
       "  outrider slow --pid 4711 --type aggregate --format json");

@@ -25,8 +25,8 @@ struct TargetConfig {
   std::optional<std::chrono::milliseconds> interval;  ///< none: Config::collection_interval
   std::string mode = "auto";                          ///< auto, full, light
   std::optional<double> max_overhead_percent = 3;     ///< none: no budget. Already filled in from [agent]
-  std::string query_text = "off";                     ///< off, normalised (without literals), raw
-  std::string types = "keyword";                      ///< keyword, statement
+  std::string query_text = "off";                     ///< off, normalised (what its type says), raw
+  std::string types = "statement";                    ///< keyword, statement
   bool allow_library_returns = false;                 ///< see returns_refused()
 
   bool operator==(const TargetConfig&) const = default;

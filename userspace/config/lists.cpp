@@ -101,6 +101,11 @@ void read_target(Reader& reader, const toml::table& table, const std::string& pr
   read_way(reader, table, prefix, target);
   reader.read_fields(table, prefix, fields);
   read_labels(reader, table, prefix, target.labels);
+  if (target.query_text == "normalised" && target.types == "keyword") {
+    reader.cross_fault({join_key(prefix, "types"), join_key(prefix, "query_text")},
+                       "found keywords, which are all that is read of a query then; expected \"statement\" with "
+                       "query_text = \"normalised\"");
+  }
   if (target.value.empty()) return;  // a fault already
   if (target.name.empty()) target.name = default_name(target);
   const auto same = [&](const TargetConfig& other) { return other.name == target.name; };

@@ -5,13 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "userspace/model/sql_text.h"
-
 namespace outrider {
-
-std::string shown_query_text(const std::string& text) {
-  return without_literals(text, text.size() == OUTRIDER_QUERY_TEXT - 1);
-}
 
 // Pointers are sorted, for a query is large.
 void keep_slowest(std::vector<SlowQuery>& queries, std::size_t most) {

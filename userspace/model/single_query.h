@@ -25,7 +25,7 @@ struct SlowQuery {
   bool failed = false;
   pid_t process = 0, thread = 0;         ///< on which it ended; in the host's numbers
   std::optional<WaitNanoseconds> waits;  ///< none: they were not followed (light mode)
-  std::string text;                      ///< as the engine has it, cut at OUTRIDER_QUERY_TEXT - 1; empty: not known
+  std::string text;  ///< see QueryText; raw ones are cut at OUTRIDER_QUERY_TEXT - 1; empty: not known
 };
 
 /// Registers of a thread where it entered the kernel, by which its stack can be followed.
@@ -49,9 +49,6 @@ struct InFlightQuery {
   std::vector<std::uint64_t> kernel_stack;  ///< innermost first
   std::string text;                         ///< as in SlowQuery
 };
-
-/// What of a query's text may be shown to anybody: no literals, and where it was cut, a sign of that.
-std::string shown_query_text(const std::string& text);
 
 /// Keeps the slowest `most` of each type, the slowest first.
 void keep_slowest(std::vector<SlowQuery>& queries, std::size_t most);

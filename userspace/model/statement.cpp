@@ -9,6 +9,11 @@
 #include "userspace/model/utf8.h"
 
 namespace outrider {
+namespace {
+
+constexpr unsigned kShownDigits = 12;
+
+}  // namespace
 
 std::string shown_statement(const outrider_statement_text& written) {
   const std::size_t length = std::min<std::size_t>(written.length, sizeof(written.text));
@@ -24,13 +29,27 @@ std::optional<Statement> statement_of(std::string_view sql) {
 
 std::string statement_type(std::uint64_t fingerprint, std::string_view text) {
   constexpr std::size_t kLongestWord = 15;
-  constexpr unsigned kShownBits = 48;
+  constexpr unsigned kShownBits = 4 * kShownDigits;
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
   const auto begin = std::find_if(text.begin(), text.end(), letter);
   std::string word(begin, std::find_if_not(begin, text.end(), letter));
   if (word.empty() || word.size() > kLongestWord) word = "UNKNOWN";
   for (char& c : word) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return fmt::format("{} {:012x}", word, fingerprint >> (64 - kShownBits));
+  return fmt::format("{} {:0{}x}", word, fingerprint >> (64 - kShownBits), kShownDigits);
+}
+
+bool is_statement_type(std::string_view type) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  const auto is_letter = [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; };
+  if (type.size() < kShownDigits + 2) return false;
+  const std::string_view word = type.substr(0, type.size() - kShownDigits - 1);
+  const std::string_view digits = type.substr(word.size() + 1);
+  return type[word.size()] == ' ' && std::all_of(word.begin(), word.end(), is_letter) &&
+         std::all_of(digits.begin(), digits.end(), is_digit);
+}
+
+bool is_of_type(std::string_view type, std::string_view wanted) {
+  return type == wanted || (is_statement_type(type) && type.substr(0, type.find(' ')) == wanted);
 }
 
 }  // namespace outrider

@@ -26,4 +26,11 @@ std::string shown_statement(const outrider_statement_text& written);
 /// 3f2a9c81d0e4".
 std::string statement_type(std::uint64_t fingerprint, std::string_view text);
 
+/// Whether a type's name is one that statement_type() makes.
+bool is_statement_type(std::string_view type);
+
+/// Whether a query of `type` is meant by somebody who asks for `wanted`: the type itself, or the first word of its
+/// statement.
+bool is_of_type(std::string_view type, std::string_view wanted);
+
 }  // namespace outrider

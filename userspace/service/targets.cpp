@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "userspace/agent/watch_words.h"
 #include "userspace/base/moment.h"
 #include "userspace/service/target_spec.h"
 #include "userspace/target/profile.h"
@@ -20,11 +21,6 @@ constexpr std::chrono::seconds kLongestPause{60};
 constexpr int kGapIntervals = 3;
 
 std::string state_key(const std::string& target) { return "availability." + target; }
-
-WatchMode mode_of(const std::string& mode) {
-  if (mode == "full") return WatchMode::kFull;
-  return mode == "light" ? WatchMode::kLight : WatchMode::kAuto;
-}
 
 // Empty for a shipped profile, which cannot change under us, and for a file that cannot be read, which is an error
 // elsewhere.
@@ -145,7 +141,7 @@ void Targets::attach(Target& target) {
   wanted.max_overhead_percent = target.config.max_overhead_percent;
   wanted.interval = target.interval;
   wanted.health = config_.health.thresholds;
-  wanted.query_text = target.config.query_text != "off";
+  wanted.query_text = query_text_of(target.config.query_text);
   wanted.statements = target.config.types == "statement";
   wanted.in_flight_after = config_.in_flight_after;
   const Result<std::uint32_t> added = watcher_.add(wanted);
@@ -206,14 +202,7 @@ void Targets::keep(const Target& target, const Reading& reading) {
   store_->add(target.config.name, std::move(point));
 }
 
-// Literals go before anything is kept.
 void Targets::keep_queries(const Target& target, Reading& reading) {
-  if (target.config.query_text != "raw") {  // none at all if it is "off": the kernel reads none then
-    for (SlowQuery& query : reading.slow) query.text = shown_query_text(query.text);
-    if (reading.in_flight) {
-      for (InFlightQuery& query : *reading.in_flight) query.text = shown_query_text(query.text);
-    }
-  }
   queries_.add({.target = target.config.name,
                 .time_ms = reading.snapshot.timestamp_ms,
                 .slow = std::move(reading.slow),
