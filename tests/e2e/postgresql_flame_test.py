@@ -1,14 +1,17 @@
 """Flame graphs of PostgreSQL as Debian builds it, without frame pointers: a query that sorts shows the sort, with its
 callers up to main(), and a session that waits for another one's row lock shows where."""
 
+import json
 import platform
 import re
+import subprocess
 import threading
 
 import harness
 import postgresql_server
 
 SORT = "SELECT count(*) FROM (SELECT md5(g::text) AS m FROM generate_series(1, 100000) g ORDER BY m DESC OFFSET 0) s"
+COUNT = "SELECT count(*) FROM generate_series(1, 300000)"
 
 
 class PostgresqlFlame(postgresql_server.Case):
@@ -49,6 +52,18 @@ class PostgresqlFlame(postgresql_server.Case):
         self.assertLess(float(re.search(r"truncated: ([\d.]+) %", said)[1]), 5, said)
         whole = [frames for frames, _ in stacks if sorts(frames) and frames[0] != "[truncated]"]
         self.assertTrue(any("main" in frames and "PostgresMain" in frames for frames in whole), whole[:3])
+
+    def test_one_statement_of_two(self):
+        self.busy(lambda session: session.query(SORT))
+        self.busy(lambda session: session.query(COUNT))
+        slow = subprocess.run([harness.OUTRIDER, "slow", "--pid", str(self.server.pid), "--for", "2s", "--query-text", "normalised", "--format",
+                               "json"], capture_output=True, text=True, timeout=60, check=True)
+        (counting,) = {query["type"] for query in json.loads(slow.stdout)["slow"] if query["text"] == COUNT.lower().replace("1, 300000", "?, ?")}
+        stacks, said = self.record("--for", "3s", "--type", counting)
+        self.assertGreater(sum(value for _, value in stacks), 50, said)
+        frames = {frame for frames, _ in stacks for frame in frames}
+        self.assertFalse({frame for frame in frames if frame.startswith("tuplesort_")}, said)
+        self.assertTrue({frame for frame in frames if "generate_series" in frame}, frames)
 
     def test_row_lock(self):
         self.server.query("CREATE TABLE counters (id int, n int)")

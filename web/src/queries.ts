@@ -88,8 +88,6 @@ function noteOf(answer: Queries): string {
 
 export class QueriesPanel {
   private readonly note = h("p", { class: "note", role: "status" });
-  private readonly texts = h("p", { class: "note", hidden: true }, "Without the text of queries: ",
-    h("code", {}, 'query_text = "normalised"'), " under ", h("code", {}, "[[targets]]"), " in the agent's configuration switches it on.");
   private readonly hanging = new FoldingTable("", [...HEADS, "text and stack"]);
   private readonly slow = new FoldingTable("", [...HEADS, "text"]);
   private asked = new AbortController();
@@ -98,7 +96,7 @@ export class QueriesPanel {
   private type = "";
   private seen = false;
   readonly root = h("section", { class: "queries", "aria-labelledby": "queries-title" },
-    h("h2", { id: "queries-title" }, "Slow and hanging queries"), this.note, this.hanging.root, this.slow.root, this.texts);
+    h("h2", { id: "queries-title" }, "Slow and hanging queries"), this.note, this.hanging.root, this.slow.root);
 
   /** `statements`: what the types say that are statements. */
   constructor(private readonly statements: ReadonlyMap<string, string>) {
@@ -138,7 +136,6 @@ export class QueriesPanel {
       table.set([]);
       setHidden(table.root, true);
     }
-    setHidden(this.texts, true);
   }
 
   private set(answer: Queries): void {
@@ -150,9 +147,6 @@ export class QueriesPanel {
     this.slow.set(answer.slow.map((query) => endedRow(query, this.statements)));
     setHidden(this.hanging.root, !hanging.length);
     setHidden(this.slow.root, !answer.slow.length);
-    const some = hanging.length + answer.slow.length > 0;
-    const said = [...hanging, ...answer.slow].some((query) => saidBy(query, this.statements) !== null);
-    setHidden(this.texts, answer.text !== "off" || !some || said);
     this.slow.root.classList.toggle("without-text", answer.slow.every((query) => saidBy(query, this.statements) === null));
   }
 }
