@@ -125,10 +125,10 @@ TEST_F(StoreFaults, a_file_of_a_newer_version_is_refused_and_left_alone) {
   open();
   write(0, 1);
   store_.reset();
-  run_sql(options_.path, "PRAGMA user_version = 2");
+  run_sql(options_.path, "PRAGMA user_version = 3");
   const auto refused = Store::make(options_);
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("newer Outrider (version 2, this one knows 1)"));
+  EXPECT_THAT(refused.error().message, HasSubstr("newer Outrider (version 3, this one knows 2)"));
   EXPECT_FALSE(Store::open_read_only(options_));
   EXPECT_TRUE(moved_aside().empty());
 }

@@ -2,6 +2,7 @@
 """The dashboard in Chromium with a real PostgreSQL behind it: its figures are the API's and pgbench's, rows that are
 fought for show as locks, and a query that sorts shows the sort."""
 
+import json
 import threading
 import time
 
@@ -74,6 +75,13 @@ class PostgresqlDashboard(WebCase):
         self.addCleanup(loading.join)
         self.browse("statements", agent, target="postgres", update=UPDATE, long=LONG.lower()).finish()
         loading.join()
+        agent.end()
+        # The next agent has met none of them.
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+        types = json.loads(agent.text("/api/v1/types?target=postgres&since=300s"))["types"]
+        self.assertIn(UPDATE, {each["statement"] for each in types})
+        self.assertNotIn(None, {each["statement"] for each in types})
         agent.end()
 
     def test_a_query_that_hangs_and_a_slow_one(self):

@@ -20,11 +20,11 @@ std::string shown_statement(const outrider_statement_text& written) {
   return valid_utf8(std::string(&written.text[0], length)) + (written.flags == 0 ? "" : "...");
 }
 
-std::optional<Statement> statement_of(std::string_view sql) {
+std::optional<SqlStatement> statement_of(std::string_view sql) {
   outrider_statement_text written;
   const std::uint64_t fingerprint = outrider_scan_statement(sql.data(), sql.size(), &written);
   if (fingerprint == 0) return std::nullopt;
-  return Statement{fingerprint, shown_statement(written)};
+  return SqlStatement{fingerprint, shown_statement(written)};
 }
 
 std::string statement_type(std::uint64_t fingerprint, std::string_view text) {

@@ -13,6 +13,7 @@
 #include "userspace/export/openmetrics.h"
 #include "userspace/history/trends.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/statement.h"
 #include "userspace/service/agent_json.h"
 #include "userspace/service/alerts_json.h"
 #include "userspace/service/chart_data.h"
@@ -343,11 +344,17 @@ HttpResponse Api::dashboard(const View& view) {
 
 namespace {
 
-void add_statements(Json& table, const std::map<std::string, TypeMetrics>& types) {
+void add_statements(Json& table, const std::map<std::string, TypeMetrics>& types, Store* store) {
   for (Json& type : table["types"]) {
-    const auto found = types.find(type["name"].get<std::string>());
-    const bool known = found != types.end() && found->second.statement;
-    type["statement"] = known ? Json(*found->second.statement) : Json(nullptr);
+    const auto name = type["name"].get<std::string>();
+    const auto found = types.find(name);
+    type["statement"] = nullptr;
+    if (found != types.end() && found->second.statement) {
+      type["statement"] = *found->second.statement;
+    } else if (store != nullptr && is_statement_type(name)) {
+      const auto kept = store->statement(name);
+      if (kept && *kept) type["statement"] = **kept;
+    }
   }
 }
 
@@ -371,14 +378,15 @@ HttpResponse Api::of_past(const View& view, const PastAnswer& answer) {
 
 HttpResponse Api::charts(const View& view) { return of_past(view, chart_data_json); }
 
-// The past has names alone; what a statement says is known of those that ran since the attach.
+// What a statement says is known of those that ran since the attach, and of older ones by the store.
 HttpResponse Api::types(const View& view) {
-  return of_past(view, [&view](const HistoryParameters& parameters, const HistorySource& source, std::int64_t now) {
+  return of_past(view, [&](const HistoryParameters& parameters, const HistorySource& source, std::int64_t now) {
     Result<Json> table = type_table_json(parameters, source, now);
     if (!table || !view.report) return table;
     const auto target = parameters.find("target");
     const SharedSnapshot current = target == parameters.end() ? nullptr : find_target(*view.report, target->second);
-    if (current) add_statements(*table, current->query_metrics.query_type_breakdown);
+    add_statements(*table, current ? current->query_metrics.query_type_breakdown : std::map<std::string, TypeMetrics>(),
+                   store_);
     return table;
   });
 }

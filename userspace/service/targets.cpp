@@ -199,7 +199,11 @@ void Targets::keep(const Target& target, const Reading& reading) {
   if (store_ == nullptr) return;
   Point point = make_point(reading.snapshot, reading.interval, config_.store.tiers.front().step.count());
   add_availability(point, reading.snapshot.availability->state, point.seconds);
-  store_->add(target.config.name, std::move(point));
+  TypeTexts texts;
+  for (const auto& [name, type] : reading.snapshot.query_metrics.query_type_breakdown) {
+    if (type.statement) texts.emplace(name, type.statement);
+  }
+  store_->add(target.config.name, std::move(point), std::move(texts));
 }
 
 void Targets::keep_queries(const Target& target, Reading& reading) {

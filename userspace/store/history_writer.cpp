@@ -24,6 +24,12 @@ constexpr std::int64_t kFullPercent = 95, kRoomyPercent = 85;
 constexpr std::int64_t kForgetBytes = 2 << 20;
 constexpr int kForgetSteps = 64;
 
+// Texts of statements take at most a share of the file.
+constexpr std::int64_t kMostTexts = 100'000, kTextsShare = 8, kTextBytes = 1'100;
+constexpr std::int64_t kDayMs = 86'400'000;
+// Of the names that were met last, so many are known without looking.
+constexpr std::size_t kMostNames = 20'000;
+
 constexpr const char* kForgottenKey = "store.forgotten";
 constexpr const char* kCleanedKey = "store.cleaned";
 
@@ -79,6 +85,8 @@ Status HistoryWriter::prepare() {
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
   }
+  const std::int64_t most_texts = std::min(kMostTexts, limit_bytes() / kTextsShare / kTextBytes);
+  OUTRIDER_TRY(texts_.prepare(database_, static_cast<std::size_t>(most_texts)));
   const auto stored = [&](const char* key) {
     return database_.number(fmt::format("SELECT CAST(value AS INTEGER) FROM state WHERE key = '{}'", key));
   };
@@ -135,6 +143,8 @@ Status HistoryWriter::find_open_steps() {
 Result<std::int64_t> HistoryWriter::id_of(const std::string& name) {
   const auto known = ids_.find(name);
   if (known != ids_.end()) return known->second;
+  if (ids_.size() >= kMostNames) ids_.clear();
+  if (names_.size() >= kMostNames) names_.clear();
   const auto row = find_id_.bind(1, std::string_view(name)).step();
   std::int64_t id = row && *row ? find_id_.number(0) : 0;
   find_id_.reset();
@@ -201,7 +211,7 @@ Status HistoryWriter::save(std::size_t tier, std::int64_t target, std::int64_t b
   return Ok{};
 }
 
-Status HistoryWriter::add(const TargetPoint& entry, std::int64_t now_ms) {
+Status HistoryWriter::add(const TargetPoint& entry, std::int64_t now_ms, std::int64_t trusted_ms) {
   const std::int64_t begin = floor_to_step(entry.point->begin_ms, options_.tiers.front().step_ms);
   // Its neighbours in the coarser steps are gone: rolled up again, the step would shrink to this point.
   if (begin < forgotten_until_ms_ && forgotten_until_ms_ <= now_ms) {
@@ -214,6 +224,12 @@ Status HistoryWriter::add(const TargetPoint& entry, std::int64_t now_ms) {
   bool found = false;
   OUTRIDER_TRY(load(*target, begin, begin + 1, merged, found));
   OUTRIDER_TRY(save(0, *target, begin, found ? merged : *entry.point));
+  for (const auto& [name, type] : entry.point->types) {
+    const auto id = id_of(name);
+    if (!id) return id.error();
+    const auto text = entry.texts.find(name);
+    OUTRIDER_TRY(texts_.note(*id, text == entry.texts.end() ? nullptr : text->second.get(), trusted_ms));
+  }
   for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
     open_steps_.insert({tier, *target, floor_to_step(begin, options_.tiers[tier].step_ms)});
   }
@@ -312,6 +328,7 @@ Status HistoryWriter::forget_old(std::int64_t now_ms) {
     if (tier == 0) OUTRIDER_TRY(put_forgotten(std::max(before, std::min(forgotten_until_ms_, now_ms))));
   }
   last_cleaning_ms_ = now_ms;
+  names_looked_at_ = false;
   return put_number(kCleanedKey, now_ms);
 }
 
@@ -373,13 +390,32 @@ Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const st
   const std::int64_t trusted_ms = clock_.read(now);
   // First make room: what comes may be what no longer fits.
   OUTRIDER_TRY(trim(trusted_ms, bytes_of(points)));
-  for (const TargetPoint& entry : points) OUTRIDER_TRY(add(entry, now.unix_ms));
+  for (const TargetPoint& entry : points) OUTRIDER_TRY(add(entry, now.unix_ms, trusted_ms));
   for (const auto& [key, value] : state) {
     OUTRIDER_TRY(put_state_.bind(1, std::string_view(key)).bind_blob(2, value).run());
   }
   OUTRIDER_TRY(roll_up(now.unix_ms));
   if (options_.tiers.size() > 1) OUTRIDER_TRY(put_rolled(now.unix_ms));
-  return forget_old(trusted_ms);
+  OUTRIDER_TRY(forget_old(trusted_ms));
+  return forget_names(trusted_ms);
+}
+
+// Names of statements that no point bears any more: an application may have thousands of new ones an hour. One is noted
+// once a day.
+Status HistoryWriter::forget_names(std::int64_t trusted_ms) {
+  if (names_looked_at_) return Ok{};
+  const auto targets = target_ids();
+  if (!targets) return targets.error();
+  bool gone = false;
+  const std::int64_t before = trusted_ms - options_.tiers.front().keep_ms - 2 * kDayMs;
+  const auto all = texts_.forget(options_.tiers.size() - 1, *targets, before, gone);
+  if (!all) return all.error();
+  names_looked_at_ = *all;
+  if (gone) {
+    ids_.clear();
+    names_.clear();
+  }
+  return Ok{};
 }
 
 // SQLite puts the log into the database by itself, but no further than the oldest reader looks, and appends to it for
@@ -410,6 +446,7 @@ Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::m
   // Names that were given in the transaction are gone with it.
   ids_.clear();
   names_.clear();
+  texts_.roll_back();
   return done;
 }
 

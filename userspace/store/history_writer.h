@@ -17,6 +17,7 @@
 #include "userspace/model/point.h"
 #include "userspace/store/database.h"
 #include "userspace/store/options.h"
+#include "userspace/store/statement_texts.h"
 #include "userspace/store/trusted_clock.h"
 
 namespace outrider {
@@ -24,6 +25,7 @@ namespace outrider {
 struct TargetPoint {
   std::string target;
   std::shared_ptr<const Point> point;
+  TypeTexts texts = {};  ///< of some of its types
 };
 
 class HistoryWriter {
@@ -52,7 +54,8 @@ class HistoryWriter {
   Status find_open_steps();
   Status write_all(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
                    const Moment& now);
-  Status add(const TargetPoint& entry, std::int64_t now_ms);
+  Status add(const TargetPoint& entry, std::int64_t now_ms, std::int64_t trusted_ms);
+  Status forget_names(std::int64_t trusted_ms);
   Status load(std::int64_t target, std::int64_t from_ms, std::int64_t to_ms, Point& point, bool& found);
   Status save(std::size_t tier, std::int64_t target, std::int64_t begin_ms, const Point& point);
   Status roll_up(std::int64_t now_ms);
@@ -81,6 +84,8 @@ class HistoryWriter {
   Statement forget_recent_, forget_rolled_, next_type_;
   std::map<std::string, std::int64_t> ids_;
   std::map<std::int64_t, std::string> names_;
+  StatementTexts texts_;
+  bool names_looked_at_ = true;  ///< since the last cleaning
   TrustedClock clock_;
   std::set<Step> open_steps_;               ///< written to since they were rolled up
   std::vector<std::int64_t> rolled_until_;  ///< per coarser tier: what begins before is rolled up. As in the file

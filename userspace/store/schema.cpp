@@ -29,6 +29,10 @@ CREATE TABLE rolled(tier INTEGER, target INTEGER, type INTEGER, begin INTEGER, b
 CREATE TABLE state(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 )";
 
+// Since kFirstWithStatements. `id` is the name's; `noted`: when a point bore it, to the day.
+constexpr const char* kCreateStatements =
+    "CREATE TABLE statement(id INTEGER PRIMARY KEY, text TEXT NOT NULL, noted INTEGER NOT NULL);";
+
 constexpr int kRefusal = -1;
 constexpr std::int64_t kApplicationId = 0x4f757472;  ///< "Outr", as file(1) shows it
 constexpr const char* kStepsKey = "store.steps";
@@ -127,10 +131,10 @@ bool is_known_store(const std::string& path) {
 // From `version` to kSchemaVersion, all in one transaction; 0 is a new file.
 Status migrate(Database& database, std::int64_t version, const std::string& steps) {
   if (version == kSchemaVersion) return Ok{};
-  const std::string body = fmt::format(
-      "BEGIN IMMEDIATE; {} INSERT INTO state VALUES('{}', '{}'); PRAGMA application_id = {}; PRAGMA user_version = {}; "
-      "COMMIT",
-      kCreate, kStepsKey, steps, kApplicationId, kSchemaVersion);
+  const std::string first = fmt::format("{} INSERT INTO state VALUES('{}', '{}'); PRAGMA application_id = {};", kCreate,
+                                        kStepsKey, steps, kApplicationId);
+  const std::string body = fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA user_version = {}; COMMIT",
+                                       version == 0 ? first : "", kCreateStatements, kSchemaVersion);
   Status done = database.execute(body);
   if (!done) (void)database.execute("ROLLBACK");
   return done;

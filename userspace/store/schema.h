@@ -12,7 +12,9 @@
 
 namespace outrider {
 
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
+/// The first that keeps what statements say.
+inline constexpr std::int64_t kFirstWithStatements = 2;
 
 /// Whether `error`, from here, says that the file is sound but not to be written with these options: a newer Outrider
 /// wrote it, another program did, or its steps are others. Trying again is no use.

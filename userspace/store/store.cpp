@@ -56,7 +56,7 @@ Store::~Store() {
 
 std::int64_t Store::now_ms() const { return options_.now_ms(); }
 
-void Store::add(const std::string& target, Point point) {
+void Store::add(const std::string& target, Point point, TypeTexts texts) {
   auto shared = std::make_shared<const Point>(std::move(point));
   const std::lock_guard lock(mutex_);
   newest_[target] = shared;
@@ -64,7 +64,7 @@ void Store::add(const std::string& target, Point point) {
     ++counters_.dropped_points;
     return;
   }
-  queue_.push_back({target, std::move(shared)});
+  queue_.push_back({target, std::move(shared), std::move(texts)});
 }
 
 void Store::put_state(const std::string& key, std::string value) {
@@ -235,6 +235,10 @@ Result<std::vector<std::string>> Store::targets_in(std::int64_t from_ms, std::in
 
 Result<std::vector<std::string>> Store::types(const std::string& target) {
   return read<std::vector<std::string>>([&](StoreReader& reader) { return reader.types(target); });
+}
+
+Result<std::optional<std::string>> Store::statement(const std::string& type) {
+  return read<std::optional<std::string>>([&](StoreReader& reader) { return reader.statement(type); });
 }
 
 StoreCounters Store::counters() {

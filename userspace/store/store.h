@@ -38,8 +38,8 @@ class Store {
   /// Writes what is queued, if that works at once, and stops.
   ~Store();
 
-  /// Never waits for the disk. A full queue drops the point and counts it.
-  void add(const std::string& target, Point point);
+  /// Never waits for the disk. A full queue drops the point and counts it. `texts`: what some of its types say.
+  void add(const std::string& target, Point point, TypeTexts texts = {});
   /// Small values that survive a restart; written with the next batch, the last one of a key wins. Keys that begin with
   /// "store." are the store's own.
   void put_state(const std::string& key, std::string value);
@@ -61,6 +61,8 @@ class Store {
   Result<std::vector<std::string>> targets();
   Result<std::vector<std::string>> targets_in(std::int64_t from_ms, std::int64_t to_ms);
   Result<std::vector<std::string>> types(const std::string& target);
+  /// As StoreReader's.
+  Result<std::optional<std::string>> statement(const std::string& type);
 
   StoreCounters counters();
 

@@ -55,7 +55,11 @@ Result<StoreReader> StoreReader::open(const StoreOptions& options) {
   if (!database) return database.error();
   const auto steps = read_steps(*database);
   if (!steps) return steps.error();
-  return StoreReader(std::move(*database), *steps);
+  const auto version = database->number("PRAGMA user_version");
+  if (!version) return version.error();
+  StoreReader reader(std::move(*database), *steps);
+  reader.has_statements_ = version->value_or(0) >= kFirstWithStatements;
+  return reader;
 }
 
 Result<std::optional<std::int64_t>> StoreReader::id_of(const std::string& name) {
@@ -398,6 +402,16 @@ Result<std::vector<std::string>> StoreReader::types(const std::string& target) {
   for (const std::int64_t type : *ids) names.push_back(name_of(type));
   std::sort(names.begin(), names.end());
   return names;
+}
+
+Result<std::optional<std::string>> StoreReader::statement(const std::string& type) {
+  if (!has_statements_) return std::optional<std::string>();
+  auto statement = database_.prepare(
+      "SELECT statement.text FROM statement JOIN name USING(id) WHERE name.text = ?1 AND statement.text <> ''");
+  if (!statement) return statement.error();
+  const auto row = statement->bind(1, std::string_view(type)).step();
+  if (!row) return row.error();
+  return *row ? std::optional(std::string(statement->bytes(0))) : std::optional<std::string>();
 }
 
 Result<std::optional<std::string>> StoreReader::state(const std::string& key) {

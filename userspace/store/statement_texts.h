@@ -1,0 +1,46 @@
+// What types say that are statements, kept beside the points that bear their names; and those names, which are
+// forgotten with the last point. Internal to store/; used inside the transactions of HistoryWriter, on its thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/store/database.h"
+
+namespace outrider {
+
+/// By the names of types.
+using TypeTexts = std::map<std::string, std::shared_ptr<const std::string>>;
+
+class StatementTexts {
+ public:
+  /// `most`: texts that are kept; of further statements the name alone is.
+  Status prepare(const Database& database, std::size_t most);
+
+  /// That a point bears the type's name, and what the type says; null: that is not known now, or it is no statement.
+  Status note(std::int64_t type, const std::string* text, std::int64_t now_ms);
+
+  /// Looks at some of those that were noted before `before_ms` and forgets whoever has no point in the tiers 1 to
+  /// `tiers` of `targets`; `forgot`: there were some. False: there are more to look at.
+  Result<bool> forget(std::size_t tiers, const std::vector<std::int64_t>& targets, std::int64_t before_ms,
+                      bool& forgot);
+
+  /// The transaction is undone.
+  void roll_back() { noted_.clear(); }
+
+ private:
+  Status count();
+  Result<bool> has_points(std::size_t tiers, const std::vector<std::int64_t>& targets, std::int64_t type);
+
+  Statement add_, note_, count_, next_, find_point_, forget_text_, forget_name_;
+  std::map<std::int64_t, std::int64_t> noted_;  ///< when, for how it is not written each second
+  std::int64_t looked_at_ = 0;                  ///< the last type that forget() saw
+  std::size_t texts_ = 0, most_ = 0;
+};
+
+}  // namespace outrider
