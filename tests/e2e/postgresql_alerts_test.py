@@ -77,6 +77,7 @@ class PostgresqlAlerts(postgresql_server.Case, AlertsCase):
         self.assertGreater(fired["value"], 0.5)
         slow = self.told("slow_updates", "firing")
         self.assertRegex(slow[0]["type"], "^UPDATE [0-9a-f]{12}$")
+        self.assertIn(f"; {slow[0]['type']} is: update hot set n = n + ?", slow[0]["text"])
         self.assertIn("lock", slow[0]["cause"])
 
     def test_failing_statements_fire_and_resolve(self):

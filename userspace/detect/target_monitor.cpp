@@ -6,9 +6,9 @@
 #include <array>
 #include <utility>
 
-#include "userspace/detect/blocking_words.h"
 #include "userspace/detect/incident_notice.h"
 #include "userspace/detect/state_text.h"
+#include "userspace/detect/statement_words.h"
 #include "userspace/model/histogram.h"
 
 namespace outrider {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "userspace/detect/statement_words.h"
 #include "userspace/model/notice_json.h"
 
 namespace outrider {
@@ -303,9 +304,12 @@ void Judge::end_orphans(std::int64_t now_ms) {
   gate_.end_orphans(going_on, now_ms, found_);
 }
 
-// The rule's own labels win.
-void Judge::label() {
+// The rule's own labels win. The name of a statement tells nobody what it is.
+void Judge::label(const Report& report) {
   for (Notice& notice : found_) {
+    for (const auto& snapshot : report.snapshots) {
+      if (snapshot->target == notice.target) notice.text += describe_statements(snapshot->query_metrics, notice.text);
+    }
     const auto labels = settings_.labels.find(notice.target);
     if (labels != settings_.labels.end()) notice.labels.insert(labels->second.begin(), labels->second.end());
   }
@@ -323,7 +327,7 @@ Status Judge::write(const Report& report) {
   forget_targets(*report.agent, report.time_ms);
   // One whose monitor could not be restored yet has incidents that nobody names.
   if (monitors_.size() == report.agent->targets.size()) end_orphans(report.time_ms);
-  label();
+  label(report);
   tell(report.time_ms);
   publish();
   persist_if_due();

@@ -63,7 +63,7 @@ class Judge : public Sink {
   void forget_targets(const AgentFigures& agent, std::int64_t now_ms);
   TargetMonitor* monitor_of(const std::string& target);
   void end_orphans(std::int64_t now_ms);
-  void label();
+  void label(const Report& report);
   void tell(std::int64_t now_ms);
   void publish();
   void persist_if_due();

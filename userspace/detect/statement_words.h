@@ -1,4 +1,4 @@
-// Who blocks whom, in the words of an incident's cause. Pure, thread-safe.
+// Types that are statements, in the words of notices. Pure, thread-safe.
 #pragma once
 
 #include <string>
@@ -11,5 +11,9 @@ namespace outrider {
 /// not empty. Types that are statements are followed by what they say, cut after some words. Empty: nothing waited a
 /// fifth of its time for queries of one type, or it is not known.
 std::string describe_blocking(const QueryMetrics& metrics, const std::string& type);
+
+/// "; UPDATE 3f2a9c81d0e4 is: update t set n = ?" of each statement that `text` names and does not say, cut after some
+/// lines.
+std::string describe_statements(const QueryMetrics& metrics, const std::string& text);
 
 }  // namespace outrider

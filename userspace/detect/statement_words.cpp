@@ -1,4 +1,4 @@
-#include "userspace/detect/blocking_words.h"
+#include "userspace/detect/statement_words.h"
 
 #include <fmt/format.h>
 
@@ -10,14 +10,17 @@ namespace outrider {
 namespace {
 
 constexpr double kLeastShare = 0.2;
-constexpr std::size_t kMostOfStatement = 80;
+constexpr std::size_t kSomeWords = 80, kSomeLines = 300;
+
+std::string cut(const std::string& statement, std::size_t most) {
+  if (statement.size() <= most) return statement;
+  return valid_utf8(statement.substr(0, most)) + "...";
+}
 
 std::string with_statement(const QueryMetrics& metrics, const std::string& type) {
   const auto found = metrics.query_type_breakdown.find(type);
   if (found == metrics.query_type_breakdown.end() || !found->second.statement) return type;
-  const std::string& statement = *found->second.statement;
-  if (statement.size() <= kMostOfStatement) return fmt::format("{} ({})", type, statement);
-  return fmt::format("{} ({}...)", type, valid_utf8(statement.substr(0, kMostOfStatement)));
+  return fmt::format("{} ({})", type, cut(*found->second.statement, kSomeWords));
 }
 
 }  // namespace
@@ -29,6 +32,16 @@ std::string describe_blocking(const QueryMetrics& metrics, const std::string& ty
   if (found == metrics.blocking.end()) return "";
   return fmt::format("{} waited {:.0f} % of its time for {} ({})", with_statement(metrics, found->type),
                      100 * std::min(1.0, *found->share), with_statement(metrics, found->blocked_by), found->wait);
+}
+
+std::string describe_statements(const QueryMetrics& metrics, const std::string& text) {
+  std::string words;
+  for (const auto& [type, figures] : metrics.query_type_breakdown) {
+    if (!figures.statement || text.find(type) == std::string::npos) continue;
+    const bool said = text.find(cut(*figures.statement, kSomeWords)) != std::string::npos;
+    if (!said) words += fmt::format("; {} is: {}", type, cut(*figures.statement, kSomeLines));
+  }
+  return words;
 }
 
 }  // namespace outrider
