@@ -48,6 +48,23 @@ TEST_F(TuiScreen, EightyByTwentyFour) {
   EXPECT_THAT(screen[23], StartsWith("q quit  ? help"));
 }
 
+TEST_F(TuiScreen, WhatTheChosenStatementSaysIsBelow) {
+  Snapshot s = two_types();
+  auto& types = s.query_metrics.query_type_breakdown;
+  types["path"].statement = std::make_shared<const std::string>("select a from t where b = ?");
+  for (int i = 0; i < 30; ++i) types["z" + std::to_string(i)] = types["factual"];
+  board_ = board_of(s);
+  const auto screen = lines();
+  EXPECT_THAT(screen[8], StartsWith(">path"));
+  EXPECT_THAT(screen[20], StartsWith(" z"));
+  EXPECT_EQ(screen[21], " select a from t where b = ?");
+  EXPECT_EQ(screen[22], "c cpu  d disk  l lock");
+  view_.row = 13;  // the last that fits, and no statement
+  const auto other = lines();
+  EXPECT_THAT(other[20], testing::AnyOf(StartsWith(">"), StartsWith(" z")));
+  EXPECT_EQ(other[21], "");
+}
+
 TEST_F(TuiScreen, AWideOneHasRoomForNamesAndBars) {
   const auto screen = lines({50, 200}, false);
   ASSERT_EQ(screen.size(), 50U);

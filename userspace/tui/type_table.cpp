@@ -91,7 +91,9 @@ std::string why_empty(const BoardTarget* target) {
 
 std::vector<Line> type_table(View& view, const Board& board, std::size_t lines, std::size_t width, bool unicode) {
   const std::vector<TypeRow> rows = shown_rows(view, board);
-  view.visible_rows = lines - std::min<std::size_t>(lines, 1);
+  const auto is_statement = [](const TypeRow& row) { return row.figures.statement != nullptr; };
+  const std::size_t below = std::any_of(rows.begin(), rows.end(), is_statement) ? 1 : 0;
+  view.visible_rows = lines - std::min<std::size_t>(lines, 1 + below);
   settle(view, rows);
   std::vector<Line> table = {heading(view, width, unicode)};
   if (rows.empty()) {
@@ -102,6 +104,11 @@ std::vector<Line> type_table(View& view, const Board& board, std::size_t lines, 
   const std::size_t end = std::min(rows.size(), view.first_row + view.visible_rows);
   table.reserve(end - view.first_row + 1);
   for (std::size_t i = view.first_row; i < end; ++i) table.push_back(table_row(rows[i], i == view.row, mode, width));
+  if (below == 0) return table;
+  // At the foot: what the chosen one says.
+  table.resize(lines - below);
+  const auto& statement = rows[view.row].figures.statement;
+  table.push_back(statement ? LineBuilder(width).add(" ").add(*statement).take() : Line{});
   return table;
 }
 
