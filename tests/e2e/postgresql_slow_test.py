@@ -39,6 +39,14 @@ class PostgresqlSlow(postgresql_server.Case):
         self.assertEqual(found["slow"][0]["text"], "select pg_sleep(?), ?")
         self.assertNotIn(SECRET, said)
 
+    def test_whose_it_is(self):
+        self.server.query("CREATE DATABASE \"böse\"")
+        session = self.server.session("böse")
+        self.addCleanup(session.close)
+        ((database, user),) = session.query("SELECT current_database(), current_user")
+        found, _ = self.record(lambda: session.query("SELECT pg_sleep(1.25)"))
+        self.assertEqual([found["slow"][0][key] for key in ("database", "user", "client")], [database, user, "[local]"])
+
     def test_raw(self):
         found, _ = self.record(self.sleep, "--query-text", "raw")
         self.assertEqual(found["slow"][0]["text"], f"SELECT pg_sleep(1.25), '{SECRET}' -- {SECRET}")

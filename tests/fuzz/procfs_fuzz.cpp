@@ -8,6 +8,7 @@
 #include "userspace/target/host_limits.h"
 #include "userspace/target/proc_reader.h"
 #include "userspace/target/process.h"
+#include "userspace/target/session_title.h"
 
 namespace {
 
@@ -61,6 +62,7 @@ void read_process(const outrider::ProcReader& proc, const std::string& root) {
   outrider::made(proc.written_file_systems(kPid, 8, seen));
   outrider::made(proc.allowed_cpus(kPid));
   if (const auto line = proc.command_line(kPid)) {
+    outrider::made(outrider::session_of_title(*line));
     demand(line->find('\0') == std::string::npos, "a command line has no NUL");
   }
   outrider::made(proc.comm(kPid));

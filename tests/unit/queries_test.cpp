@@ -106,10 +106,12 @@ TEST_F(QueriesTest, OneQueryHasAllItsFigures) {
   (*query.waits)[OUTRIDER_WAIT_LOCK] = 1'250'000'000;
   (*query.waits)[OUTRIDER_WAIT_CPU] = 250'000'000;
   query.text = "SELECT ?";
+  query.session = {"bench", "alice", "[local]"};
   add(kNow, {query});
   EXPECT_EQ(ask()["slow"][0], Json::parse(R"({"type": "walk", "start": "2025-11-26T15:00:00.123Z",
       "start_ms": 1764169200123, "duration_seconds": 1.5, "failed": true, "process": 12, "thread": 13,
-      "waits": {"cpu_seconds": 0.25, "lock_seconds": 1.25}, "text": "SELECT ?"})"));
+      "waits": {"cpu_seconds": 0.25, "lock_seconds": 1.25}, "text": "SELECT ?",
+      "database": "bench", "user": "alice", "client": "[local]"})"));
 }
 
 TEST_F(QueriesTest, WhatIsInFlightIsThatOfTheLastReading) {

@@ -111,6 +111,8 @@ export const postgresqlScenarios = {
     const frames = await hanging.locator(".stack li").allInnerTexts();
     assert.deepEqual(options.frames.filter((name) => frames.includes(name)), options.frames, frames.join(" > "));
     const [told] = (await api(page, "/api/v1/queries", { target: options.target })).in_flight;
+    assert.deepEqual([told.database, told.user, told.client], options.session);
+    assert.ok((await hanging.locator(".session").innerText()).includes(`${told.user} on ${told.database}, ${told.client}`));
     assert.deepEqual(frames, told.stack);
 
     const slow = page.getByRole("region", { name: /^The slowest that ended/ });

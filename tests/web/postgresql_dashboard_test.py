@@ -89,6 +89,7 @@ class PostgresqlDashboard(WebCase):
         self.server.query("SELECT pg_sleep(1.5), 'secret'")
         holder = self.server.session()
         self.addCleanup(holder.close)
+        (whose,) = holder.query("SELECT current_database(), current_user")
         holder.query("BEGIN")
         holder.query("UPDATE hot SET n = 1 WHERE id = 1")
         waiting = threading.Thread(target=lambda: self.server.query("UPDATE hot SET n = 7 WHERE id = 1"))
@@ -96,7 +97,7 @@ class PostgresqlDashboard(WebCase):
         try:
             self.browse("hanging", agent, target="postgres", hangs="update hot set n = ? where id = ?",
                         frames=("main", "PostgresMain", "heap_update", "ProcSleep"),
-                        slow="select pg_sleep(?), ?").finish()
+                        slow="select pg_sleep(?), ?", session=[*whose, "[local]"]).finish()
         finally:
             holder.query("COMMIT")
             waiting.join()

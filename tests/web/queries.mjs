@@ -18,7 +18,7 @@ function someQueries(seconds) {
       query({ type: "path", duration_seconds: 0.25, failed: false, start_ms: START_MS + 5000, text: "SELECT ?" }),
     ],
     in_flight: [
-      query({ seconds, state: "waiting", wait: "lock", state_seconds: seconds - 2, waits: { cpu_seconds: 2, lock_seconds: seconds - 2 }, stack: ["main", "run", "pthread_mutex_lock"], stack_missing: null }),
+      query({ seconds, state: "waiting", wait: "lock", state_seconds: seconds - 2, waits: { cpu_seconds: 2, lock_seconds: seconds - 2 }, stack: ["main", "run", "pthread_mutex_lock"], stack_missing: null, database: "bench", user: "<b>alice</b>", client: "[local]" }),
       query({ thread: 9, seconds: 12, state: "run_queue", wait: null, state_seconds: 0.5, stack: null, stack_missing: "it is waiting for a CPU" }),
       query({ thread: 10, seconds: 11, state: "running", wait: null, state_seconds: null, stack: null, stack_missing: "it is running now" }),
     ],
@@ -52,7 +52,7 @@ export const queryScenarios = {
     await hanging.waitFor();
     const clock = (ms) => page.evaluate((at) => { const date = new Date(at); return `${date.getFullYear()}-01-01 ${date.toTimeString().slice(0, 8)}`; }, ms);
     const [first, starved, busy] = await cells(hanging);
-    assert.deepEqual(first.slice(0, 6).map(plain), [await clock(START_MS), "34 s", "walk", "in flight, waits for 32 s: lock", "lock 94 %", "7"]);
+    assert.deepEqual(first.slice(0, 6).map(plain), [await clock(START_MS), "34 s", "walk", "in flight, waits for 32 s: lock", "lock 94 %", "7\n<b>alice</b> on bench, [local]"]);
     assert.equal(plain(first[6]), "in pthread_mutex_lock, 3 frames");
     assert.deepEqual([starved[3], starved[5], starved[6]].map(plain), ["in flight, waits for a CPU for 500 ms", "9 of 7", "No stack: it is waiting for a CPU"]);
     assert.deepEqual([busy[3], busy[4]], ["in flight, runs", "–"]);

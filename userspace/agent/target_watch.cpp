@@ -152,6 +152,7 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
   }
   profile_ = plan->profile;
   postgresql_texts_ = profile.postgresql_texts;
+  postgresql_titles_ = profile.postgresql_titles;
   build_id_ = file.probes.build_id;
   files_.emplace(file.key, plan->light_possible);
   if (std::any_of(plan->sites.begin(), plan->sites.end(), [](const PlannedSite& site) { return site.at_return; })) {

@@ -56,6 +56,7 @@ class TargetWatch {
   [[nodiscard]] const std::string& profile() const { return profile_; }
   /// The texts of its queries can be shown without their literals.
   [[nodiscard]] bool texts_are_known() const { return postgresql_texts_; }
+  [[nodiscard]] bool titles_are_known() const { return postgresql_titles_; }
   /// Of the file that was probed last: the newest program of the target. Empty: it has none.
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
   /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).
@@ -121,7 +122,7 @@ class TargetWatch {
   std::string named_;
   std::string profile_;
   std::string build_id_;
-  bool postgresql_texts_ = false;
+  bool postgresql_texts_ = false, postgresql_titles_ = false;
   std::map<FileKey, bool> files_;  // probed; whether light mode is possible with it
   std::set<FileKey> returns_;      // of those, with returns
   std::map<FileKey, Executable> executables_;

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
 #include <utility>
@@ -11,12 +12,15 @@
 #include "userspace/base/moment.h"
 #include "userspace/kernel/stack_sampler.h"
 #include "userspace/kernel/trap_cost.h"
+#include "userspace/target/proc_reader.h"
+#include "userspace/target/session_title.h"
 
 namespace outrider {
 namespace {
 
 // The programs' run time is measured in this interval of every so many, and in the first ones: each time the kernel
 // rewrites its own code twice, and every program on the host runs slower meanwhile.
+constexpr std::size_t kMostTitles = 64;  // that are read in an interval
 constexpr unsigned kPriceCycle = 60;
 constexpr unsigned kPriceFirst = 2;
 constexpr std::uint64_t kFarMoreRuns = 4;
@@ -213,6 +217,7 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   reading.slow = std::exchange(current.slow, {});
   reading.in_flight = long_in_flight(target, current);
   if (target.query_text == QueryText::kStatement) add_texts(reading);
+  if (target.watch.titles_are_known()) add_sessions(reading);
   if (target.statements) name_statements(target, reading.snapshot);
   target.previous = std::move(current);
   if (last) return reading;
@@ -244,6 +249,22 @@ void Watcher::add_texts(Reading& reading) const {
   for (SlowQuery& query : reading.slow) query.text = text_of(query.type);
   if (!reading.in_flight) return;
   for (InFlightQuery& query : *reading.in_flight) query.text = text_of(query.type);
+}
+
+// From the title that the process has now: a server's process is one client's for as long as it lives.
+void Watcher::add_sessions(Reading& reading) {
+  const ProcReader proc;
+  std::map<pid_t, ClientSession> sessions;
+  const auto session_of = [&](pid_t process) {
+    const auto known = sessions.find(process);
+    if (known != sessions.end()) return known->second;
+    if (sessions.size() >= kMostTitles) return ClientSession{};
+    const auto title = proc.command_line(process);
+    return sessions[process] = (title ? session_of_title(*title) : std::nullopt).value_or(ClientSession{});
+  };
+  for (SlowQuery& query : reading.slow) query.session = session_of(query.process);
+  if (!reading.in_flight) return;
+  for (InFlightQuery& query : *reading.in_flight) query.session = session_of(query.process);
 }
 
 // The interval is over: what its types say, and room for those of the next one.

@@ -186,6 +186,7 @@ class Watcher {
   /// Their types' texts, for people.
   void add_statements(Snapshot& snapshot) const;
   void add_texts(Reading& reading) const;
+  static void add_sessions(Reading& reading);
   void name_statements(Watched& target, Snapshot& snapshot);
   [[nodiscard]] std::set<std::uint32_t> indices() const;
   Status read(const std::set<std::uint32_t>& over, std::vector<Reading>& readings, bool last);

@@ -73,6 +73,12 @@ void print_text(const std::string& text) {
   if (!text.empty()) fmt::print("    {}\n", printable(text));
 }
 
+void print_session(const ClientSession& session) {
+  if (session.user.empty()) return;
+  fmt::print("    user {}, database {}, client {}\n", printable(session.user), printable(session.database),
+             printable(session.client));
+}
+
 void print_slow(const SlowReport& report) {
   fmt::print("the slowest of {} queries that ended:\n", report.queries);
   fmt::print("{:>10}  {:<24}  {:<24}  {:>7}  {:<6}  {}\n", "duration", "type", "start (UTC)", "thread", "ended",
@@ -83,6 +89,7 @@ void print_slow(const SlowReport& report) {
                format_timestamp(query.start_ms), query.thread, query.failed ? "failed" : "ok",
                query.waits ? waits_text(*query.waits) : "not followed");
     print_text(query.text);
+    print_session(query.session);
   }
 }
 
@@ -96,6 +103,7 @@ void print_in_flight(const SlowReport& report, ThreadStacks& stacks, const std::
     fmt::print("{:>10}  {:<24}  {:<24}  {:>7}  {}\n", format_seconds(static_cast<double>(query.age_ns) / 1e9),
                cut(query.type, 24), format_timestamp(query.start_ms), query.thread, state_text(query));
     print_text(query.text);
+    print_session(query.session);
     const ThreadStack stack = stacks.of(query);
     if (!stack.missing.empty()) fmt::print("    no stack: {}\n", printable(stack.missing));
     for (auto frame = stack.frames.rbegin(); frame != stack.frames.rend(); ++frame) {

@@ -29,6 +29,12 @@ Json waits_json(const WaitNanoseconds& waits) {
 
 Json text_json(const std::string& text) { return text.empty() ? Json(nullptr) : Json(valid_utf8(text)); }
 
+void add_session(Json& json, const ClientSession& session) {
+  json["database"] = text_json(session.database);
+  json["user"] = text_json(session.user);
+  json["client"] = text_json(session.client);
+}
+
 Json state_json(const std::optional<outrider_run_state>& state) {
   if (!state) return nullptr;
   if (*state == OUTRIDER_ON_CPU) return "running";
@@ -38,15 +44,17 @@ Json state_json(const std::optional<outrider_run_state>& state) {
 }  // namespace
 
 Json to_json(const SlowQuery& query) {
-  return {{"type", query.type},           {"start", format_timestamp(query.start_ms)},
+  Json json = {{"type", query.type},           {"start", format_timestamp(query.start_ms)},
           {"start_ms", query.start_ms},   {"duration_seconds", seconds(query.duration_ns)},
           {"failed", query.failed},       {"process", query.process},
           {"thread", query.thread},       {"waits", query.waits ? waits_json(*query.waits) : Json(nullptr)},
           {"text", text_json(query.text)}};
+  add_session(json, query.session);
+  return json;
 }
 
 Json to_json(const InFlightQuery& query, const ThreadStack& stack) {
-  return {{"type", query.type},
+  Json json = {{"type", query.type},
           {"start", format_timestamp(query.start_ms)},
           {"start_ms", query.start_ms},
           {"seconds", seconds(query.age_ns)},
@@ -59,6 +67,8 @@ Json to_json(const InFlightQuery& query, const ThreadStack& stack) {
           {"text", text_json(query.text)},
           {"stack", stack.missing.empty() ? Json(stack.frames) : Json(nullptr)},
           {"stack_missing", stack.missing.empty() ? Json(nullptr) : Json(stack.missing)}};
+  add_session(json, query.session);
+  return json;
 }
 
 }  // namespace outrider

@@ -17,6 +17,12 @@ namespace outrider {
 /// Nanoseconds by wait class.
 using WaitNanoseconds = std::array<std::uint64_t, OUTRIDER_WAIT_CLASSES>;
 
+/// Whose query it is. UTF-8; empty: not known.
+struct ClientSession {
+  std::string database, user;
+  std::string client;  ///< as the server calls it: "[local]", "192.0.2.1(41234)"
+};
+
 /// A query that ended.
 struct SlowQuery {
   std::string type;           ///< UTF-8
@@ -26,6 +32,7 @@ struct SlowQuery {
   pid_t process = 0, thread = 0;         ///< on which it ended; in the host's numbers
   std::optional<WaitNanoseconds> waits;  ///< none: they were not followed (light mode)
   std::string text;  ///< see QueryText; raw ones are cut at OUTRIDER_QUERY_TEXT - 1; empty: not known
+  ClientSession session;
 };
 
 /// Registers of a thread where it entered the kernel, by which its stack can be followed.
@@ -48,6 +55,7 @@ struct InFlightQuery {
   ThreadRegisters registers;
   std::vector<std::uint64_t> kernel_stack;  ///< innermost first
   std::string text;                         ///< as in SlowQuery
+  ClientSession session;
 };
 
 /// Keeps the slowest `most` of each type, the slowest first.

@@ -368,11 +368,13 @@ void read_detect(Reader& reader, const toml::table& root, Profile& profile) {
   }
 }
 
-void read_dialect(Reader& reader, const toml::table& root, Profile& profile) {
-  const std::string word = reader.text(root, "sql_dialect", false);
-  profile.postgresql_texts = word == "postgresql";
-  if (word.empty() || profile.postgresql_texts) return;
-  reader.fault(root.get("sql_dialect")->source(), "sql_dialect", R"(expected "postgresql", or nothing)");
+/// Whether the engine does this as PostgreSQL does.
+bool is_postgresql(Reader& reader, const toml::table& root, const char* key) {
+  const std::string word = reader.text(root, key, false);
+  if (!word.empty() && word != "postgresql") {
+    reader.fault(root.get(key)->source(), key, R"(expected "postgresql", or nothing)");
+  }
+  return word == "postgresql";
 }
 
 void read_threads(Reader& reader, const toml::table& root, Profile& profile) {
@@ -408,7 +410,7 @@ void read_probes(Reader& reader, const toml::table& root, Profile& profile) {
 Result<Profile> parse_profile(std::string_view text, const std::string& source) try {
   const toml::table root = toml::parse(text, source);
   Reader reader(source);
-  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "sql_dialect",
+  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "sql_dialect", "process_title",
                            "detect", "probe", "wait_word"});
   Profile profile;
   profile.source = source;
@@ -418,7 +420,8 @@ Result<Profile> parse_profile(std::string_view text, const std::string& source) 
   profile.forks = reader.flag(root, "forks");
   profile.c_return_probes_ok = reader.flag(root, "c_return_probes_ok");
   read_threads(reader, root, profile);
-  read_dialect(reader, root, profile);
+  profile.postgresql_texts = is_postgresql(reader, root, "sql_dialect");
+  profile.postgresql_titles = is_postgresql(reader, root, "process_title");
   read_detect(reader, root, profile);
   read_probes(reader, root, profile);
   read_wait_word(reader, root, profile);

@@ -145,6 +145,10 @@ interface OneQuery {
   thread: number | null;
   waits: Waits | null;
   text: string | null;
+  /** Of an engine whose processes say whose work they do. */
+  database?: string | null;
+  user?: string | null;
+  client?: string | null;
 }
 
 export interface EndedQuery extends OneQuery {

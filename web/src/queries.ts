@@ -31,6 +31,14 @@ function threadOf(query: EndedQuery | HangingQuery): string {
   return query.process === query.thread ? String(query.thread) : `${query.thread} of ${query.process}`;
 }
 
+/** Which thread, and whose work it does. */
+function threadCell(query: EndedQuery | HangingQuery): Cell {
+  const thread = threadOf(query);
+  if (!query.user) return plain(thread);
+  return { key: JSON.stringify([thread, query.user, query.database, query.client]),
+    make: () => h("div", {}, thread, h("p", { class: "session" }, `${query.user} on ${query.database ?? format.NONE}, ${query.client ?? format.NONE}`)) };
+}
+
 function doing(query: HangingQuery): string {
   if (query.state === null) return "in flight";
   if (query.state === "running") return "in flight, runs";
@@ -60,7 +68,7 @@ function whereCell(query: HangingQuery, statements: ReadonlyMap<string, string>)
 }
 
 function commonCells(query: EndedQuery | HangingQuery, seconds: number, status: Cell): Cell[] {
-  return [startCell(query), plain(format.seconds(seconds)), plain(query.type || "(no name)"), status, waitsCell(query.waits), plain(threadOf(query))];
+  return [startCell(query), plain(format.seconds(seconds)), plain(query.type || "(no name)"), status, waitsCell(query.waits), threadCell(query)];
 }
 
 function hangingRow(query: HangingQuery, statements: ReadonlyMap<string, string>): Row {
