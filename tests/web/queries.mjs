@@ -52,7 +52,7 @@ export const queryScenarios = {
     await hanging.waitFor();
     const clock = (ms) => page.evaluate((at) => { const date = new Date(at); return `${date.getFullYear()}-01-01 ${date.toTimeString().slice(0, 8)}`; }, ms);
     const [first, starved, busy] = await cells(hanging);
-    assert.deepEqual(first.slice(0, 6).map(plain), [await clock(START_MS), "34 s", "walk", "in flight, waits for 32 s: lock", "lock 94 %", "7\n<b>alice</b> on bench, [local]"]);
+    assert.deepEqual(first.slice(0, 6).map(plain), [await clock(START_MS), "34 s", "walk", "in flight, waits for 32 s: lock", "lock 94 %", "7\n\n<b>alice</b> on bench, [local]"]);
     assert.equal(plain(first[6]), "in pthread_mutex_lock, 3 frames");
     assert.deepEqual([starved[3], starved[5], starved[6]].map(plain), ["in flight, waits for a CPU for 500 ms", "9 of 7", "No stack: it is waiting for a CPU"]);
     assert.deepEqual([busy[3], busy[4]], ["in flight, runs", "–"]);

@@ -45,28 +45,28 @@ Json state_json(const std::optional<outrider_run_state>& state) {
 
 Json to_json(const SlowQuery& query) {
   Json json = {{"type", query.type},           {"start", format_timestamp(query.start_ms)},
-          {"start_ms", query.start_ms},   {"duration_seconds", seconds(query.duration_ns)},
-          {"failed", query.failed},       {"process", query.process},
-          {"thread", query.thread},       {"waits", query.waits ? waits_json(*query.waits) : Json(nullptr)},
-          {"text", text_json(query.text)}};
+               {"start_ms", query.start_ms},   {"duration_seconds", seconds(query.duration_ns)},
+               {"failed", query.failed},       {"process", query.process},
+               {"thread", query.thread},       {"waits", query.waits ? waits_json(*query.waits) : Json(nullptr)},
+               {"text", text_json(query.text)}};
   add_session(json, query.session);
   return json;
 }
 
 Json to_json(const InFlightQuery& query, const ThreadStack& stack) {
   Json json = {{"type", query.type},
-          {"start", format_timestamp(query.start_ms)},
-          {"start_ms", query.start_ms},
-          {"seconds", seconds(query.age_ns)},
-          {"process", query.process},
-          {"thread", query.thread != 0 ? Json(query.thread) : Json(nullptr)},
-          {"state", state_json(query.state)},
-          {"state_seconds", query.state ? Json(seconds(query.state_ns)) : Json(nullptr)},
-          {"wait", query.waits_for ? Json(kWaitNames[*query.waits_for]) : Json(nullptr)},
-          {"waits", waits_json(query.waits)},
-          {"text", text_json(query.text)},
-          {"stack", stack.missing.empty() ? Json(stack.frames) : Json(nullptr)},
-          {"stack_missing", stack.missing.empty() ? Json(nullptr) : Json(stack.missing)}};
+               {"start", format_timestamp(query.start_ms)},
+               {"start_ms", query.start_ms},
+               {"seconds", seconds(query.age_ns)},
+               {"process", query.process},
+               {"thread", query.thread != 0 ? Json(query.thread) : Json(nullptr)},
+               {"state", state_json(query.state)},
+               {"state_seconds", query.state ? Json(seconds(query.state_ns)) : Json(nullptr)},
+               {"wait", query.waits_for ? Json(kWaitNames[*query.waits_for]) : Json(nullptr)},
+               {"waits", waits_json(query.waits)},
+               {"text", text_json(query.text)},
+               {"stack", stack.missing.empty() ? Json(stack.frames) : Json(nullptr)},
+               {"stack_missing", stack.missing.empty() ? Json(nullptr) : Json(stack.missing)}};
   add_session(json, query.session);
   return json;
 }

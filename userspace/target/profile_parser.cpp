@@ -410,8 +410,8 @@ void read_probes(Reader& reader, const toml::table& root, Profile& profile) {
 Result<Profile> parse_profile(std::string_view text, const std::string& source) try {
   const toml::table root = toml::parse(text, source);
   Reader reader(source);
-  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "sql_dialect", "process_title",
-                           "detect", "probe", "wait_word"});
+  reader.known_keys(root, {"name", "description", "engine", "forks", "threads", "c_return_probes_ok", "sql_dialect",
+                           "process_title", "detect", "probe", "wait_word"});
   Profile profile;
   profile.source = source;
   profile.name = reader.text(root, "name", true);

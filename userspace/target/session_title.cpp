@@ -38,7 +38,8 @@ std::optional<ClientSession> session_of_title(std::string_view title) {
   // Before them nothing but the cluster's name, which has a colon at its end.
   if (words.size() > 3 && !words[words.size() - 4].ends_with(':')) return std::nullopt;
   if (user.empty() || database.empty() || user == "walsender") return std::nullopt;
-  return ClientSession{valid_utf8(std::string(database)), valid_utf8(std::string(user)), valid_utf8(std::string(words.back()))};
+  return ClientSession{valid_utf8(std::string(database)), valid_utf8(std::string(user)),
+                       valid_utf8(std::string(words.back()))};
 }
 
 }  // namespace outrider
