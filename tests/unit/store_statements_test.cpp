@@ -55,6 +55,16 @@ TEST_F(StoreStatements, outlive_a_restart) {
   EXPECT_EQ(*reader->statement(kType), kText);
 }
 
+TEST_F(StoreStatements, are_kept_when_they_become_known) {
+  open();
+  add_statement(0, kType, nullptr);
+  flush_at(1);
+  EXPECT_EQ(text_of(kType), std::nullopt);
+  add_statement(1);
+  flush_at(2);
+  EXPECT_EQ(text_of(kType), kText);
+}
+
 TEST_F(StoreStatements, a_store_of_before_there_were_any_is_read_and_brought_up) {
   open();
   write(0, 10);

@@ -344,7 +344,9 @@ HttpResponse Api::dashboard(const View& view) {
 
 namespace {
 
-void add_statements(Json& table, const std::map<std::string, TypeMetrics>& types, Store* store) {
+void add_statements(Json& table, const Snapshot* current, Store* store) {
+  static const std::map<std::string, TypeMetrics> kNone;
+  const auto& types = current != nullptr ? current->query_metrics.query_type_breakdown : kNone;
   for (Json& type : table["types"]) {
     const auto name = type["name"].get<std::string>();
     const auto found = types.find(name);
@@ -385,8 +387,7 @@ HttpResponse Api::types(const View& view) {
     if (!table || !view.report) return table;
     const auto target = parameters.find("target");
     const SharedSnapshot current = target == parameters.end() ? nullptr : find_target(*view.report, target->second);
-    add_statements(*table, current ? current->query_metrics.query_type_breakdown : std::map<std::string, TypeMetrics>(),
-                   store_);
+    add_statements(*table, current.get(), store_);
     return table;
   });
 }

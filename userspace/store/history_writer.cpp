@@ -27,8 +27,6 @@ constexpr int kForgetSteps = 64;
 // Texts of statements take at most a share of the file.
 constexpr std::int64_t kMostTexts = 100'000, kTextsShare = 8, kTextBytes = 1'100;
 constexpr std::int64_t kDayMs = 86'400'000;
-// Of the names that were met last, so many are known without looking.
-constexpr std::size_t kMostNames = 20'000;
 
 constexpr const char* kForgottenKey = "store.forgotten";
 constexpr const char* kCleanedKey = "store.cleaned";
@@ -163,6 +161,7 @@ std::string HistoryWriter::name_of(std::int64_t id) {
   const auto row = find_name_.bind(1, id).step();
   std::string name = row && *row ? std::string(find_name_.bytes(0)) : std::string();
   find_name_.reset();
+  if (names_.size() >= kMostNames) names_.clear();
   if (!name.empty()) names_[id] = name;
   return name;
 }

@@ -16,6 +16,9 @@ inline constexpr std::int64_t kSchemaVersion = 2;
 /// The first that keeps what statements say.
 inline constexpr std::int64_t kFirstWithStatements = 2;
 
+/// So many names are kept in memory, so that they need not be looked for; then they are met anew.
+inline constexpr std::size_t kMostNames = 20'000;
+
 /// Whether `error`, from here, says that the file is sound but not to be written with these options: a newer Outrider
 /// wrote it, another program did, or its steps are others. Trying again is no use.
 bool is_refusal(const Error& error);

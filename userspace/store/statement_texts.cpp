@@ -43,9 +43,12 @@ Status StatementTexts::count() {
 
 Status StatementTexts::note(std::int64_t type, const std::string* text, std::int64_t now_ms) {
   const auto known = noted_.find(type);
-  if (known != noted_.end() && now_ms - known->second < kNoteEveryMs && now_ms >= known->second) return Ok{};
+  if (known != noted_.end() && (text == nullptr || known->second.with_text)) {
+    const std::int64_t age_ms = now_ms - known->second.at_ms;
+    if (age_ms >= 0 && age_ms < kNoteEveryMs) return Ok{};
+  }
   if (noted_.size() >= kMostNoted) noted_.clear();
-  noted_[type] = now_ms;
+  noted_[type] = {now_ms, text != nullptr};
   if (text == nullptr) return note_.bind(1, type).bind(2, now_ms).run();
   const bool room = texts_ < most_;
   if (room) ++texts_;  // one too many where it is there already, until they are counted again

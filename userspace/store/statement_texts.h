@@ -34,12 +34,17 @@ class StatementTexts {
   void roll_back() { noted_.clear(); }
 
  private:
+  struct Noted {
+    std::int64_t at_ms = 0;
+    bool with_text = false;
+  };
+
   Status count();
   Result<bool> has_points(std::size_t tiers, const std::vector<std::int64_t>& targets, std::int64_t type);
 
   Statement add_, note_, count_, next_, find_point_, forget_text_, forget_name_;
-  std::map<std::int64_t, std::int64_t> noted_;  ///< when, for how it is not written each second
-  std::int64_t looked_at_ = 0;                  ///< the last type that forget() saw
+  std::map<std::int64_t, Noted> noted_;  ///< what need not be written again
+  std::int64_t looked_at_ = 0;           ///< the last type that forget() saw
   std::size_t texts_ = 0, most_ = 0;
 };
 

@@ -77,6 +77,7 @@ std::string StoreReader::name_of(std::int64_t id) {
   if (!statement) return {};
   const auto row = statement->bind(1, id).step();
   if (!row || !*row) return {};
+  if (names_.size() >= kMostNames) names_.clear();
   return names_[id] = std::string(statement->bytes(0));
 }
 
