@@ -50,6 +50,9 @@ class PostgresqlSlow(postgresql_server.Case):
     def test_raw(self):
         found, _ = self.record(self.sleep, "--query-text", "raw")
         self.assertEqual(found["slow"][0]["text"], f"SELECT pg_sleep(1.25), '{SECRET}' -- {SECRET}")
+        long = f"SELECT pg_sleep(1.25), '{'x' * 600}'"
+        found, _ = self.record(lambda: self.server.query(long), "--query-text", "raw")
+        self.assertEqual(found["slow"][0]["text"], long[:511] + "...")
 
     def test_a_long_text_is_cut_and_says_so(self):
         columns = ", ".join(f"'{SECRET}{i:04}' AS column_{i:04}" for i in range(100))

@@ -95,7 +95,7 @@ TEST_F(StoreStatements, are_forgotten_with_their_last_point) {
   for (std::int64_t day = 9; day < 14; ++day) {
     store_->add("engine", make_second(day * kDaySeconds));
     flush_at(day * kDaySeconds + 200);
-    flush_at(day * kDaySeconds + 400);
+    flush_at(day * kDaySeconds + 201);  // names are looked for in a write of their own
   }
   EXPECT_EQ(text_of(kType), std::nullopt);
   EXPECT_EQ(count("statement"), 0);
@@ -115,7 +115,7 @@ TEST_F(StoreStatements, stay_while_points_bear_their_name_whatever_is_known_of_t
   for (std::int64_t day = 0; day < 6; ++day) {
     add_statement(day * kDaySeconds, kType, nullptr);
     flush_at(day * kDaySeconds + 1);
-    flush_at(day * kDaySeconds + 30);
+    flush_at(day * kDaySeconds + 2);
   }
   EXPECT_EQ(text_of(kType), kText);
   const auto history = read(kStartMs + 5 * kDaySeconds * 1'000, kStartMs + (5 * kDaySeconds + 1) * 1'000, 0, kType);
@@ -133,7 +133,7 @@ TEST_F(StoreStatements, take_a_share_of_the_file_and_no_more) {
     flush_at(batch + 1);
   }
   EXPECT_GT(count("statement WHERE text <> ''"), 500);
-  EXPECT_LE(count("statement WHERE text <> ''") * 1'000, (16 << 20) / 8);
+  EXPECT_LE(count("statement WHERE text <> ''") * 1'100, (16 << 20) / 8 / 2);  // half of the limit is the log's
   EXPECT_EQ(count("statement"), 4'000);  // all of them can be forgotten some day
 }
 

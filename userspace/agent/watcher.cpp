@@ -20,12 +20,12 @@ namespace {
 
 // The programs' run time is measured in this interval of every so many, and in the first ones: each time the kernel
 // rewrites its own code twice, and every program on the host runs slower meanwhile.
-constexpr std::size_t kMostTitles = 64;  // that are read in an interval
 constexpr unsigned kPriceCycle = 60;
 constexpr unsigned kPriceFirst = 2;
 constexpr std::uint64_t kFarMoreRuns = 4;
 // Looking through /proc for new processes costs more than reading counters.
 constexpr std::chrono::seconds kRefreshEvery{2};
+constexpr std::size_t kMostTitles = 64;  // that are read in an interval
 
 // An engine that has not come yet may turn out to be one for which light mode means nothing.
 bool may_go_light(const TargetWatch& watch) { return watch.profile().empty() || watch.light_possible(); }
@@ -216,7 +216,7 @@ Reading Watcher::observe(Watched& target, const HostFigures& host, bool last) {
   keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);
   reading.slow = std::exchange(current.slow, {});
   reading.in_flight = long_in_flight(target, current);
-  if (target.query_text == QueryText::kStatement) add_texts(reading);
+  add_texts(target.query_text, reading);
   if (target.watch.titles_are_known()) add_sessions(reading);
   if (target.statements) name_statements(target, reading.snapshot);
   target.previous = std::move(current);
@@ -241,14 +241,17 @@ std::optional<std::vector<InFlightQuery>> Watcher::long_in_flight(const Watched&
   return std::nullopt;
 }
 
-void Watcher::add_texts(Reading& reading) const {
-  const auto text_of = [this](const std::string& type) {
-    const auto statement = session_->statement(type);
-    return statement ? *statement : std::string();
+void Watcher::add_texts(QueryText wanted, Reading& reading) const {
+  const auto show = [&](auto& query) {
+    if (wanted == QueryText::kStatement) {
+      const auto statement = session_->statement(query.type);
+      query.text = statement ? *statement : std::string();
+    } else if (query.text.size() == OUTRIDER_QUERY_TEXT - 1) {
+      query.text += "...";
+    }
   };
-  for (SlowQuery& query : reading.slow) query.text = text_of(query.type);
-  if (!reading.in_flight) return;
-  for (InFlightQuery& query : *reading.in_flight) query.text = text_of(query.type);
+  std::for_each(reading.slow.begin(), reading.slow.end(), show);
+  if (reading.in_flight) std::for_each(reading.in_flight->begin(), reading.in_flight->end(), show);
 }
 
 // From the title that the process has now: a server's process is one client's for as long as it lives.
@@ -262,9 +265,10 @@ void Watcher::add_sessions(Reading& reading) {
     const auto title = proc.command_line(process);
     return sessions[process] = (title ? session_of_title(*title) : std::nullopt).value_or(ClientSession{});
   };
+  if (reading.in_flight) {
+    for (InFlightQuery& query : *reading.in_flight) query.session = session_of(query.process);
+  }
   for (SlowQuery& query : reading.slow) query.session = session_of(query.process);
-  if (!reading.in_flight) return;
-  for (InFlightQuery& query : *reading.in_flight) query.session = session_of(query.process);
 }
 
 // The interval is over: what its types say, and room for those of the next one.

@@ -185,7 +185,7 @@ class Watcher {
   void allow_texts(const Watched& target);
   /// Their types' texts, for people.
   void add_statements(Snapshot& snapshot) const;
-  void add_texts(Reading& reading) const;
+  void add_texts(QueryText wanted, Reading& reading) const;
   static void add_sessions(Reading& reading);
   void name_statements(Watched& target, Snapshot& snapshot);
   [[nodiscard]] std::set<std::uint32_t> indices() const;

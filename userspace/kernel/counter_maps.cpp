@@ -69,6 +69,10 @@ std::map<std::uint32_t, std::string> CounterMaps::type_names(std::uint32_t targe
   for_each_entry<outrider_type_key, std::uint32_t>(maps_.types, [&](const outrider_type_key& key, std::uint32_t slot) {
     if (key.target == target) names[slot] = valid_utf8(name_of(key));
   });
+  // A slot that was given up is still that of the queries which began before.
+  for (const NamedSlot& named : named_) {
+    if (named.key.target == target && named.given_up_ns != 0) names[named.index] = valid_utf8(named.name);
+  }
   return names;
 }
 

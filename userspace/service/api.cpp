@@ -344,7 +344,7 @@ HttpResponse Api::dashboard(const View& view) {
 
 namespace {
 
-void add_statements(Json& table, const Snapshot* current, Store* store) {
+Status add_statements(Json& table, const Snapshot* current, Store* store) {
   static const std::map<std::string, TypeMetrics> kNone;
   const auto& types = current != nullptr ? current->query_metrics.query_type_breakdown : kNone;
   for (Json& type : table["types"]) {
@@ -355,9 +355,11 @@ void add_statements(Json& table, const Snapshot* current, Store* store) {
       type["statement"] = *found->second.statement;
     } else if (store != nullptr && is_statement_type(name)) {
       const auto kept = store->statement(name);
-      if (kept && *kept) type["statement"] = **kept;
+      if (!kept) return kept.error();
+      if (*kept) type["statement"] = **kept;
     }
   }
+  return Ok{};
 }
 
 }  // namespace
@@ -387,7 +389,7 @@ HttpResponse Api::types(const View& view) {
     if (!table || !view.report) return table;
     const auto target = parameters.find("target");
     const SharedSnapshot current = target == parameters.end() ? nullptr : find_target(*view.report, target->second);
-    add_statements(*table, current.get(), store_);
+    if (Status added = add_statements(*table, current.get(), store_); !added) return Result<Json>(added.error());
     return table;
   });
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "userspace/model/queries_json.h"
+#include "userspace/model/statement.h"
 
 namespace outrider {
 namespace {
@@ -80,7 +81,7 @@ std::optional<Json> Queries::answer(const std::string& target, const std::string
   if (found == targets_.end()) return std::nullopt;
   std::vector<SlowQuery> slow;
   for (const auto& [name, parts] : found->second.types) {
-    if (!type.empty() && name != type) continue;
+    if (!type.empty() && !is_of_type(name, type)) continue;
     for (const Part& part : parts) slow.insert(slow.end(), part.slowest.begin(), part.slowest.end());
   }
   std::optional<std::vector<InFlightQuery>> in_flight = found->second.in_flight;
@@ -102,7 +103,7 @@ std::optional<Json> Queries::answer(const std::string& target, const std::string
   if (slow.size() > kMostShown) slow.resize(kMostShown);
   for (const SlowQuery& query : slow) body["slow"].push_back(to_json(query));
   for (const InFlightQuery& query : in_flight.value_or(std::vector<InFlightQuery>())) {
-    if (type.empty() || query.type == type) body["in_flight"].push_back(to_json(query, stacks_.of(query)));
+    if (type.empty() || is_of_type(query.type, type)) body["in_flight"].push_back(to_json(query, stacks_.of(query)));
   }
   return body;
 }

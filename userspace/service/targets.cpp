@@ -201,7 +201,7 @@ void Targets::keep(const Target& target, const Reading& reading) {
   add_availability(point, reading.snapshot.availability->state, point.seconds);
   TypeTexts texts;
   for (const auto& [name, type] : reading.snapshot.query_metrics.query_type_breakdown) {
-    if (type.statement) texts.emplace(name, type.statement);
+    if (type.statement && point.types.contains(name)) texts.emplace(name, type.statement);
   }
   store_->add(target.config.name, std::move(point), std::move(texts));
 }

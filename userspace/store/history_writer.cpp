@@ -42,6 +42,7 @@ std::int64_t bytes_of(const std::vector<TargetPoint>& points) {
   for (const TargetPoint& entry : points) {
     bytes += 1'000;
     for (const auto& [name, type] : entry.point->types) bytes += 100 + 6 * type.histogram.size();
+    for (const auto& [name, text] : entry.texts) bytes += text->size();
   }
   return static_cast<std::int64_t>(bytes);
 }
@@ -314,8 +315,11 @@ Result<bool> HistoryWriter::forget_until(std::size_t tier, std::int64_t before_m
   }
 }
 
+bool HistoryWriter::is_cleaning_due(std::int64_t now_ms) const {
+  return std::abs(now_ms - last_cleaning_ms_) >= coarsest_ms();
+}
+
 Status HistoryWriter::forget_old(std::int64_t now_ms) {
-  if (std::abs(now_ms - last_cleaning_ms_) < coarsest_ms()) return Ok{};
   const auto used = used_bytes();
   if (!used) return used.error();
   Forgetting room{*used, *used - kForgetBytes, kForgetSteps};
@@ -395,14 +399,14 @@ Status HistoryWriter::write_all(const std::vector<TargetPoint>& points, const st
   }
   OUTRIDER_TRY(roll_up(now.unix_ms));
   if (options_.tiers.size() > 1) OUTRIDER_TRY(put_rolled(now.unix_ms));
-  OUTRIDER_TRY(forget_old(trusted_ms));
-  return forget_names(trusted_ms);
+  // Not both at once: what one transaction may change is bounded.
+  if (is_cleaning_due(trusted_ms)) return forget_old(trusted_ms);
+  return names_looked_at_ ? Ok{} : forget_names(trusted_ms);
 }
 
 // Names of statements that no point bears any more: an application may have thousands of new ones an hour. One is noted
 // once a day.
 Status HistoryWriter::forget_names(std::int64_t trusted_ms) {
-  if (names_looked_at_) return Ok{};
   const auto targets = target_ids();
   if (!targets) return targets.error();
   bool gone = false;

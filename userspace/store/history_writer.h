@@ -61,6 +61,7 @@ class HistoryWriter {
   Status roll_up(std::int64_t now_ms);
   Status put_rolled(std::int64_t now_ms);
   Status put_number(const char* key, std::int64_t value);
+  [[nodiscard]] bool is_cleaning_due(std::int64_t now_ms) const;
   Status forget_old(std::int64_t now_ms);
   Status forget(std::size_t tier, std::int64_t before_ms);
   Status forget_types(std::size_t tier, std::int64_t target, std::int64_t before_ms);

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t kNoteEveryMs = 86'400'000;
 constexpr std::size_t kMostNoted = 10'000;
-constexpr int kLookedAtOnce = 2'048;
+constexpr int kLookedAtOnce = 512;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Status StatementTexts::prepare(const Database& database, std::size_t most) {
       {&count_, "SELECT count(*) FROM statement WHERE text <> ''"},
       {&next_, "SELECT id FROM statement WHERE id > ?1 AND noted < ?2 ORDER BY id LIMIT ?3"},
       {&find_point_, "SELECT 1 FROM rolled WHERE tier = ?1 AND target = ?2 AND type = ?3 LIMIT 1"},
-      {&forget_text_, "DELETE FROM statement WHERE id = ?1"},
+      {&forget_text_, "DELETE FROM statement WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM name WHERE name.id = ?1)"},
       // The highest number stays taken: readers remember which name it stood for.
       {&forget_name_, "DELETE FROM name WHERE id = ?1 AND id < (SELECT max(id) FROM name)"},
   };
@@ -79,8 +79,8 @@ Result<bool> StatementTexts::forget(std::size_t tiers, const std::vector<std::in
     const auto used = has_points(tiers, targets, type);
     if (!used) return used.error();
     if (*used) continue;
-    if (Status gone = forget_text_.bind(1, type).run(); !gone) return gone.error();
     if (Status gone = forget_name_.bind(1, type).run(); !gone) return gone.error();
+    if (Status gone = forget_text_.bind(1, type).run(); !gone) return gone.error();
     noted_.erase(type);
     forgot = true;
   }

@@ -27,13 +27,13 @@ std::optional<ClientSession> session_of_title(std::string_view title) {
   title.remove_prefix(kServer.size());
   std::vector<std::string_view> words;
   words.reserve(kWordsLookedAt);
-  while (words.size() < kWordsLookedAt && (words.empty() || !is_client(words.back()))) {
+  while (!title.empty() && words.size() < kWordsLookedAt && (words.empty() || !is_client(words.back()))) {
     const std::size_t end = title.find(' ');
     words.push_back(title.substr(0, end));
-    if (end == std::string_view::npos) break;
-    title.remove_prefix(end + 1);
+    title.remove_prefix(end == std::string_view::npos ? title.size() : end + 1);
   }
   if (words.size() < 3 || !is_client(words.back())) return std::nullopt;
+  if (title.find("[local]") != std::string_view::npos || title.find(')') != std::string_view::npos) return std::nullopt;
   const std::string_view user = words[words.size() - 3], database = words[words.size() - 2];
   // Before them nothing but the cluster's name, which has a colon at its end.
   if (words.size() > 3 && !words[words.size() - 4].ends_with(':')) return std::nullopt;

@@ -9,8 +9,8 @@
 namespace outrider {
 
 /// Of the title of a PostgreSQL backend, "postgres: [CLUSTER: ]USER DATABASE CLIENT ACTIVITY" (ps_status.c and
-/// postmaster.c of version 15; 11 and later are alike). Nothing of other processes, and of titles that can be read in
-/// more than one way, because a name has a blank in it.
+/// postmaster.c of version 15; 11 and later are alike). Nothing of other processes, and of titles in which a user or
+/// database has a blank in its name; but a user called "x: alice" cannot be told from alice of the cluster x.
 std::optional<ClientSession> session_of_title(std::string_view title);
 
 }  // namespace outrider

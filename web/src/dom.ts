@@ -35,8 +35,8 @@ export function setLines(list: HTMLElement, lines: string[]): void {
   list.replaceChildren(...lines.map((line) => h("li", {}, line)));
 }
 
-/** Makes `wanted` the children. Of those that stay in their order none leaves the document: it would lose a click halfway,
- * a selection and the focus. */
+/** Makes `wanted` the children. Where some go and others come, those that stay do not leave the document: they would lose a
+ * click halfway, a selection and the focus. */
 export function arrange(parent: HTMLElement, wanted: HTMLElement[]): void {
   const stay = new Set(wanted);
   for (const child of [...parent.children]) if (!stay.has(child as HTMLElement)) child.remove();
