@@ -36,7 +36,8 @@ TEST(SessionTitle, of_others_there_is_none) {
 TEST(SessionTitle, that_can_be_read_in_two_ways_says_nothing) {
   for (const char* title : {"postgres: alice smith bench [local] SELECT", "postgres: alice my bench [local] idle",
                             "postgres: alice bench SELECT", "postgres:  bench [local] idle",
-                            "postgres: alice bench 10.0.0.9(1) [local] idle", "postgres: alice bench (12) idle", "postgres: alice bench host() idle"}) {
+                            "postgres: alice bench 10.0.0.9(1) [local] idle", "postgres: alice bench (12) idle",
+                            "postgres: alice bench host() idle"}) {
     EXPECT_FALSE(session_of_title(title).has_value()) << title;
   }
 }

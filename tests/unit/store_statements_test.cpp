@@ -134,7 +134,7 @@ TEST_F(StoreStatements, take_a_share_of_the_file_and_no_more) {
   }
   EXPECT_GT(count("statement WHERE text <> ''"), 500);
   EXPECT_LE(count("statement WHERE text <> ''") * 1'100, (16 << 20) / 8 / 2);  // half of the limit is the log's
-  EXPECT_EQ(count("statement"), 4'000);  // all of them can be forgotten some day
+  EXPECT_EQ(count("statement"), 4'000);                                        // all of them can be forgotten some day
 }
 
 }  // namespace

@@ -274,7 +274,8 @@ void Watcher::add_sessions(Reading& reading) {
 // The interval is over: what its types say, and room for those of the next one.
 void Watcher::name_statements(Watched& target, Snapshot& snapshot) {
   add_statements(snapshot);
-  for (const std::string& gone : session_->make_room(target.watch.index())) target.totals.give_up(gone);
+  for (const std::string& gone : session_->make_room(target.watch.index(), targets_.size()))
+    target.totals.give_up(gone);
 }
 
 void Watcher::add_statements(Snapshot& snapshot) const {

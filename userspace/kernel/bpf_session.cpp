@@ -407,8 +407,9 @@ void BpfSession::set_statements(std::uint32_t target, bool wanted) {
   __atomic_store_n(&state_->counters.target(target).statements, wanted ? 1U : 0U, __ATOMIC_RELAXED);
 }
 
-std::vector<std::string> BpfSession::make_room(std::uint32_t target) {
-  return state_->counters.make_room(target, state_->options.max_types_per_target);
+std::vector<std::string> BpfSession::make_room(std::uint32_t target, std::size_t sharers) {
+  const auto share = state_->options.max_types / static_cast<std::uint32_t>(std::max<std::size_t>(sharers, 1));
+  return state_->counters.make_room(target, std::min(state_->options.max_types_per_target, share));
 }
 
 std::shared_ptr<const std::string> BpfSession::statement(const std::string& type) const {

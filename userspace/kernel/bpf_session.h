@@ -106,8 +106,9 @@ class BpfSession {
   /// From now on, or no more, are the target's types statements and not their first keywords, where there is a text.
   void set_statements(std::uint32_t target, bool wanted);
 
-  /// See CounterMaps; at the end of an interval, after read().
-  std::vector<std::string> make_room(std::uint32_t target);
+  /// See CounterMaps; at the end of an interval, after read(). `sharers`: targets that are watched, each of which has
+  /// its share of the slots.
+  std::vector<std::string> make_room(std::uint32_t target, std::size_t sharers);
 
   /// What a type's statement says; see CounterMaps.
   [[nodiscard]] std::shared_ptr<const std::string> statement(const std::string& type) const;

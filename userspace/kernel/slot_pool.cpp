@@ -76,11 +76,12 @@ std::vector<std::string> CounterMaps::make_room(std::uint32_t target, std::uint3
   }
   for (std::size_t i = 0; i < named_.size(); ++i) position_[named_[i].index] = i;
   for (const NamedSlot& slot : over) position_[slot.index] = SIZE_MAX;
-  // While a query goes on for long no slot comes back: what is given up meanwhile has to end somewhere, or one target would
-  // use up all of them.
-  const auto waiting = static_cast<std::uint32_t>(std::count_if(named_.begin(), named_.end(), [&](const NamedSlot& named) {
-    return named.key.target == target && named.given_up_ns != 0;
-  }));
+  // While a query goes on for long no slot comes back: what is given up meanwhile has to end somewhere, or one target
+  // would use up all of them.
+  const auto waiting =
+      static_cast<std::uint32_t>(std::count_if(named_.begin(), named_.end(), [&](const NamedSlot& named) {
+        return named.key.target == target && named.given_up_ns != 0;
+      }));
   const std::uint32_t taken = __atomic_load_n(&state.types, __ATOMIC_RELAXED), wanted = most - most / 4;
   const std::uint32_t may_wait = most / 2 - std::min(waiting, most / 2);
   if (taken > wanted) give_up_least(target, std::min(taken - wanted, may_wait));

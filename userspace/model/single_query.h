@@ -31,7 +31,8 @@ struct SlowQuery {
   bool failed = false;
   pid_t process = 0, thread = 0;         ///< on which it ended; in the host's numbers
   std::optional<WaitNanoseconds> waits;  ///< none: they were not followed (light mode)
-  std::string text;  ///< see QueryText; raw ones are cut at OUTRIDER_QUERY_TEXT - 1, and end in "..." then; empty: not known
+  std::string
+      text;  ///< see QueryText; raw ones are cut at OUTRIDER_QUERY_TEXT - 1, and end in "..." then; empty: not known
   ClientSession session;
 };
 
