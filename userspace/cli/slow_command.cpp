@@ -128,7 +128,7 @@ std::string why_empty(const SlowReport& report, const std::string& type) {
                      printable(type), types);
 }
 
-int deliver(const SlowArguments& arguments, SlowReport report) {
+int deliver(const SlowArguments& arguments, const SlowReport& report) {
   if (report.slow.empty() && report.in_flight.empty())
     return fail(Error{why_empty(report, arguments.type)}, kExitFailure);
   ThreadStacks stacks;
@@ -157,7 +157,7 @@ int slow(const SlowArguments& arguments) {
   Result<SlowReport> report = record_slow(*options, progress, wait);
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (!report) return fail(report.error(), kExitFailure);
-  return deliver(arguments, std::move(*report));
+  return deliver(arguments, *report);
 }
 
 }  // namespace

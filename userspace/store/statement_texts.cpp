@@ -59,7 +59,7 @@ Result<bool> StatementTexts::has_points(std::size_t tiers, const std::vector<std
                                         std::int64_t type) {
   for (std::size_t tier = 1; tier <= tiers; ++tier) {
     for (const std::int64_t target : targets) {
-      const auto row = find_point_.bind(1, static_cast<std::int64_t>(tier)).bind(2, target).bind(3, type).step();
+      auto row = find_point_.bind(1, static_cast<std::int64_t>(tier)).bind(2, target).bind(3, type).step();
       find_point_.reset();
       if (!row || *row) return row;
     }
