@@ -17,6 +17,7 @@ void expect(const std::string& title, const ClientSession& expected) {
 TEST(SessionTitle, of_backends) {
   expect("postgres: alice bench [local] UPDATE waiting", {"bench", "alice", "[local]"});
   expect("postgres: alice bench [local] idle in transaction", {"bench", "alice", "[local]"});
+  expect("postgres: alice bench [local] idle in transaction (aborted)", {"bench", "alice", "[local]"});
   expect("postgres: alice bench 192.0.2.1(41234) SELECT", {"bench", "alice", "192.0.2.1(41234)"});
   expect("postgres: alice bench 2001:db8::1(41234) SELECT", {"bench", "alice", "2001:db8::1(41234)"});
   expect("postgres: 15/main: alice bench [local] SELECT", {"bench", "alice", "[local]"});

@@ -20,6 +20,14 @@ bool is_client(std::string_view word) {
   return !port.empty() && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// The first word, which is taken off.
+std::string_view take_word(std::string_view& text) {
+  const std::size_t end = text.find(' ');
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return word;
+}
+
 }  // namespace
 
 std::optional<ClientSession> session_of_title(std::string_view title) {
@@ -28,12 +36,12 @@ std::optional<ClientSession> session_of_title(std::string_view title) {
   std::vector<std::string_view> words;
   words.reserve(kWordsLookedAt);
   while (!title.empty() && words.size() < kWordsLookedAt && (words.empty() || !is_client(words.back()))) {
-    const std::size_t end = title.find(' ');
-    words.push_back(title.substr(0, end));
-    title.remove_prefix(end == std::string_view::npos ? title.size() : end + 1);
+    words.push_back(take_word(title));
   }
   if (words.size() < 3 || !is_client(words.back())) return std::nullopt;
-  if (title.find("[local]") != std::string_view::npos || title.find(')') != std::string_view::npos) return std::nullopt;
+  while (!title.empty()) {
+    if (is_client(take_word(title))) return std::nullopt;  // which of the two is it?
+  }
   const std::string_view user = words[words.size() - 3], database = words[words.size() - 2];
   // Before them nothing but the cluster's name, which has a colon at its end.
   if (words.size() > 3 && !words[words.size() - 4].ends_with(':')) return std::nullopt;
