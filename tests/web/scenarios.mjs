@@ -73,19 +73,42 @@ export const scenarios = {
     assert.match(await text(page, "#cost"), /costs this engine about|is not known yet/);
     assert.equal(await text(page, "#losses"), "Nothing was lost");
 
-    // A slow click, during which the table's next figures come.
+    // A slow click, during which the table's next figures come, and those of an interval: nothing moves meanwhile.
+    await page.waitForSelector("#types tbody tr");
+    let answer;
+    const held = new Promise((resolve) => { answer = resolve; });
+    await page.route("**/api/v1/types?*", async (route) => { await held; await route.continue(); });
+    await page.waitForRequest(/\/api\/v1\/types\?/);
     await row(page, "path").getByRole("button").hover();
     await page.mouse.down();
-    await (await page.waitForResponse(/\/api\/v1\/types\?/)).finished();
-    await page.waitForTimeout(300);
+    const pressed = await page.evaluate(() => document.documentElement.dataset.shown);
+    const answered = page.waitForResponse(/\/api\/v1\/types\?/);
+    answer();
+    await (await answered).finished();
+    await page.waitForTimeout(1500);
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.shown), pressed);
     await page.mouse.up();
     await eventually(() => text(page, ".filter"), (words) => words.includes("Type: path"), "that the click is heard", 5);
+    await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => now !== pressed, "the next interval", 5);
+    // A press without an end does not stop the page for ever.
+    await row(page, "path").getByRole("button").hover();
+    await page.mouse.down();
+    const again = await page.evaluate(() => document.documentElement.dataset.shown);
+    await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => now !== again, "an interval, although something is pressed", 10);
     await close(page);
   },
 
   async filter({ open, close, options }) {
     const page = await open(fixedPath(options));
     await page.waitForSelector("#types tbody tr");
+    // Charts are drawn as they come into view, and what is below stays where it is.
+    const height = () => page.locator(".charts").evaluate((charts) => charts.offsetHeight);
+    const undrawn = await page.locator("figure.chart:not(:has(canvas)):has(.empty[hidden])").count();
+    const before = await height();
+    assert.ok(undrawn > 2, `${undrawn} charts wait to be drawn`);
+    await row(page, "path").scrollIntoViewIfNeeded();
+    await eventually(() => page.locator("figure.chart:not(:has(canvas)):has(.empty[hidden])").count(), (left) => left < undrawn, "that charts in view are drawn");
+    assert.equal(await height(), before);
     const span = { target: "engine", type: "path", from: new Date(options.from).toISOString(), to: new Date(options.to).toISOString() };
     await row(page, "path").getByRole("button").click();
     const charts = await api(page, "/api/v1/charts", span);

@@ -1,5 +1,6 @@
 // What the agent answers, as far as the page reads it; names and units are the API's.
 import type { Maybe } from "./format";
+import { released } from "./press";
 
 export interface Waits { [name: string]: number }
 
@@ -258,7 +259,9 @@ export async function get<T>(path: string, parameters: Parameters = {}, signal?:
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
+    await released(); // whatever comes of it will be drawn
   }
+  signal?.throwIfAborted();
   if (response.ok) return JSON.parse(text) as T;
   let refusal: { error: string; code?: string } = { error: text.trim() };
   try {

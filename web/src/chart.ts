@@ -38,8 +38,6 @@ export interface ChartEvents {
 
 /** How near the cursor has to be for a mark to be named, in pixels. */
 const NEAR_PIXELS = 6;
-const HEIGHT = 190;
-const NARROW_HEIGHT = 160;
 
 const sync = uPlot.sync("outrider");
 
@@ -148,12 +146,8 @@ export class TimeChart {
   }
 
   private resize(): void {
-    const width = this.place.clientWidth;
-    if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.height() });
-  }
-
-  private height(): number {
-    return window.innerWidth < 640 ? NARROW_HEIGHT : HEIGHT;
+    const { clientWidth: width, clientHeight: height } = this.place;
+    if (this.plot && width > 0 && (width !== this.plot.width || height !== this.plot.height)) this.plot.setSize({ width, height });
   }
 
   private buildLegend(): void {
@@ -211,7 +205,7 @@ export class TimeChart {
     const font = "11px system-ui, sans-serif";
     const options: uPlot.Options = {
       width: Math.max(this.place.clientWidth, 200),
-      height: this.height(),
+      height: this.place.clientHeight,
       padding: [10, 24, 0, 0], // half of the last time stands to the right of its line
       legend: { show: false },
       cursor: {

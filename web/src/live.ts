@@ -2,6 +2,7 @@
 // (all are taken) the same is asked for every few seconds. A page that nobody sees keeps no stream: a browser opens six
 // connections to an agent, and six such tabs would leave none for what the seventh asks.
 import { address, get, Refusal, type LiveEvent } from "./api";
+import { released } from "./press";
 
 export type Status = "connecting" | "live" | "polling" | "lost";
 
@@ -80,10 +81,11 @@ export class Live {
       this.pause = FIRST_PAUSE_MS;
       this.onStatus("live", "");
     };
-    source.onmessage = (message: MessageEvent<string>) => {
+    source.onmessage = async (message: MessageEvent<string>) => {
       if (generation !== this.generation) return;
       this.arm();
-      this.onEvent(JSON.parse(message.data) as LiveEvent);
+      await released();
+      if (generation === this.generation) this.onEvent(JSON.parse(message.data) as LiveEvent);
     };
     source.onerror = () => {
       if (generation !== this.generation) return;

@@ -7,7 +7,6 @@ import { clock, moment } from "./format";
 import { waitBar } from "./wait_bar";
 
 const MOST_ROWS = 200;
-const PRESSED_MS = 100;
 
 interface Column {
   id: string;
@@ -59,7 +58,6 @@ export class TypesTable {
   private ascending = false;
   private table: TypeTable | null = null;
   private selected = "";
-  private later = 0;
 
   readonly root: HTMLElement;
 
@@ -95,14 +93,7 @@ export class TypesTable {
 
   set(table: TypeTable | null): void {
     this.table = table;
-    this.drawUnlessPressed();
-  }
-
-  /** A row that is replaced while it is pressed would never hear of the click. */
-  private drawUnlessPressed(): void {
-    clearTimeout(this.later);
-    if (this.body.matches(":active")) this.later = window.setTimeout(() => this.drawUnlessPressed(), PRESSED_MS);
-    else this.draw();
+    this.draw();
   }
 
   select(type: string): void {

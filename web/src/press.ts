@@ -1,0 +1,20 @@
+// What arrives waits while a button is pressed. It may move the page or make a row anew, and whoever lets the mouse go a
+// tenth of a second later would then be beside the button, and nothing would hear of the click.
+
+const PRESSED = "button:active, a:active, summary:active";
+const LOOK_AGAIN_MS = 50;
+/** A press whose end is never heard of (a menu may take it) holds up nothing for longer. */
+const LONGEST_MS = 3_000;
+
+let release: Promise<void> | null = null;
+
+async function untilReleased(): Promise<void> {
+  const deadline = performance.now() + LONGEST_MS;
+  while (document.querySelector(PRESSED) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+}
+
+/** Settles once nothing is pressed, which mostly is at once. Who waits goes on in the order in which they came. */
+export function released(): Promise<void> {
+  release ??= untilReleased().finally(() => { release = null; });
+  return release;
+}
