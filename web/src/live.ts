@@ -84,7 +84,8 @@ export class Live {
     source.onmessage = async (message: MessageEvent<string>) => {
       if (generation !== this.generation) return;
       this.arm();
-      await released();
+      const release = released();
+      if (release) await release;
       if (generation === this.generation) this.onEvent(JSON.parse(message.data) as LiveEvent);
     };
     source.onerror = () => {

@@ -8,13 +8,15 @@ const LONGEST_MS = 3_000;
 
 let release: Promise<void> | null = null;
 
+const isPressed = (): boolean => document.querySelector(PRESSED) !== null;
+
 async function untilReleased(): Promise<void> {
   const deadline = performance.now() + LONGEST_MS;
-  while (document.querySelector(PRESSED) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  while (isPressed() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
 }
 
-/** Settles once nothing is pressed, which mostly is at once. Who waits goes on in the order in which they came. */
-export function released(): Promise<void> {
-  release ??= untilReleased().finally(() => { release = null; });
+/** What to wait for until nothing is pressed; null: there is no need to. Who waits goes on in the order in which they came. */
+export function released(): Promise<void> | null {
+  if (isPressed()) release ??= untilReleased().finally(() => { release = null; });
   return release;
 }
