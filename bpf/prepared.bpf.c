@@ -6,20 +6,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-struct prepared_type {
-	char name[OUTRIDER_TYPE_NAME];
-	u32 target, generation; /* of another one it may be about another statement at the same address */
-};
-
-/* Of statements that are thrown away unseen (a process that ends) there may be many: those that were not used for longest
- * make room. One that is missing is counted under a name that says so. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, OUTRIDER_MAX_PREPARED);
-	__type(key, struct outrider_detached_key);
-	__type(value, struct prepared_type);
-} prepared SEC(".maps");
-
 /* One that was thrown away in the middle, unseen, may still be open under this key. */
 static __noinline int drop_open(struct here *h, u64 key)
 {
@@ -55,21 +41,16 @@ INLINE u32 named_type_slot(struct here *h, const char *name)
 {
 	struct outrider_type_key key = {.target = h->target_index};
 
-	if (name)
-		__builtin_memcpy(key.name, name, sizeof(key.name));
-	else
-		__builtin_memcpy(key.name, "PREPARED EARLIER", 17);
+	__builtin_memcpy(key.name, name, sizeof(key.name));
 	return slot_for_text(&key, h->target);
 }
 
-static __noinline u32 prepared_slot(struct here *h, u64 key)
+static __noinline u32 prepared_slot(struct here *h, u64 id)
 {
-	struct outrider_detached_key id = {.tgid = this_process(), .id = key};
-	struct prepared_type *type = bpf_map_lookup_elem(&prepared, &id);
+	struct outrider_type_key key = {.target = h->target_index};
 
-	if (type && (type->target != h->target_index || type->generation != h->target->generation))
-		type = 0;
-	return named_type_slot(h, type ? type->name : 0);
+	prepared_name(h, id, key.name);
+	return slot_for_text(&key, h->target);
 }
 
 /* The thread is in a function that began at `stack`, or deeper inside. */
@@ -81,7 +62,7 @@ INLINE bool is_inside(u64 stack, void *ctx)
 SEC("uprobe.multi")
 int handle_prepare(void *ctx)
 {
-	u64 text = 0, key = 0, key_at = 0;
+	u64 text = 0, key = 0, key_at = 0, length = 0;
 	char name[OUTRIDER_TYPE_NAME] = {};
 	struct task_state *st;
 	struct here h;
@@ -92,10 +73,14 @@ int handle_prepare(void *ctx)
 	if (is_inside(st->step_stack, ctx) || (st->prepare_at && is_inside(st->prepare_stack, ctx)))
 		return 0;
 	st->prepare_at = 0;
-	if (!read_arg(ctx, h.site, 0, &text) || !read_arg(ctx, h.site, 1, &key) || !read_arg(ctx, h.site, 2, &key_at))
+	if (!read_arg(ctx, h.site, 0, &text) || !read_arg(ctx, h.site, 1, &key) || !read_arg(ctx, h.site, 2, &key_at) ||
+	    !read_arg(ctx, h.site, 3, &length))
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
-	if (text_type(h.target, (const char *)text, name) <= 0)
+	if ((__s32)length < 0) /* as far as the text's zero */
+		length = 0;
+	if (text_type(h.target, (const char *)text, length, name) <= 0)
 		__builtin_memcpy(name, "UNKNOWN", 8);
+	named_type_slot(&h, name); /* the text is here now: nobody has it when the statement is run */
 	if (key) {
 		keep_type(&h, key, name);
 		return 0;

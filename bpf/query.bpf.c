@@ -191,8 +191,8 @@ static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const str
 		f->reentered--;
 		return false;
 	}
-	/* Called from elsewhere than the query's start: it ends something inside. */
-	if (h->site->flags & OUTRIDER_SITE_SAME_STACK && f->stack != stack_pointer(ctx))
+	/* Called from deeper than the query's start: it ends something inside. */
+	if (h->site->flags & OUTRIDER_SITE_SAME_STACK && stack_pointer(ctx) < f->stack)
 		return false;
 	abandon_to(st, h->target, at + 1);
 	st->pending_ns = 0;

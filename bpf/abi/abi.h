@@ -111,7 +111,7 @@ struct outrider_target {
 	__u64 counts_from_ns;           /* both ends of a query are probed since then; all ones: not yet, or no more */
 	__u64 phases_from_ns;           /* the same for phases */
 	__u32 texts;                    /* the text of its queries may be read */
-	__u32 statements;               /* its types are statements, not their first keywords */
+	__u32 statements;               /* enum outrider_sql_dialect: its types are statements of it; NONE: first keywords */
 	__u32 pad0[2];
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
@@ -203,7 +203,7 @@ enum outrider_role {
 	OUTRIDER_ROLE_CACHE,           /* args: hit (non-zero: a hit) */
 	OUTRIDER_ROLE_WAIT_START,      /* args: wait class (a constant of the profile) */
 	OUTRIDER_ROLE_WAIT_END,
-	OUTRIDER_ROLE_PREPARE,         /* args: text, key, key_at: a statement that is run later, known by its key */
+	OUTRIDER_ROLE_PREPARE,         /* args: text, key, key_at, length: a statement that is run later, known by its key */
 	OUTRIDER_ROLE_PREPARE_END,     /* args: result (non-zero: it failed); its key is now at key_at */
 	OUTRIDER_ROLE_STEP,            /* args: key; a query that is run in steps begins, or goes on */
 	OUTRIDER_ROLE_STEP_END,        /* args: result, more, done: the two results that are no failure */
@@ -219,8 +219,9 @@ enum outrider_role {
 
 #define OUTRIDER_SITE_TEXT_IS_NAME 32u       /* the text is the type's name already, in any case of letters */
 #define OUTRIDER_SITE_TYPE_IS_NUMBER 64u     /* the type argument is a 32-bit number, which is the type's name */
-#define OUTRIDER_SITE_SAME_STACK 128u        /* an end only where the stack is as deep as at the query's start */
+#define OUTRIDER_SITE_SAME_STACK 128u        /* an end only where the stack is no deeper than at the query's start */
 #define OUTRIDER_SITE_FORGETS_KEY 256u       /* after it the key may be another statement's */
+#define OUTRIDER_SITE_TYPE_IS_KEY 512u       /* the type argument is the key of a statement that was prepared: its type */
 
 #define OUTRIDER_WAIT_WORD_CLASSES 16
 

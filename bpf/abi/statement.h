@@ -4,6 +4,9 @@
 
 #include <linux/types.h>
 
+/* Whose lexical rules a text follows. */
+enum outrider_sql_dialect { OUTRIDER_SQL_NONE = 0, OUTRIDER_SQL_POSTGRESQL, OUTRIDER_SQL_MYSQL, OUTRIDER_SQL_SQLITE };
+
 #define OUTRIDER_STATEMENT_TEXT 1024 /* bytes of a text that are looked at, and of what is written; a power of two */
 
 #define OUTRIDER_STATEMENT_CUT 1u       /* the text is longer than what was looked at */

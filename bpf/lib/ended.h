@@ -3,6 +3,7 @@
 #define OUTRIDER_BPF_ENDED_H
 
 #include "here.h"
+#include "prepared.h"
 #include "slow.h"
 #include "sql_type.h"
 
@@ -84,10 +85,12 @@ INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 	} else if (!(h->site->flags & OUTRIDER_SITE_TYPE_FROM_STATEMENT)) {
 		if (!read_arg(ctx, h->site, 1, &type) || !type)
 			count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
+		else if (h->site->flags & OUTRIDER_SITE_TYPE_IS_KEY)
+			known = !prepared_name(h, type, key.name);
 		else if (!(h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL))
 			return named_slot(h, (const char *)type, nested);
 		else if (!h->state || h->state->pending_text != type)
-			known = text_type(h->target, (const char *)type, key.name) > 0;
+			known = text_type(h->target, (const char *)type, 0, key.name) > 0;
 		else
 			known = pending_type(h->state, key.name);
 	} else if (h->state) {

@@ -4,6 +4,7 @@
  * Literals, numbers and parameters are `?`, with their sign; comments and white space are nothing; unquoted words are in
  * lower case, and "foo" is foo; a list of literals behind IN has one member, and rows behind VALUES that say the same are
  * one row. What is left is hashed symbol by symbol (FNV-1a over 64 bits), and written out where somebody wants to read it.
+ * What a quote is about and how a literal is written differs: there is a table for each dialect.
  * Where it cannot be told where a literal ends (a backslash before a quote, a name right behind one), all that comes is left
  * out: a literal is never taken for anything else.
  *
@@ -26,8 +27,10 @@ struct sql_normal {
 	__u64 word;      /* the last characters that said something; a zero before each word's first one */
 	__u64 tag, other_tag; /* of a dollar-quoted string */
 	__u64 comma_hash, row_hash, last_row; /* before a list's comma; before a row; of the row before */
+	__u32 dialect;   /* enum outrider_sql_dialect */
 	__u32 state;
 	__u32 back;      /* the state behind a comment */
+	__u32 quote;     /* that ends the name in quotes, where several do; else 0 */
 	__u32 comments;  /* open ones, nested */
 	__u32 brackets, list, row; /* open ones; those of the IN list, and of VALUES: 0 for none */
 	__u32 rows;
@@ -271,17 +274,35 @@ static inline int sql_was_operator(struct sql_normal *s, __u32 c)
 	return 1;
 }
 
-/* The letter before a string says what kind of string it is. */
-static inline void sql_prefixed_string(struct sql_normal *s)
+/* MySQL's character set of a text, before it: _utf8'x'. */
+static inline int sql_is_charset(const struct sql_normal *s, __u64 word)
+{
+	if (s->dialect != OUTRIDER_SQL_MYSQL)
+		return 0;
+	for (__u32 bits = 48; bits; bits -= 8) {
+		if (word >> bits)
+			return word >> bits == '_';
+	}
+	return s->word == (SQL_4('_', 'u', 't', 'f') << 32 | SQL_4('8', 'm', 'b', '4'));
+}
+
+/* The letter before a string, which `next` goes on with, says what kind of string it is. */
+static inline void sql_prefixed_string(struct sql_normal *s, __u32 next)
 {
 	__u64 word = sql_last_word(s);
+	int escaped = word == 'e' && s->dialect == OUTRIDER_SQL_POSTGRESQL;
 
-	if (word != 'e' && word != 'b' && word != 'x' && word != 'n') {
+	if (sql_is_charset(s, word)) {
+		s->state = next;
+		sql_literal(s);
+		return;
+	}
+	if (!escaped && word != 'b' && word != 'x' && word != 'n') {
 		s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN; /* or a literal's inside */
 		s->state = SQL_S_STOP;
 		return;
 	}
-	s->state = word == 'e' ? SQL_S_ESCAPED : SQL_S_STRING;
+	s->state = escaped ? SQL_S_ESCAPED : next;
 	s->hash = sql_unhash(s->hash, word | SQL_BEGINS);
 	s->out.length = s->word_length;
 	sql_late_literal(s);
@@ -325,8 +346,17 @@ static inline void sql_body_tag(struct sql_normal *s, __u32 class, __u32 c)
 		s->other_tag = SQL_SEED; /* its end may be the beginning of the one that is looked for */
 }
 
-static inline void sql_quoted(struct sql_normal *s, __u32 c)
+/* True: the character is still to be looked at. */
+static inline int sql_quoted(struct sql_normal *s, __u32 c)
 {
+	if (s->quote && s->state == SQL_S_QUOTED_QUOTE && c != s->quote) {
+		s->state = SQL_S_VALUE; /* another name, right behind it */
+		return 1;
+	}
+	if (s->quote && s->state != SQL_S_QUOTED_QUOTE && c == s->quote) {
+		s->state = s->state == SQL_S_QUOTED && c != ']' ? SQL_S_QUOTED_QUOTE : SQL_S_VALUE;
+		return 0;
+	}
 	if (s->state == SQL_S_QUOTED_FIRST) {
 		s->word = ~0ULL; /* no keyword */
 		sql_doubt(s);
@@ -335,6 +365,7 @@ static inline void sql_quoted(struct sql_normal *s, __u32 c)
 		sql_continue(s, c);
 	}
 	s->state = SQL_S_QUOTED;
+	return 0;
 }
 
 /* A token begins behind `behind`. */
@@ -344,6 +375,8 @@ static inline void sql_token(struct sql_normal *s, __u32 behind, __u32 class, __
 	case SQL_C_PLUS:
 	case SQL_C_MINUS: sql_sign(s, behind, c); break;
 	case SQL_C_SLASH: s->back = behind; s->state = SQL_S_SLASH; break;
+	case SQL_C_HASH: s->back = behind; s->state = SQL_S_LINE_COMMENT; break;
+	case SQL_C_DOUBLE: s->quote = c == '[' ? ']' : c; s->state = SQL_S_QUOTED_FIRST; break;
 	case SQL_C_COMMA: sql_comma(s, behind); break;
 	case SQL_C_OPEN: sql_open(s, behind); break;
 	case SQL_C_CLOSE: sql_close(s, c); break;
@@ -407,37 +440,39 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 		return 0;
 	case SQL_S_BODY_TAG: sql_body_tag(s, class, c); return 0;
 	case SQL_S_MEMBER:
-		if (class != SQL_C_DIGIT && class != SQL_C_QUOTE && class != SQL_C_QUESTION)
+		if (class != SQL_C_DIGIT && class != SQL_C_QUOTE && class != SQL_C_QUESTION && class != SQL_C_TEXT)
 			break;
 		sql_same_member(s);
 		s->state = next;
 		return 0;
 	}
 	if (next == SQL_S_QUOTED)
-		sql_quoted(s, c);
-	else if (class == SQL_C_QUOTE)
-		sql_prefixed_string(s);
+		return sql_quoted(s, c);
+	if (class == SQL_C_QUOTE)
+		sql_prefixed_string(s, next);
 	else
 		sql_token(s, next, class, c);
 	return 0;
 }
 
 /* `writes`: characters of the text that are wanted, OUTRIDER_STATEMENT_TEXT - 1 at most; 0: the fingerprint alone. */
-static inline void sql_reset(struct sql_normal *s, __u32 writes)
+static inline void sql_reset(struct sql_normal *s, __u32 dialect, __u32 writes)
 {
 	__builtin_memset(s, 0, __builtin_offsetof(struct sql_normal, out.text));
 	s->hash = SQL_SEED;
+	s->dialect = dialect;
 	s->writes = writes;
 }
 
 /* One character, not 0. */
 static inline void sql_character(struct sql_normal *s, unsigned char byte)
 {
-	__u32 c = sql_characters[byte] & 0xff, class = sql_characters[byte] >> 8, again;
+	__u32 dialect = s->dialect & ((1 << SQL_DIALECT_BITS) - 1);
+	__u32 c = sql_characters[dialect][byte] & 0xff, class = sql_characters[dialect][byte] >> 8, again;
 
 	for (again = 0; again < 2; again++) {
 		__u32 state = s->state & ((1 << SQL_STATE_BITS) - 1);
-		__u32 entry = sql_table[state][class & ((1 << SQL_CLASS_BITS) - 1)];
+		__u32 entry = sql_table[dialect][state][class & ((1 << SQL_CLASS_BITS) - 1)];
 		__u32 next = entry & ((1 << SQL_STATE_BITS) - 1);
 		__u32 quoted = state == SQL_S_QUOTED || state == SQL_S_QUOTED_FIRST;
 
@@ -460,6 +495,12 @@ static inline void sql_character(struct sql_normal *s, unsigned char byte)
 		s->state = next;
 		return;
 	}
+}
+
+/* Whatever comes is another statement. */
+static inline int sql_is_over(const struct sql_normal *s)
+{
+	return s->state == SQL_S_OVER && s->dialect != OUTRIDER_SQL_POSTGRESQL;
 }
 
 /* True if the text said anything at all. */

@@ -66,10 +66,10 @@ static __noinline int sql_type(const char *text, char *name)
 	return 1;
 }
 
-/* The same, by the statement or by its first keyword, as the target's types are wanted. */
-INLINE int text_type(const struct outrider_target *t, const char *text, char *name)
+/* The same, by the statement or by its first keyword, as the target's types are wanted. `limit`: as statement_type() has it. */
+INLINE int text_type(const struct outrider_target *t, const char *text, u32 limit, char *name)
 {
-	return t->statements ? statement_type(text, name) : sql_type(text, name);
+	return t->statements ? statement_type(text, limit, t->statements, name) : sql_type(text, name);
 }
 
 #endif

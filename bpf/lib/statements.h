@@ -18,6 +18,7 @@ struct statement_work {
 	u32 size;        /* with the zero at its end */
 	const char *rest; /* of a long text, beyond what is looked at */
 	u64 whole_size;
+	u32 limit;       /* bytes that the caller says there are; 0: until the zero */
 	u64 same;        /* the two of raw[] say the same, as far as they were compared */
 	u64 raw[2][STATEMENT_ROOM / 8]; /* texts, eight characters at a time: the compiler must know how they are aligned */
 };
@@ -62,6 +63,7 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 	u32 half = w->which & 1, at = i * STATEMENT_STEP;
 	u64 state = (u64)m->state << SQL_STEP_STATE_AT & SQL_STEP_STATE;
 	u64 hash = m->hash, word = m->word, eight = 0;
+	u64 dialect = (u64)m->dialect << SQL_DIALECT_AT;
 
 #pragma unroll
 	for (u32 k = 0; k < STATEMENT_STEP; k++) {
@@ -72,7 +74,7 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 			barrier_var(at);
 			eight = w->raw[half][(at & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP)) / 8 + k / 8];
 		}
-		place = eight << 2 & 0x3fc;
+		place = (eight << 2 & 0x3fc) | dialect;
 		/* Most characters go on with a word: the processor then need not wait for the step before. */
 		if (state == SQL_S_WORD << SQL_STEP_STATE_AT) {
 			place |= SQL_S_WORD << SQL_STEP_STATE_AT;
@@ -148,19 +150,19 @@ static long statement_size_step(u32 i, struct statement_loop *loop)
 }
 
 /* The fingerprint of a text that has been read, of `size` bytes and a zero. */
-static __noinline int statement_hash(struct statement_work *w, const char *text, u32 size)
+static __noinline int statement_hash(struct statement_work *w, const char *text, u32 size, u32 dialect)
 {
 	struct statement_loop loop = {.work = w};
 	bool cut = size == OUTRIDER_STATEMENT_TEXT - 1;
 
 	w->rest = text + size;
-	w->whole_size = size;
+	w->whole_size = cut && w->limit ? w->limit : size;
 
-	sql_reset(&w->machine, 0);
+	sql_reset(&w->machine, dialect, 0);
 	bpf_loop(size / STATEMENT_STEP + 1, statement_hash_step, &loop, 0);
-	if (cut)
+	if (cut && !w->limit)
 		bpf_loop(STATEMENT_MORE, statement_size_step, &loop, 0);
-	cut = w->whole_size > OUTRIDER_STATEMENT_TEXT - 1;
+	cut = w->whole_size > OUTRIDER_STATEMENT_TEXT - 1 && !sql_is_over(&w->machine);
 	w->fingerprint = sql_says_something(&w->machine) ? sql_fingerprint(&w->machine, cut, sql_size_class(w->whole_size)) : 0;
 	return 0;
 }
@@ -170,7 +172,7 @@ static __noinline int statement_write(struct statement_loop *loop, u32 character
 {
 	struct statement_work *w = loop->work;
 
-	sql_reset(&w->machine, characters);
+	sql_reset(&w->machine, w->machine.dialect, characters);
 	__builtin_memset(w->machine.out.text, 0, sizeof(w->machine.out.text));
 	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_write_step, loop, 0);
 	return 0;
@@ -213,13 +215,14 @@ INLINE u32 slot_for_text(struct outrider_type_key *key, struct outrider_target *
 	return slot_allot(key, t);
 }
 
-/* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. */
-INLINE int statement_type(const char *text, char *name)
+/* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. `limit`: of the text's bytes, without
+ * a zero at their end; 0: there is one. */
+INLINE int statement_type(const char *text, u32 limit, u32 dialect, char *name)
 {
 	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0,
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct statement_loop loop = {.work = w};
-	u32 other, size;
+	u32 other, size, room = OUTRIDER_STATEMENT_TEXT;
 	char *end;
 	long n;
 
@@ -228,7 +231,12 @@ INLINE int statement_type(const char *text, char *name)
 	if (!text)
 		return 0;
 	other = !(w->which & 1);
-	n = bpf_probe_read_user_str(w->raw[other], OUTRIDER_STATEMENT_TEXT, text);
+	if (limit && limit < OUTRIDER_STATEMENT_TEXT - 1)
+		room = limit + 1;
+	barrier_var(room);
+	if (room > OUTRIDER_STATEMENT_TEXT) /* which the verifier does not see */
+		return -1;
+	n = bpf_probe_read_user_str(w->raw[other], room, text);
 	if (n < 0)
 		return -1;
 	if (n <= 1)
@@ -238,12 +246,13 @@ INLINE int statement_type(const char *text, char *name)
 	for (int i = 0; i < STATEMENT_STEP; i++)
 		end[i] = 0;
 	w->same = 0;
-	if (n == w->size && n < OUTRIDER_STATEMENT_TEXT) /* how long a longer one is has to be seen each time */
+	w->limit = limit;
+	if (n == w->size && dialect == w->machine.dialect && n < OUTRIDER_STATEMENT_TEXT) /* how long a longer one is has to be seen each time */
 		bpf_loop(size / STATEMENT_STEP + 1, statement_compare_step, &loop, 0);
 	if (!w->same) {
 		w->which = other;
 		w->size = n;
-		statement_hash(w, text, size);
+		statement_hash(w, text, size, dialect);
 	}
 	if (!w->fingerprint)
 		return 0;

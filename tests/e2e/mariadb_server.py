@@ -13,9 +13,9 @@ MARK = "outrider-answer-is-over"
 
 
 def require():
-    for program in ("mariadbd", "mariadb-install-db", "mariadb-slap"):
+    for program in ("mariadbd", "mariadb-install-db", "mariadb-slap", "sysbench"):
         if not shutil.which(program):
-            harness.skip("MariaDB is not installed (packages mariadb-server and mariadb-client)")
+            harness.skip(f"{program} is not installed (packages mariadb-server, mariadb-client and sysbench)")
 
 
 def owner():
@@ -57,8 +57,9 @@ class Server(PrivateServer):
 
     start_seconds = 60
 
-    def __init__(self):
+    def __init__(self, *options):
         super().__init__("maria")
+        self.options = options
         entry = pwd.getpwnam("mysql")
         os.chown(self.directory, entry.pw_uid, entry.pw_gid)
         self.data = self.directory / "data"
@@ -76,7 +77,7 @@ class Server(PrivateServer):
 
     def start(self):
         self.run([shutil.which("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", "--skip-networking",
-                  f"--pid-file={self.directory / 'pid'}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"], **owner())
+                  f"--pid-file={self.directory / 'pid'}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", *self.options], **owner())
 
     def answers(self):
         done = subprocess.run(["mariadb", "--no-defaults", "--socket", self.socket, "--user=root", "-e", "SELECT 1"],
@@ -89,6 +90,22 @@ class Server(PrivateServer):
 
     def session(self, database="test"):
         return Session(self, database)
+
+    def run_script(self, texts):
+        """Sends each text as it is, on a connection of its own."""
+        script = self.directory / "script.sql"
+        script.write_text("".join(f"{text}\n;\n" for text in texts), encoding="utf-8")
+        with open(script, encoding="utf-8") as file:
+            done = subprocess.run(["mariadb", "--no-defaults", "--socket", self.socket, "--user=root", "--batch", "--comments", "test"],
+                                  stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    def sysbench(self, command, *arguments):
+        """Its read-only transactions on one table, by prepared statements."""
+        done = subprocess.run(["sysbench", "oltp_read_only", "--db-driver=mysql", f"--mysql-socket={self.socket}", "--mysql-user=root",
+                               "--mysql-db=test", "--table-size=1000", "--time=0", *map(str, arguments), command],
+                              capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def slap(self, *arguments):
         done = subprocess.run(["mariadb-slap", "--no-defaults", "--socket", self.socket, "--user=root", *map(str, arguments)],

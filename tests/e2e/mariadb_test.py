@@ -5,6 +5,7 @@ import harness
 import mariadb_server
 
 QUERIES = 6_000
+EVENTS = 300
 # What a statement begins with, by the server's own name of the command.
 COMMANDS = {"SELECT": ("Com_select",), "INSERT": ("Com_insert",), "UPDATE": ("Com_update",), "DELETE": ("Com_delete",),
             "CREATE": ("Com_create_table", "Com_create_db", "Com_create_procedure"), "DROP": ("Com_drop_table", "Com_drop_db"),
@@ -24,7 +25,7 @@ class MariaDb(harness.Case):
         """(the summary of a watch, what the server counted meanwhile, by its names)"""
         with self.server.session() as session:
             session("SELECT 1;")  # it is there
-            watch = self.watch("--pid", self.server.pid)
+            watch = self.watch("--pid", self.server.pid, "--types", "keyword")
             before = dict(session("SHOW GLOBAL STATUS;"))
             load(session)
             after = dict(session("SHOW GLOBAL STATUS;"))
@@ -54,6 +55,16 @@ class MariaDb(harness.Case):
                          theirs["Questions"] - theirs["Com_change_db"] - theirs["Connections"])
         self.assertGreater(types["SELECT"], QUERIES / 4)
         self.assertGreater(types["INSERT"], QUERIES / 4)
+        self.assertEqual(summary["query_metrics"]["failed_queries"], 0)
+
+    def test_prepared_statements(self):
+        self.server.sysbench("prepare")
+        summary, theirs = self.counted(lambda _: self.server.sysbench("run", "--threads=4", f"--events={EVENTS}"))
+        types = self.check(summary, theirs)
+        self.assertEqual(summary["query_metrics"]["total_queries"],
+                         theirs["Questions"] - theirs["Com_change_db"] - theirs["Connections"])
+        self.assertGreaterEqual(theirs["Com_stmt_execute"], 16 * EVENTS)
+        self.assertGreaterEqual(types["SELECT"], 14 * EVENTS)
         self.assertEqual(summary["query_metrics"]["failed_queries"], 0)
 
     def test_failures_and_several_statements_at_once(self):
@@ -94,7 +105,7 @@ DELIMITER ;""")
         self.assertEqual(summary["query_metrics"]["query_type_breakdown"]["SELECT"]["count"], 3)  # those that tell an answer's end
 
     def test_a_crash(self):
-        watch = self.watch("--name", "mariadbd")
+        watch = self.watch("--name", "mariadbd", "--types", "keyword")
         for _ in range(2):
             with self.server.session() as session:
                 for i in range(40):

@@ -3,36 +3,19 @@ pg_stat_statements."""
 
 import collections
 import json
-import math
 import subprocess
 import time
 
 import harness
 import postgresql_server
 import varied_statements
+from statement_checks import check_groups, check_hidden, dump_maps, types_of
 
 CLIENTS = 4
 SHAPES, EACH = 210, 10
 MANY = 700  # statements, of 256 that have a slot at a time
 SLOW = "SELECT sum(i * {}) FROM generate_series(1, {}) i"
 SECRETS = ("SecretOfMine", "4815162342", "4711.0815")
-
-
-def adjusted_rand_index(pairs):
-    """Of two groupings of the same things, each thing a pair (Hubert and Arabie 1985): 1 the same, 0 as chance has it."""
-    def choose_two(counts):
-        return sum(math.comb(count, 2) for count in counts.values())
-    both = choose_two(collections.Counter(pairs))
-    ours = choose_two(collections.Counter(one for one, _ in pairs))
-    theirs = choose_two(collections.Counter(other for _, other in pairs))
-    chance = ours * theirs / math.comb(len(pairs), 2)
-    return (both - chance) / ((ours + theirs) / 2 - chance)
-
-
-def types_of(texts):
-    done = subprocess.run([harness.BUILD / "bin" / "statement-types"], input="\0".join(texts) + "\0", capture_output=True, text=True,
-                          check=True)
-    return done.stdout.splitlines()
 
 
 class PostgresqlStatements(postgresql_server.Case):
@@ -79,15 +62,8 @@ class PostgresqlStatements(postgresql_server.Case):
         return types, self.logged()[before:]
 
     def check_groups(self, types, logged, least):
-        names = types_of([text for text, _ in logged])
-        # The kernel's own counts are those of the same machine in user space, text by text.
-        self.assertEqual({name: type["count"] for name, type in types.items()}, dict(collections.Counter(names)))
-        pairs = list(zip(names, (query_id for _, query_id in logged)))
-        index = adjusted_rand_index(pairs)
-        ours, theirs = len(set(names)), len({query_id for _, query_id in pairs})
-        print(f"{self.id().rsplit('.', 1)[1]}: {len(pairs)} statements, {ours} types, {theirs} query ids, adjusted Rand index {index:.5f}")
-        self.assertGreaterEqual(index, least)
-        return pairs
+        texts, query_ids = zip(*logged)
+        return check_groups(self, types, texts, query_ids, "postgresql", least)
 
     def test_pgbench_scripts(self):
         def load():
@@ -115,7 +91,7 @@ class PostgresqlStatements(postgresql_server.Case):
         self.server.query("SELECT pg_stat_statements_reset()")
         texts = [SLOW.format(i, 300_000 + i) for i in range(1, 31)]
         types, _ = self.watched(lambda: self.psql(texts))
-        name, = set(types_of(texts))
+        name, = set(types_of(texts, "postgresql"))
         theirs, = self.server.query("SELECT sum(mean_exec_time + mean_plan_time), sum(calls) FROM pg_stat_statements "
                                     "WHERE query LIKE '%generate_series%' AND query NOT LIKE '%pg_stat%'")
         self.assertEqual((types[name]["count"], int(theirs[1])), (30, 30))
@@ -152,28 +128,13 @@ class PostgresqlStatements(postgresql_server.Case):
         others = {one["id"] for one in harness.bpf_maps()}
         watch = self.watch_server()
         load()
-        dumps = self.dump_maps(others)
+        dumps = dump_maps(self, others)
         summary = watch.stop_one()
         self.assertEqual(len(self.logged()) - before, 3)
         self.assertIn("select ?, ?, ? where ? > ?", [type["statement"] for type in
                                                      summary["query_metrics"]["query_type_breakdown"].values()])
         said = "\n".join([json.dumps(summary), watch.describe(), *dumps])
-        for secret in SECRETS:
-            self.assertNotIn(secret, said)
-            self.assertNotIn(secret.encode().hex(" "), said)
-
-    def dump_maps(self, others):
-        """Everything that user space can read of the maps that are not `others`."""
-        mine = [one for one in harness.bpf_maps() if one["id"] not in others]
-        self.assertIn("statements", [one.get("name") for one in mine])
-        dumps = []
-        for one in mine:
-            try:
-                dumps.append(json.dumps(harness.bpftool("map", "dump", "id", one["id"])))
-            except subprocess.CalledProcessError:
-                pass  # task storage: it is read by who has a thread's descriptor, not as a whole
-        self.assertGreater(len(dumps), 5)
-        return dumps
+        check_hidden(self, SECRETS, said)
 
 
 if __name__ == "__main__":

@@ -36,12 +36,12 @@ class Sqlite(harness.Case):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="outrider-sqlite-", dir="/var/tmp"))
         self.addCleanup(shutil.rmtree, self.directory)
 
-    def watched(self, *what):
-        """(summary of a watch over what a program did, what SQLite's trace counted)"""
+    def watched(self, *what, types="keyword"):
+        """(types, what SQLite's trace counted, summary) of a watch over what a program did"""
         user = User(self.directory / "db")
         self.addCleanup(user.kill)
         user.do("load")
-        watch = self.watch("--pid", user.process.pid, "--allow-library-returns")
+        watch = self.watch("--pid", user.process.pid, "--allow-library-returns", "--types", types)
         theirs = {}
         for each in what:
             for word, count in user.do(each).items():
@@ -56,6 +56,16 @@ class Sqlite(harness.Case):
         types, theirs, _ = self.watched("rows")
         self.assertEqual({name: type["count"] for name, type in types.items()}, theirs)
         self.assertEqual(theirs, {"SELECT": 2, "UPDATE": 50})
+
+    def test_statements(self):
+        """What a statement says is known although its text was there long before it is run, with others prepared in between."""
+        types, theirs, _ = self.watched("rows", "prepared", types="statement")
+        self.assertEqual({type["statement"]: type["count"] for type in types.values()}, {
+            "select id from t limit ?": 1, "update t set v = ? where id = ?": 50 + 1, "select id from t": 1,
+            "select v from t where id = ?": 1, "delete from t where v = ?": 1})
+        self.assertEqual(sum(type["count"] for type in types.values()), sum(theirs.values()))
+        for name, type in types.items():
+            self.assertEqual(name.split()[0], type["statement"].split()[0].upper())
 
     def test_failures(self):
         types, theirs, summary = self.watched("failures")
@@ -97,7 +107,7 @@ class Sqlite(harness.Case):
         say("CREATE TABLE t (a); SELECT 'ready';\n")
         shell.await_line(shell.out, "ready", harness.PATIENCE_SECONDS)
         say(f".trace {trace} --plain\n")
-        watch = self.watch("--pid", shell.process.pid, "--allow-library-returns")
+        watch = self.watch("--pid", shell.process.pid, "--allow-library-returns", "--types", "keyword")
         say("".join(f"INSERT INTO t VALUES ({i});\n" for i in range(200)))
         say("SELECT count(*) FROM t; SELECT * FROM t LIMIT 3; UPDATE t SET a = 0;\nSELECT 'over';\n")
         shell.await_line(shell.out, "over", harness.PATIENCE_SECONDS)

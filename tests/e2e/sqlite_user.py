@@ -2,6 +2,7 @@
 SQLite's own trace told meanwhile: {first word of the statement: how often one began to run}."""
 
 import collections
+import ctypes
 import json
 import os
 import sqlite3
@@ -37,6 +38,27 @@ class Program:
         for (number,) in self.connection.execute("SELECT id FROM t LIMIT 50"):
             self.connection.execute("UPDATE t SET v = 0 WHERE id = ?", (number,))
         self.connection.execute("SELECT id FROM t").fetchone()  # and one that is given up after its first row
+
+    def prepared(self):
+        """Through the library itself: a text of two statements, and one that is longer than it is said to be, run when both are
+        prepared."""
+        library = ctypes.CDLL("libsqlite3.so.0")
+        database, one, other, rest = (ctypes.c_void_p() for _ in range(4))
+        assert library.sqlite3_open(str(self.path).encode(), ctypes.byref(database)) == 0
+        text = b"SELECT v FROM t WHERE id = 5" + b"4711 AND v = 'SecretOfMine'"
+        two = b"UPDATE t SET v = 1 WHERE id = 9; DELETE FROM t WHERE v = 'SecretOfMine'"
+        prepare, size = library.sqlite3_prepare_v2, len(text) - 27
+        assert prepare(database, text, size, ctypes.byref(one), None) == 0
+        assert prepare(database, two, -1, ctypes.byref(other), ctypes.byref(rest)) == 0
+        for statement in (one, other):
+            while library.sqlite3_step(statement) == 100:
+                pass
+            assert library.sqlite3_finalize(statement) == 0
+        assert prepare(database, rest, -1, ctypes.byref(other), None) == 0
+        assert library.sqlite3_step(other) == 101
+        assert library.sqlite3_finalize(other) == 0
+        assert library.sqlite3_close(database) == 0
+        self.counts.update(SELECT=1, UPDATE=1, DELETE=1)
 
     def all_columns(self):
         self.connection.execute("SELECT id, v FROM t").fetchall()

@@ -122,3 +122,48 @@ class Writer:
         texts = [self.write(shape) for shape in made for _ in range(each)]
         self.random.shuffle(texts)
         return texts
+
+
+MYSQL_SCHEMA = """
+CREATE TABLE orders (id int, customer int, amount numeric(12, 2), note text, placed date);
+CREATE TABLE customers (id int, name text, city text, credit numeric(12, 2));
+CREATE TABLE `Odd Names` (`Id` int, `the name` text);
+INSERT INTO orders SELECT seq, seq % 7, seq * 1.5, concat('n', seq), date '2026-01-01' + interval seq day FROM seq_1_to_50;
+INSERT INTO customers SELECT seq, concat('c', seq), 'city', 10.5 FROM seq_1_to_7;
+"""
+
+
+FUNCTIONS = {"abs", "count", "length", "max", "upper"}
+
+
+class MysqlWriter(Writer):
+    """The same in MySQL's dialect: texts in either quote, names in backquotes, comments that begin with # and do not nest. Without signs
+    and x'': to a digest of MariaDB `= -5` and `= 5` are two statements (not so `BETWEEN -5 AND 5`), and x'00' is an unknown token."""
+
+    def literal(self, kind):
+        if kind == "int":
+            return str(self.random.randint(0, 30000))
+        if kind != "text":
+            return super().literal(kind)
+        text = self.random.choice(("plain", "a -- b", "/* c", "d */", ";", "(", "?", "$1", "-5", "IN (1, 2)", "# e", "`f`"))
+        number = self.random.randint(0, 30000)
+        return self.random.choice((f"'{text}{number}'", f'"{text}{number}"', f"'it''s \"{text}\"{number}'", f'"it\'s ""{text}""{number}"',
+                                   f"'{text}\\\\{number}'"))
+
+    def blank(self):
+        return self.random.choice((" ",) * 12 + ("  ", "\n", "\t", " /* why */ ", " -- and\n", " # it's\n", "/* a /* b */"))
+
+    def cased(self, word):
+        """Keywords alone: two names that differ in their case are two names."""
+        return super().cased(word) if word.isupper() else word.replace('"', "`")
+
+    def write(self, shape):
+        """The bracket of a built-in function follows its name at once."""
+        words = list(shape)
+        for i in reversed(range(len(words) - 1)):
+            if words[i] in FUNCTIONS and words[i + 1] == "(":
+                words[i:i + 2] = [words[i] + "("]
+        return super().write(words)
+
+    def within(self):
+        return ["WITH", "w", "AS", "(", "SELECT", "id", "FROM", "orders", *self.where("orders"), ")", "SELECT", "count", "(", "*", ")", "FROM", "w"]

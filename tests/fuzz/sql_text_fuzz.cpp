@@ -18,7 +18,7 @@ void find_keyword(std::string_view sql) {
 }
 
 // A string that any engine of standard SQL takes for one literal: nothing of it may be shown.
-void hide_literal(std::string_view bytes) {
+void hide_literal(std::string_view bytes, outrider_sql_dialect dialect) {
   std::string sql = "SELECT '";
   for (const char c : bytes) {
     if (c == '\\') continue;
@@ -27,14 +27,14 @@ void hide_literal(std::string_view bytes) {
   }
   sql += "' FROM t";
   if (sql.size() >= OUTRIDER_STATEMENT_TEXT || sql.find('\0') != std::string::npos) return;
-  const auto statement = outrider::statement_of(sql);
+  const auto statement = outrider::statement_of(sql, dialect);
   outrider::demand(statement && statement->text == "select ? from t", "a literal is hidden whole");
-  outrider::demand(statement->fingerprint == outrider::statement_of("SELECT 1 FROM t")->fingerprint,
+  outrider::demand(statement->fingerprint == outrider::statement_of("SELECT 1 FROM t", dialect)->fingerprint,
                    "whatever it says");
 }
 
-void find_statement(std::string_view sql) {
-  const auto statement = outrider::statement_of(sql);
+void find_statement(std::string_view sql, outrider_sql_dialect dialect) {
+  const auto statement = outrider::statement_of(sql, dialect);
   if (!statement) return;
   outrider::demand(outrider::valid_utf8(statement->text) == statement->text, "a statement is UTF-8");
   outrider::demand(statement->fingerprint != 0, "0 is none");
@@ -50,7 +50,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   outrider::demand(outrider::without_controls(text) == text, "what is shown has nothing left to escape");
   outrider::made(outrider::log_text(sql, "<3>"));
   find_keyword(sql);
-  find_statement(sql);
-  hide_literal(sql);
+  for (const auto dialect : {OUTRIDER_SQL_POSTGRESQL, OUTRIDER_SQL_MYSQL, OUTRIDER_SQL_SQLITE}) {
+    find_statement(sql, dialect);
+    hide_literal(sql, dialect);
+  }
   return 0;
 }

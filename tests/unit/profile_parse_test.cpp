@@ -28,6 +28,7 @@ engine = "e"
 forks = true
 threads = "id"
 c_return_probes_ok = true
+sql_dialect = "mysql"
 detect = ["p:start", "*:other"]
 [[probe]]
 provider = "p"
@@ -60,6 +61,7 @@ args = { id = 1, duration_ns = 4 }
   EXPECT_EQ(profile->name, "mine");
   EXPECT_TRUE(profile->forks);
   EXPECT_TRUE(profile->c_return_probes_ok);
+  EXPECT_EQ(profile->sql_dialect, OUTRIDER_SQL_MYSQL);
   EXPECT_EQ(profile->threads, QueryKey::kId);
   ASSERT_EQ(profile->detect.size(), 2U);
   EXPECT_EQ(profile->detect[1].provider, "*");
@@ -101,6 +103,12 @@ args = { hit = 1 }
   EXPECT_EQ(profile->probes[0].group, ProbeGroup::kQuery);
   EXPECT_EQ(profile->probes[1].group, ProbeGroup::kStart);
   EXPECT_EQ(profile->probes[2].group, ProbeGroup::kCache);
+}
+
+TEST(ProfileParse, a_dialect_that_nobody_knows) {
+  EXPECT_THAT(faults("name = \"m\"\nsql_dialect = \"tsql\"\n" + kEnd),
+              AllOf(HasSubstr("x.toml:2: sql_dialect"), HasSubstr(R"("postgresql", "mysql" or "sqlite")")));
+  EXPECT_THAT(faults("name = \"m\"\nprocess_title = \"mysql\"\n" + kEnd), HasSubstr("x.toml:2: process_title"));
 }
 
 TEST(ProfileParse, typo_says_file_line_key_and_what_was_meant) {

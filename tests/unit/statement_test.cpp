@@ -4,29 +4,35 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace outrider {
 namespace {
 
-std::string text_of(const std::string& sql) {
-  const auto statement = statement_of(sql);
+constexpr auto kPostgresql = OUTRIDER_SQL_POSTGRESQL;
+constexpr auto kMysql = OUTRIDER_SQL_MYSQL;
+constexpr auto kSqlite = OUTRIDER_SQL_SQLITE;
+
+std::string text_of(const std::string& sql, outrider_sql_dialect dialect = kPostgresql) {
+  const auto statement = statement_of(sql, dialect);
   return statement ? statement->text : "(nothing)";
 }
 
-std::uint64_t print_of(const std::string& sql) {
-  const auto statement = statement_of(sql);
+std::uint64_t print_of(const std::string& sql, outrider_sql_dialect dialect = kPostgresql) {
+  const auto statement = statement_of(sql, dialect);
   return statement ? statement->fingerprint : 0;
 }
 
-void expect_one(const std::vector<std::string>& texts) {
-  for (const std::string& text : texts) EXPECT_EQ(print_of(text), print_of(texts[0])) << text << "\n" << text_of(text);
+void expect_one(const std::vector<std::string>& texts, outrider_sql_dialect dialect = kPostgresql) {
+  for (const std::string& text : texts)
+    EXPECT_EQ(print_of(text, dialect), print_of(texts[0], dialect)) << text << "\n" << text_of(text, dialect);
 }
 
-void expect_different(const std::vector<std::string>& texts) {
+void expect_different(const std::vector<std::string>& texts, outrider_sql_dialect dialect = kPostgresql) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j)
-      EXPECT_NE(print_of(texts[i]), print_of(texts[j])) << texts[i] << "\n" << texts[j];
+      EXPECT_NE(print_of(texts[i], dialect), print_of(texts[j], dialect)) << texts[i] << "\n" << texts[j];
   }
 }
 
@@ -99,7 +105,7 @@ TEST(Statement, WhatIsOpenIsLeftOut) {
 }
 
 TEST(Statement, NothingButBlanksAndCommentsIsNone) {
-  for (const char* sql : {"", "  ;; ", "-- x", "/* x */", "/* x"}) EXPECT_EQ(statement_of(sql), std::nullopt) << sql;
+  for (const char* sql : {"", "  ;; ", "-- x", "/* x */", "/* x"}) EXPECT_EQ(text_of(sql), "(nothing)") << sql;
 }
 
 TEST(Statement, WhatIsLongerThanLookedAtIsToldApartByItsSize) {
@@ -145,13 +151,69 @@ TEST(Statement, IsMeantByItsNameAndByItsFirstWord) {
 }
 
 TEST(Statement, NoPrefixOfATextShowsMoreThanTheWhole) {
-  const std::string sql = R"(SELECT 'secret', E'sec\'ret', $x$secret$x$ /* secret */, "name" -- secret)";
-  for (std::size_t length = 1; length <= sql.size(); ++length) {
-    const auto statement = statement_of(sql.substr(0, length));
-    ASSERT_TRUE(statement.has_value()) << length;
-    EXPECT_THAT(statement->text, ::testing::Not(::testing::HasSubstr("sec"))) << length;
-    EXPECT_THAT(statement->text, ::testing::Not(::testing::HasSubstr("ret"))) << length;
+  const std::vector<std::pair<outrider_sql_dialect, std::string>> texts = {
+      {kPostgresql, R"(SELECT 'secret', E'sec\'ret', $x$secret$x$ /* secret */, "name" -- secret)"},
+      {kMysql, "SELECT 'secret', \"sec'ret\", x'secret', _utf8'secret' /* secret */, `name` # secret"},
+      {kSqlite, R"(SELECT 'secret\', 'sec''ret' /* secret */, "na`me", `na"me`, [it's] -- secret)"}};
+  for (const auto& [dialect, sql] : texts) {
+    for (std::size_t length = 1; length <= sql.size(); ++length) {
+      const std::string shown = text_of(sql.substr(0, length), dialect);
+      EXPECT_THAT(shown, ::testing::StartsWith(std::string("select").substr(0, length)));
+      EXPECT_THAT(shown, ::testing::Not(::testing::HasSubstr("sec"))) << sql.substr(0, length);
+      EXPECT_THAT(shown, ::testing::Not(::testing::HasSubstr("ret"))) << sql.substr(0, length);
+    }
   }
+}
+
+TEST(Statement, OfMysqlHasTextsInEitherQuote) {
+  expect_one({"SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = 'x'", "SELECT a FROM t WHERE b = \"x\"",
+              "SELECT a FROM t WHERE b = \"it's\"", "SELECT a FROM t WHERE b = 'a \"b\"'",
+              "SELECT a FROM t WHERE b = 'it''s'", "SELECT a FROM t WHERE b = \"a \"\"b\"\"\"",
+              "SELECT a FROM t WHERE b = 'a\\n'", "SELECT `a` FROM `t` WHERE b = 2", "SELECT a FROM t WHERE b = N'x'",
+              "SELECT a FROM t WHERE b = x'1f'", "SELECT a # why 'not\n FROM t WHERE b = 3",
+              "SELECT a /* /* */ FROM t WHERE b = 4", "SELECT a -- why\n FROM t WHERE b = 5; SELECT 6"},
+             kMysql);
+  expect_one({"SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (\"x\", 'y', 3)",
+              "SELECT a FROM t WHERE b IN ('y', \"x\")", "SELECT a FROM t WHERE b IN (x'1f', -1)"},
+             kMysql);
+  expect_one({"INSERT INTO t VALUES (1, \"a\")", "INSERT INTO t VALUES (1, 'a'), (2, \"b\")"}, kMysql);
+  expect_different({"SELECT `a b`", "SELECT a b", "SELECT $a", "SELECT a", "SELECT @a", "SELECT 1"}, kMysql);
+  EXPECT_EQ(text_of("SELECT _utf8mb4'x', _binary \"y\", e$1 FROM `T``x`", kMysql),
+            "select _utf8mb4 ?, _binary ?, e$1 from T`x");
+  EXPECT_EQ(text_of("SELECT 'a'; SELECT secret", kMysql), "select ?");
+}
+
+TEST(Statement, OfMysqlMayHaveABackslashBeforeAQuote) {
+  // Whether it belongs to the text is a setting of each session.
+  EXPECT_EQ(text_of("SELECT 'a\\' , secret , ' FROM t", kMysql), "select ?...");
+  EXPECT_EQ(text_of("SELECT \"a\\\" , secret , \" FROM t", kMysql), "select ?...");
+  EXPECT_EQ(text_of("SELECT 'a\\\\' , secret , ' FROM t", kMysql), "select ?...");
+  EXPECT_EQ(text_of("SELECT e'secret'", kMysql), "select e...");
+  EXPECT_EQ(text_of("SELECT 'a'secret", kMysql), "select ?...");
+  EXPECT_EQ(text_of("SELECT \"no end, secret", kMysql), "select ?");
+}
+
+TEST(Statement, OfSqliteHasNamesInThreeQuotes) {
+  expect_one({"SELECT \"a\" FROM t WHERE b = 1", "SELECT a FROM t WHERE b = ?", "SELECT `a` FROM [t] WHERE b = ?12",
+              "SELECT a FROM t WHERE b = 'a\\'", "SELECT a FROM t WHERE b = x'1f'", "SELECT a FROM t WHERE b = 'it''s'",
+              "SELECT a /* /* */ FROM t WHERE b = 1", ";; SELECT a FROM t WHERE b = 1; SELECT 2"},
+             kSqlite);
+  expect_one({"SELECT a FROM t WHERE b IN (?1, ?2)", "SELECT a FROM t WHERE b IN (1, 'x', ?)"}, kSqlite);
+  expect_different({"SELECT [a b]", "SELECT a b", "SELECT $a", "SELECT :a", "SELECT @a", "SELECT a"}, kSqlite);
+  EXPECT_EQ(text_of("SELECT \"a`b\", `c\"d`, [it's \"x\"], \"e\"\"f\" FROM t WHERE g = 'secret'", kSqlite),
+            "select a`b, c\"d, it's \"x\", e\"f from t where g = ?");
+  EXPECT_EQ(text_of("SELECT [a, 'secret'", kSqlite), "select...");
+  EXPECT_EQ(text_of("SELECT e'secret'", kSqlite), "select e...");
+}
+
+TEST(Statement, WhatComesBehindItsSemicolonIsAnother) {
+  const std::string more = "; SELECT '" + std::string(3000, 'x') + "'";
+  for (const auto dialect : {kMysql, kSqlite}) {
+    EXPECT_EQ(print_of("SELECT 1" + more, dialect), print_of("SELECT 1", dialect));
+    EXPECT_EQ(text_of("SELECT 1" + more, dialect), "select ?");
+    EXPECT_EQ(text_of("/* nothing */ ; ", dialect), "(nothing)");
+  }
+  EXPECT_NE(print_of("SELECT 1" + more), print_of("SELECT 1"));
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
     describe_plan(*plan, file.path);
   }
   profile_ = plan->profile;
-  postgresql_texts_ = profile.postgresql_texts;
+  sql_dialect_ = profile.sql_dialect;
   postgresql_titles_ = profile.postgresql_titles;
   build_id_ = file.probes.build_id;
   files_.emplace(file.key, plan->light_possible);

@@ -55,7 +55,7 @@ class TargetWatch {
   [[nodiscard]] bool light_possible() const;
   [[nodiscard]] const std::string& profile() const { return profile_; }
   /// The texts of its queries can be shown without their literals.
-  [[nodiscard]] bool texts_are_known() const { return postgresql_texts_; }
+  [[nodiscard]] outrider_sql_dialect sql_dialect() const { return sql_dialect_; }
   [[nodiscard]] bool titles_are_known() const { return postgresql_titles_; }
   /// Of the file that was probed last: the newest program of the target. Empty: it has none.
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
@@ -122,7 +122,8 @@ class TargetWatch {
   std::string named_;
   std::string profile_;
   std::string build_id_;
-  bool postgresql_texts_ = false, postgresql_titles_ = false;
+  outrider_sql_dialect sql_dialect_ = OUTRIDER_SQL_NONE;
+  bool postgresql_titles_ = false;
   std::map<FileKey, bool> files_;  // probed; whether light mode is possible with it
   std::set<FileKey> returns_;      // of those, with returns
   std::map<FileKey, Executable> executables_;

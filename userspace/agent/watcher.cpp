@@ -106,9 +106,10 @@ Result<std::uint32_t> Watcher::add(const WatchTarget& wanted) {
 
 // An engine whose literals cannot be told from the rest has its texts left alone.
 void Watcher::allow_texts(const Watched& target) {
-  const bool known = target.watch.texts_are_known();
+  const outrider_sql_dialect dialect = target.watch.sql_dialect();
+  const bool known = dialect != OUTRIDER_SQL_NONE;
   session_->set_texts(target.watch.index(), target.query_text == QueryText::kRaw && known);
-  session_->set_statements(target.watch.index(), target.statements && known);
+  session_->set_statements(target.watch.index(), target.statements ? dialect : OUTRIDER_SQL_NONE);
 }
 
 Status Watcher::begin(Watched& target) {

@@ -182,7 +182,8 @@ Command add_slow_command(CLI::App& app) {
       ->capture_default_str();
   command->footer(
       "Of each type the four slowest of each second are known. A query that hangs is shown with what its thread waits\n"
-      "for and where. Text is there for engines whose probes carry it (PostgreSQL): at most 1023 bytes, of raw ones "
+      "for and where. Text is there for engines whose probes carry it (PostgreSQL, MariaDB, SQLite): at most 1023 "
+      "bytes, of raw ones "
       "511.\n"
       "Examples:\n"
       "  outrider slow --name postgres --for 30s --query-text normalised\n"

@@ -171,7 +171,7 @@ Result<std::uint32_t> BpfSession::add_target() {
     set_complete(index, false);
     set_phases_complete(index, false);
     set_texts(index, false);
-    set_statements(index, false);
+    set_statements(index, OUTRIDER_SQL_NONE);
     state_->counters.forget_slow(index);
     return index;
   }
@@ -403,8 +403,9 @@ void BpfSession::set_texts(std::uint32_t target, bool wanted) {
   __atomic_store_n(&state_->counters.target(target).texts, wanted ? 1U : 0U, __ATOMIC_RELAXED);
 }
 
-void BpfSession::set_statements(std::uint32_t target, bool wanted) {
-  __atomic_store_n(&state_->counters.target(target).statements, wanted ? 1U : 0U, __ATOMIC_RELAXED);
+void BpfSession::set_statements(std::uint32_t target, outrider_sql_dialect dialect) {
+  const auto value = static_cast<std::uint32_t>(dialect);
+  __atomic_store_n(&state_->counters.target(target).statements, value, __ATOMIC_RELAXED);
 }
 
 std::vector<std::string> BpfSession::make_room(std::uint32_t target, std::size_t sharers) {

@@ -103,8 +103,9 @@ class BpfSession {
   /// From now on, or no more, is the text of the target's queries read, where its engine's probes have one.
   void set_texts(std::uint32_t target, bool wanted);
 
-  /// From now on, or no more, are the target's types statements and not their first keywords, where there is a text.
-  void set_statements(std::uint32_t target, bool wanted);
+  /// From now on are the target's types statements of that dialect, or, with none, their first keywords, where there is
+  /// a text.
+  void set_statements(std::uint32_t target, outrider_sql_dialect dialect);
 
   /// See CounterMaps; at the end of an interval, after read(). `sharers`: targets that are watched, each of which has
   /// its share of the slots.

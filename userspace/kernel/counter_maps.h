@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -97,6 +98,7 @@ class CounterMaps {
   [[nodiscard]] std::uint64_t queries_of(std::uint32_t slot) const;
   void give_up_least(std::uint32_t target, std::uint32_t count);
   void take_back(const NamedSlot& slot);
+  void forget_retired();
   /// Null: nobody's, or not yet.
   [[nodiscard]] const NamedSlot* slot_at(std::uint32_t index) const;
 
@@ -114,6 +116,7 @@ class CounterMaps {
   std::vector<std::size_t> position_;  ///< of a slot in `named_`, by its index; beyond the end: it has no name yet
   std::map<std::uint64_t, std::string> statement_types_;                  ///< names by fingerprint
   std::map<std::string, std::shared_ptr<const std::string>> statements_;  ///< by name
+  std::deque<std::uint64_t> retired_;  ///< fingerprints of types that were given up, the oldest first
   std::vector<NamedPhase> phases_;
   std::vector<Block> blocks_;  ///< of all targets, as refresh() found them
 };

@@ -51,6 +51,20 @@ void CounterMaps::take_back(const NamedSlot& slot) {
   bpf_map_update_elem(maps_.free_slots, nullptr, &slot.index, BPF_ANY);
 }
 
+// A statement that was prepared long ago may be run again, and has no text with it then.
+void CounterMaps::forget_retired() {
+  while (retired_.size() > OUTRIDER_MAX_PREPARED) {
+    const auto known = statement_types_.find(retired_.front());
+    retired_.pop_front();
+    if (known == statement_types_.end()) continue;
+    const bool lives =
+        std::any_of(named_.begin(), named_.end(), [&](const NamedSlot& each) { return each.name == known->second; });
+    if (lives) continue;
+    statements_.erase(known->second);
+    statement_types_.erase(known);
+  }
+}
+
 std::vector<std::string> CounterMaps::make_room(std::uint32_t target, std::uint32_t most) {
   const outrider_target& state = this->target(target);
   const std::uint64_t oldest = state.oldest_start_ns;
@@ -70,10 +84,10 @@ std::vector<std::string> CounterMaps::make_room(std::uint32_t target, std::uint3
     std::uint64_t fingerprint = 0;
     std::memcpy(&fingerprint, &slot.key.name[1], sizeof(fingerprint));
     bpf_map_delete_elem(maps_.statements, &fingerprint);
-    statement_types_.erase(fingerprint);
-    statements_.erase(slot.name);
+    retired_.push_back(fingerprint);
     gone.push_back(slot.name);
   }
+  forget_retired();
   for (std::size_t i = 0; i < named_.size(); ++i) position_[named_[i].index] = i;
   for (const NamedSlot& slot : over) position_[slot.index] = SIZE_MAX;
   // While a query goes on for long no slot comes back: what is given up meanwhile has to end somewhere, or one target

@@ -20,9 +20,9 @@ std::string shown_statement(const outrider_statement_text& written) {
   return valid_utf8(std::string(&written.text[0], length)) + (written.flags == 0 ? "" : "...");
 }
 
-std::optional<SqlStatement> statement_of(std::string_view sql) {
+std::optional<SqlStatement> statement_of(std::string_view sql, outrider_sql_dialect dialect) {
   outrider_statement_text written;
-  const std::uint64_t fingerprint = outrider_scan_statement(sql.data(), sql.size(), &written);
+  const std::uint64_t fingerprint = outrider_scan_statement(dialect, sql.data(), sql.size(), &written);
   if (fingerprint == 0) return std::nullopt;
   return SqlStatement{fingerprint, shown_statement(written)};
 }

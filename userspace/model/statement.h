@@ -15,9 +15,9 @@ struct SqlStatement {
   std::string text;  ///< without literals, words in lower case; "..." at its end where not all was looked at. UTF-8
 };
 
-/// Of the first 1023 bytes of `sql`, in PostgreSQL's dialect, by the machine that programs in the kernel use
+/// Of the first 1023 bytes of `sql`, by the machine that programs in the kernel use
 /// (bpf/lib/sql_normal.h says what counts as the same). Nothing where there is nothing but blanks and comments.
-std::optional<SqlStatement> statement_of(std::string_view sql);
+std::optional<SqlStatement> statement_of(std::string_view sql, outrider_sql_dialect dialect);
 
 /// A text as a program in the kernel has written it.
 std::string shown_statement(const outrider_statement_text& written);

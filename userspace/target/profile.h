@@ -75,7 +75,7 @@ struct Profile {
   bool forks = false;
   QueryKey threads = QueryKey::kTask;
   bool c_return_probes_ok = false;
-  bool postgresql_texts = false;   ///< its SQL follows PostgreSQL's lexical rules: literals can be told from the rest
+  outrider_sql_dialect sql_dialect = OUTRIDER_SQL_NONE;  ///< of its texts: literals can be told from the rest
   bool postgresql_titles = false;  ///< its processes say in their titles whose work they do, as PostgreSQL's do
   std::vector<ProbeName> detect;   ///< all must exist for the profile to be picked
   std::vector<ProfileProbe> probes;

@@ -202,13 +202,10 @@ void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
 
 void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   constexpr std::pair<const char*, std::uint32_t> kFlags[] = {
-      {"outermost", OUTRIDER_SITE_OUTERMOST},
-      {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
-      {"same_stack", OUTRIDER_SITE_SAME_STACK},
-      {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
-      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},
-      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER},
-      {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT}};
+      {"outermost", OUTRIDER_SITE_OUTERMOST},           {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
+      {"same_stack", OUTRIDER_SITE_SAME_STACK},         {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
+      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},       {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
+      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER}, {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
     probe.flags |= bit;
@@ -287,7 +284,7 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
 void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "forgets_key", "outermost",
                             "same_stack", "text_is_name", "type_is_sql", "type_from_statement", "type_is_function",
-                            "type_is_number", "tag", "group", "required", "unless"});
+                            "type_is_key", "type_is_number", "tag", "group", "required", "unless"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);
@@ -368,13 +365,21 @@ void read_detect(Reader& reader, const toml::table& root, Profile& profile) {
   }
 }
 
-/// Whether the engine does this as PostgreSQL does.
-bool is_postgresql(Reader& reader, const toml::table& root, const char* key) {
-  const std::string word = reader.text(root, key, false);
-  if (!word.empty() && word != "postgresql") {
-    reader.fault(root.get(key)->source(), key, R"(expected "postgresql", or nothing)");
-  }
-  return word == "postgresql";
+outrider_sql_dialect read_dialect(Reader& reader, const toml::table& root) {
+  const std::string word = reader.text(root, "sql_dialect", false);
+  if (word.empty()) return OUTRIDER_SQL_NONE;
+  if (word == "postgresql") return OUTRIDER_SQL_POSTGRESQL;
+  if (word == "mysql") return OUTRIDER_SQL_MYSQL;
+  if (word == "sqlite") return OUTRIDER_SQL_SQLITE;
+  reader.fault(root.get("sql_dialect")->source(), "sql_dialect", R"(expected "postgresql", "mysql" or "sqlite")");
+  return OUTRIDER_SQL_NONE;
+}
+
+bool read_titles(Reader& reader, const toml::table& root) {
+  const std::string word = reader.text(root, "process_title", false);
+  if (word.empty() || word == "postgresql") return !word.empty();
+  reader.fault(root.get("process_title")->source(), "process_title", R"(expected "postgresql", or nothing)");
+  return false;
 }
 
 void read_threads(Reader& reader, const toml::table& root, Profile& profile) {
@@ -420,8 +425,8 @@ Result<Profile> parse_profile(std::string_view text, const std::string& source) 
   profile.forks = reader.flag(root, "forks");
   profile.c_return_probes_ok = reader.flag(root, "c_return_probes_ok");
   read_threads(reader, root, profile);
-  profile.postgresql_texts = is_postgresql(reader, root, "sql_dialect");
-  profile.postgresql_titles = is_postgresql(reader, root, "process_title");
+  profile.sql_dialect = read_dialect(reader, root);
+  profile.postgresql_titles = read_titles(reader, root);
   read_detect(reader, root, profile);
   read_probes(reader, root, profile);
   read_wait_word(reader, root, profile);

@@ -23,7 +23,7 @@ inline constexpr std::array<RoleInfo, OUTRIDER_ROLES> kRoles = {{
      ProbeGroup::kStart,
      {"id", "type", "depth"},
      OUTRIDER_SITE_TYPE_IS_SQL | OUTRIDER_SITE_OUTERMOST | OUTRIDER_SITE_TYPE_FROM_STATEMENT |
-         OUTRIDER_SITE_TYPE_IS_NUMBER},
+         OUTRIDER_SITE_TYPE_IS_KEY | OUTRIDER_SITE_TYPE_IS_NUMBER},
     {"query_end",
      ProbeGroup::kQuery,
      {"id", "type", "status", "duration_ns", "depth", "hits", "misses"},
@@ -38,7 +38,7 @@ inline constexpr std::array<RoleInfo, OUTRIDER_ROLES> kRoles = {{
     {"cache", ProbeGroup::kCache, {"hit"}, 0},
     {"wait_start", ProbeGroup::kWait, {"class"}, 0},
     {"wait_end", ProbeGroup::kWait, {"class"}, 0},
-    {"prepare", ProbeGroup::kStart, {"text", "key", "key_at"}, 0},
+    {"prepare", ProbeGroup::kStart, {"text", "key", "key_at", "length"}, 0},
     {"prepare_end", ProbeGroup::kQuery, {"result"}, 0},
     {"step", ProbeGroup::kStart, {"key"}, 0},
     {"step_end", ProbeGroup::kQuery, {"result", "more", "done"}, 0},
