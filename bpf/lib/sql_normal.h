@@ -467,12 +467,12 @@ static inline void sql_reset(struct sql_normal *s, __u32 dialect, __u32 writes)
 /* One character, not 0. */
 static inline void sql_character(struct sql_normal *s, unsigned char byte)
 {
-	__u32 dialect = s->dialect & ((1 << SQL_DIALECT_BITS) - 1);
-	__u32 c = sql_characters[dialect][byte] & 0xff, class = sql_characters[dialect][byte] >> 8, again;
+	__u32 known = sql_characters[s->dialect & ((1 << SQL_DIALECT_BITS) - 1)][byte];
+	__u32 c = known & 0xff, class = known >> 8, again;
 
 	for (again = 0; again < 2; again++) {
 		__u32 state = s->state & ((1 << SQL_STATE_BITS) - 1);
-		__u32 entry = sql_table[dialect][state][class & ((1 << SQL_CLASS_BITS) - 1)];
+		__u32 entry = sql_table[s->dialect & ((1 << SQL_DIALECT_BITS) - 1)][state][class & ((1 << SQL_CLASS_BITS) - 1)];
 		__u32 next = entry & ((1 << SQL_STATE_BITS) - 1);
 		__u32 quoted = state == SQL_S_QUOTED || state == SQL_S_QUOTED_FIRST;
 

@@ -150,7 +150,7 @@ static long statement_size_step(u32 i, struct statement_loop *loop)
 }
 
 /* The fingerprint of a text that has been read, of `size` bytes and a zero. */
-static __noinline int statement_hash(struct statement_work *w, const char *text, u32 size, u32 dialect)
+static __noinline int statement_hash(struct statement_work *w, const char *text, u32 size)
 {
 	struct statement_loop loop = {.work = w};
 	bool cut = size == OUTRIDER_STATEMENT_TEXT - 1;
@@ -158,7 +158,7 @@ static __noinline int statement_hash(struct statement_work *w, const char *text,
 	w->rest = text + size;
 	w->whole_size = cut && w->limit ? w->limit : size;
 
-	sql_reset(&w->machine, dialect, 0);
+	sql_reset(&w->machine, w->machine.dialect, 0);
 	bpf_loop(size / STATEMENT_STEP + 1, statement_hash_step, &loop, 0);
 	if (cut && !w->limit)
 		bpf_loop(STATEMENT_MORE, statement_size_step, &loop, 0);
@@ -230,6 +230,11 @@ INLINE int statement_type(const char *text, u32 limit, u32 dialect, char *name)
 		return -1;
 	if (!text)
 		return 0;
+	if (w->machine.dialect != dialect) { /* the text of another target that this thread belongs to */
+		w->machine.dialect = dialect;
+		w->fingerprint = 0;
+		w->size = 0;
+	}
 	other = !(w->which & 1);
 	if (limit && limit < OUTRIDER_STATEMENT_TEXT - 1)
 		room = limit + 1;
@@ -247,12 +252,12 @@ INLINE int statement_type(const char *text, u32 limit, u32 dialect, char *name)
 		end[i] = 0;
 	w->same = 0;
 	w->limit = limit;
-	if (n == w->size && dialect == w->machine.dialect && n < OUTRIDER_STATEMENT_TEXT) /* how long a longer one is has to be seen each time */
+	if (n == w->size && n < OUTRIDER_STATEMENT_TEXT) /* how long a longer one is has to be seen each time */
 		bpf_loop(size / STATEMENT_STEP + 1, statement_compare_step, &loop, 0);
 	if (!w->same) {
 		w->which = other;
 		w->size = n;
-		statement_hash(w, text, size, dialect);
+		statement_hash(w, text, size);
 	}
 	if (!w->fingerprint)
 		return 0;
