@@ -26,6 +26,7 @@ struct sql_normal {
 	__u64 hash;
 	__u64 word;      /* the last characters that said something; a zero before each word's first one */
 	__u64 tag, other_tag; /* of a dollar-quoted string */
+	__u64 name_hash;      /* before a name in quotes that may be a text; 0: it is a name */
 	__u64 comma_hash, row_hash, last_row; /* before a list's comma; before a row; of the row before */
 	__u32 dialect;   /* enum outrider_sql_dialect */
 	__u32 state;
@@ -36,7 +37,7 @@ struct sql_normal {
 	__u32 rows;
 	__u32 sign;
 	__u32 writes;    /* that many characters of `out` are wanted */
-	__u32 word_length, comma_length, row_length; /* of `out`, where the hashes of that name are of */
+	__u32 word_length, comma_length, row_length, name_length; /* of `out`, where the hashes of that name are of */
 	__u32 sure_length; /* of `out`, at its first literal or name in quotes; 0: none yet */
 	struct outrider_statement_text out;
 };
@@ -137,6 +138,7 @@ static inline void sql_operator(struct sql_normal *s, __u32 c)
 {
 	char last = s->writes && s->out.length ? s->out.text[(s->out.length - 1) & (OUTRIDER_STATEMENT_TEXT - 1)] : 0;
 
+	s->word = s->word << 8 | c;
 	s->hash = sql_hash(s->hash, c | SQL_IS_OPERATOR);
 	if (sql_stands_apart(c) && !sql_stands_apart(last))
 		sql_write_blank(s);
@@ -274,6 +276,27 @@ static inline int sql_was_operator(struct sql_normal *s, __u32 c)
 	return 1;
 }
 
+/* Two minuses. */
+static inline void sql_comment(struct sql_normal *s)
+{
+	s->state = s->dialect == OUTRIDER_SQL_MYSQL ? SQL_S_DASHES : SQL_S_LINE_COMMENT;
+}
+
+/* To MySQL two minuses begin a comment only before a blank or a control character. True: `c` is still to be looked at. */
+static inline int sql_dashes(struct sql_normal *s, __u32 c)
+{
+	if (c == '\n') {
+		s->state = s->back;
+		return 0;
+	}
+	if (c < ' ' || c == 127) {
+		s->state = SQL_S_LINE_COMMENT;
+		return 0;
+	}
+	sql_operator(s, '-');
+	return sql_was_operator(s, '-');
+}
+
 /* MySQL's character set of a text, before it: _utf8'x'. */
 static inline int sql_is_charset(const struct sql_normal *s, __u64 word)
 {
@@ -346,15 +369,59 @@ static inline void sql_body_tag(struct sql_normal *s, __u32 class, __u32 c)
 		s->other_tag = SQL_SEED; /* its end may be the beginning of the one that is looked for */
 }
 
+/* SQLite takes "foo" for a text where no column is called so. Where a value is likely, behind what is `behind`, so do we. */
+static inline int sql_is_likely_text(const struct sql_normal *s, __u32 behind)
+{
+	if (s->rows == SQL_IN_ROW || (s->list && s->brackets == s->list))
+		return 1;
+	if (behind == SQL_S_START) {
+		char last = s->word;
+
+		return last != ',' && last != '(' && last != '.' && last != 0;
+	}
+	if (behind != SQL_S_NAME)
+		return 0;
+	switch (sql_last_word(s)) {
+	case SQL_4('l', 'i', 'k', 'e'):
+	case SQL_4('g', 'l', 'o', 'b'):
+	case SQL_4('t', 'h', 'e', 'n'):
+	case SQL_4('e', 'l', 's', 'e'):
+	case SQL_4(0, 0, 0, 'm') << 32 | SQL_4('a', 't', 'c', 'h'):
+	case SQL_4(0, 0, 'r', 'e') << 32 | SQL_4('g', 'e', 'x', 'p'):
+	case SQL_4(0, 'b', 'e', 't') << 32 | SQL_4('w', 'e', 'e', 'n'):
+		return 1;
+	}
+	return 0;
+}
+
+static inline void sql_begin_quoted(struct sql_normal *s, __u32 behind, __u32 c)
+{
+	s->quote = c == '[' ? ']' : c;
+	s->name_hash = c == '"' && sql_is_likely_text(s, behind) ? s->hash : 0;
+	s->name_length = s->out.length;
+	s->state = SQL_S_QUOTED_FIRST;
+}
+
+/* A name in quotes is over, and `c` follows, or nothing (0). It was no text if that is a dot. */
+static inline void sql_end_quoted(struct sql_normal *s, __u32 c)
+{
+	s->state = SQL_S_VALUE;
+	if (!s->name_hash || c == '.')
+		return;
+	s->hash = s->name_hash;
+	s->out.length = s->name_length;
+	sql_late_literal(s);
+}
+
 /* True: the character is still to be looked at. */
 static inline int sql_quoted(struct sql_normal *s, __u32 c)
 {
 	if (s->quote && s->state == SQL_S_QUOTED_QUOTE && c != s->quote) {
-		s->state = SQL_S_VALUE; /* another name, right behind it */
+		sql_end_quoted(s, c);
 		return 1;
 	}
 	if (s->quote && s->state != SQL_S_QUOTED_QUOTE && c == s->quote) {
-		s->state = s->state == SQL_S_QUOTED && c != ']' ? SQL_S_QUOTED_QUOTE : SQL_S_VALUE;
+		s->state = c == ']' ? SQL_S_VALUE : SQL_S_QUOTED_QUOTE;
 		return 0;
 	}
 	if (s->state == SQL_S_QUOTED_FIRST) {
@@ -376,7 +443,7 @@ static inline void sql_token(struct sql_normal *s, __u32 behind, __u32 class, __
 	case SQL_C_MINUS: sql_sign(s, behind, c); break;
 	case SQL_C_SLASH: s->back = behind; s->state = SQL_S_SLASH; break;
 	case SQL_C_HASH: s->back = behind; s->state = SQL_S_LINE_COMMENT; break;
-	case SQL_C_DOUBLE: s->quote = c == '[' ? ']' : c; s->state = SQL_S_QUOTED_FIRST; break;
+	case SQL_C_DOUBLE: sql_begin_quoted(s, behind, c); break;
 	case SQL_C_COMMA: sql_comma(s, behind); break;
 	case SQL_C_OPEN: sql_open(s, behind); break;
 	case SQL_C_CLOSE: sql_close(s, c); break;
@@ -397,12 +464,12 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 	case SQL_S_MINUS:
 		if (c != '-')
 			return sql_was_operator(s, '-');
-		s->state = SQL_S_LINE_COMMENT;
+		sql_comment(s);
 		return 0;
 	case SQL_S_SIGN:
 		if (c != '-' || s->sign != '-')
 			return sql_was_operator(s, s->sign);
-		s->state = SQL_S_LINE_COMMENT;
+		sql_comment(s);
 		return 0;
 	case SQL_S_SIGN_BLANK: return sql_was_operator(s, s->sign);
 	case SQL_S_MEMBER_SIGN:
@@ -413,7 +480,7 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 		}
 		if (c != '-' || s->sign != '-')
 			return sql_was_operator(s, s->sign);
-		s->state = SQL_S_LINE_COMMENT;
+		sql_comment(s);
 		return 0;
 	case SQL_S_SLASH:
 		if (c != '*')
@@ -432,7 +499,8 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 		s->state = SQL_S_COMMENT;
 		return 0;
 	case SQL_S_DOLLAR:
-	case SQL_S_MEMBER_DOLLAR: return sql_dollar(s, class, c);
+	case SQL_S_MEMBER_DOLLAR:
+		return s->dialect == OUTRIDER_SQL_MYSQL ? sql_dashes(s, c) : sql_dollar(s, class, c);
 	case SQL_S_TAG: sql_tag(s, class, c); return 0;
 	case SQL_S_BODY:
 		s->other_tag = SQL_SEED;
@@ -446,7 +514,7 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 		s->state = next;
 		return 0;
 	}
-	if (next == SQL_S_QUOTED)
+	if (next == SQL_S_QUOTED || next == SQL_S_QUOTED_QUOTE)
 		return sql_quoted(s, c);
 	if (class == SQL_C_QUOTE)
 		sql_prefixed_string(s, next);
@@ -502,6 +570,13 @@ static inline void sql_character(struct sql_normal *s, unsigned char byte)
 static inline int sql_is_over(const struct sql_normal *s)
 {
 	return s->state == SQL_S_OVER && s->dialect != OUTRIDER_SQL_POSTGRESQL;
+}
+
+/* The text is over. */
+static inline void sql_finish(struct sql_normal *s)
+{
+	if (s->state == SQL_S_QUOTED_QUOTE)
+		sql_end_quoted(s, 0);
 }
 
 /* True if the text said anything at all. */

@@ -34,7 +34,9 @@ enum sql_state {
 	SQL_S_LINE_COMMENT, SQL_S_COMMENT, SQL_S_COMMENT_STAR, SQL_S_COMMENT_SLASH,
 	SQL_S_STOP, /* what comes cannot be told from a literal */
 	SQL_STATES,
-	SQL_S_OVER = SQL_S_DOLLAR, /* where a statement ends with its semicolon, and nothing is quoted by dollars */
+	/* Where nothing is quoted by dollars: */
+	SQL_S_OVER = SQL_S_DOLLAR,          /* behind the semicolon that ends the statement */
+	SQL_S_DASHES = SQL_S_MEMBER_DOLLAR, /* a comment, if a blank follows (MySQL) */
 };
 #define SQL_STATE_BITS 5
 #define SQL_DIALECT_BITS 2
@@ -72,7 +74,7 @@ enum sql_action {
 	SQL_TOKENS(state), [SQL_C_QUOTE] = T(SQL_S_ESCAPED, SQL_A_LITERAL), [SQL_C_TEXT] = T(SQL_S_STRING, SQL_A_LITERAL),  \
 	[SQL_C_DOLLAR] = BEGINS, [SQL_C_HASH] = EVENT(state), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
 #define SQL_SQLITE_TOKENS(state)                                                                                           \
-	SQL_TOKENS(state), [SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED_FIRST), [SQL_C_DOLLAR] = BEGINS,                             \
+	SQL_TOKENS(state), [SQL_C_DOUBLE] = EVENT(state), [SQL_C_DOLLAR] = BEGINS,                                           \
 	[SQL_C_QUESTION] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
 /* All alike. */
 #define SQL_ALL(entry)                                                                                                     \
@@ -159,6 +161,7 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 		SQL_ROWS(SQL_MYSQL_TOKENS), SQL_PLAIN_COMMENTS, SQL_ENDS,
 		[SQL_S_MEMBER][SQL_C_QUOTE] = EVENT(SQL_S_ESCAPED), [SQL_S_MEMBER][SQL_C_TEXT] = EVENT(SQL_S_STRING),
 		[SQL_S_MEMBER][SQL_C_DOLLAR] = BEGINS, [SQL_S_WORD][SQL_C_QUOTE] = EVENT(SQL_S_ESCAPED),
+		[SQL_S_DASHES] = {SQL_ALL(EVENT(SQL_S_DASHES)), [SQL_C_SPACE] = T(SQL_S_LINE_COMMENT, SQL_A_NONE)},
 		[SQL_S_STRING][SQL_C_QUOTE] = T(SQL_S_STRING, SQL_A_NONE),
 		[SQL_S_STRING][SQL_C_TEXT] = T(SQL_S_STRING_QUOTE, SQL_A_NONE),
 		[SQL_S_STRING_QUOTE][SQL_C_QUOTE] = T(SQL_S_ESCAPED, SQL_A_LITERAL),
@@ -175,6 +178,7 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 		[SQL_S_MEMBER][SQL_C_QUESTION] = EVENT(SQL_S_NUMBER), [SQL_S_MEMBER][SQL_C_DOLLAR] = BEGINS,
 		[SQL_S_STRING][SQL_C_BACKSLASH] = T(SQL_S_STRING, SQL_A_NONE),
 		[SQL_S_QUOTED_FIRST][SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED), [SQL_S_QUOTED][SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED),
+		[SQL_S_QUOTED_QUOTE] = {SQL_ALL(EVENT(SQL_S_QUOTED_QUOTE))},
 		[SQL_S_SIGN][SQL_C_DOLLAR] = EVENT(SQL_S_SIGN), [SQL_S_SIGN_BLANK][SQL_C_DOLLAR] = EVENT(SQL_S_SIGN_BLANK),
 	},
 };
@@ -208,8 +212,9 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 
 static const __u16 sql_characters[1 << SQL_DIALECT_BITS][256] = {
 	[OUTRIDER_SQL_POSTGRESQL] = {SQL_CHARACTERS},
-	[OUTRIDER_SQL_MYSQL] = {SQL_CHARACTERS, SQL_CHARACTER('"', SQL_C_TEXT), SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('#', SQL_C_HASH)},
-	[OUTRIDER_SQL_SQLITE] = {SQL_CHARACTERS, SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('[', SQL_C_DOUBLE)},
+	[OUTRIDER_SQL_MYSQL] = {SQL_CHARACTERS, SQL_CHARACTER('"', SQL_C_TEXT), SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('#', SQL_C_HASH),
+				 SQL_CHARACTER('\r', SQL_C_SPACE)}, /* no end of a comment */
+	[OUTRIDER_SQL_SQLITE] = {SQL_CHARACTERS, SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('[', SQL_C_DOUBLE), SQL_CHARACTER('\r', SQL_C_SPACE)},
 };
 
 #ifdef __clang__

@@ -160,6 +160,7 @@ static __noinline int statement_hash(struct statement_work *w, const char *text,
 
 	sql_reset(&w->machine, w->machine.dialect, 0);
 	bpf_loop(size / STATEMENT_STEP + 1, statement_hash_step, &loop, 0);
+	sql_finish(&w->machine);
 	if (cut && !w->limit)
 		bpf_loop(STATEMENT_MORE, statement_size_step, &loop, 0);
 	cut = w->whole_size > OUTRIDER_STATEMENT_TEXT - 1 && !sql_is_over(&w->machine);
@@ -175,6 +176,7 @@ static __noinline int statement_write(struct statement_loop *loop, u32 character
 	sql_reset(&w->machine, w->machine.dialect, characters);
 	__builtin_memset(w->machine.out.text, 0, sizeof(w->machine.out.text));
 	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_write_step, loop, 0);
+	sql_finish(&w->machine);
 	return 0;
 }
 

@@ -193,6 +193,34 @@ TEST(Statement, OfMysqlMayHaveABackslashBeforeAQuote) {
   EXPECT_EQ(text_of("SELECT \"no end, secret", kMysql), "select ?");
 }
 
+TEST(Statement, OfMysqlHasCommentsBehindABlank) {
+  expect_one({"SELECT a -- x\n FROM t", "SELECT a --\n FROM t", "SELECT a --\x01x\n FROM t", "SELECT a # x\n FROM t",
+              "SELECT a -- x\r FROM\n FROM t", "SELECT a FROM t"},
+             kMysql);
+  EXPECT_EQ(text_of("SELECT a--1, 'x\nsecret'", kMysql), "select a -- ?, ?");
+  EXPECT_EQ(text_of("SELECT a FROM t WHERE b =--1", kMysql), "select a from t where b =-- ?");
+}
+
+TEST(Statement, OfSqliteMayHaveTextsInDoubleQuotes) {
+  for (const char* sql : {"SELECT a FROM t WHERE b = \"secret\"", "SELECT a FROM t WHERE b = \"se\"\"cret\" ;",
+                          "SELECT a FROM t WHERE b=\"\""}) {
+    EXPECT_EQ(text_of(sql, kSqlite), "select a from t where b = ?") << sql;
+    EXPECT_EQ(print_of(sql, kSqlite), print_of("SELECT a FROM t WHERE b = 1", kSqlite)) << sql;
+  }
+  EXPECT_EQ(text_of("INSERT INTO \"t\" (\"a\", \"b\") VALUES (\"secret\", 1), (2, \"secret\")", kSqlite),
+            "insert into t(a, b) values (?, ?)");
+  expect_one({"SELECT a FROM t WHERE b IN (\"x\", 'y')", "SELECT a FROM t WHERE b IN ('x')",
+              "SELECT a FROM t WHERE b IN (1, \"z\")"},
+             kSqlite);
+  EXPECT_EQ(text_of("SELECT CASE WHEN \"a\" LIKE \"secret\" THEN \"secret\" ELSE \"secret\" END", kSqlite),
+            "select case when a like ? then ? else ? end");
+  EXPECT_EQ(
+      text_of("SELECT \"u\".\"a\" FROM \"u\" JOIN \"t\" ON \"u\".\"a\" = \"t\".\"b\" ORDER BY \"u\".\"a\"", kSqlite),
+      "select u.a from u join t on u.a = t.b order by u.a");
+  EXPECT_EQ(text_of("UPDATE \"t\" SET \"a\" = \"secret\", \"b\" = 'x' || \"secret\"", kSqlite),
+            "update t set a = ?, b = ? || ?");
+}
+
 TEST(Statement, OfSqliteHasNamesInThreeQuotes) {
   expect_one({"SELECT \"a\" FROM t WHERE b = 1", "SELECT a FROM t WHERE b = ?", "SELECT `a` FROM [t] WHERE b = ?12",
               "SELECT a FROM t WHERE b = 'a\\'", "SELECT a FROM t WHERE b = x'1f'", "SELECT a FROM t WHERE b = 'it''s'",

@@ -24,6 +24,7 @@ uint64_t outrider_scan_statement(enum outrider_sql_dialect dialect, const char *
 	sql_reset(&machine, dialect, OUTRIDER_STATEMENT_TEXT - 1);
 	for (size_t i = 0; i < looked_at; i++)
 		sql_character(&machine, (unsigned char)sql[i]);
+	sql_finish(&machine);
 	cut = all > most && !sql_is_over(&machine);
 	fingerprint = sql_says_something(&machine) ? sql_fingerprint(&machine, cut, sql_size_class(all)) : 0;
 	shown = sql_shown_length(&machine, cut);
