@@ -52,6 +52,9 @@ class PostgresqlStatements(postgresql_server.Case):
 
     def watched(self, load):
         """What `load` does under watch: ({type: figures}, [(text, query_id)])."""
+        mark = f"SELECT 'before {time.monotonic_ns()}'"  # the log is written by another process, somewhat later
+        self.server.query(mark)
+        harness.wait_until(lambda: mark in (text for text, _ in self.logged()), 20, "the log of what was before")
         before = len(self.logged())
         watch = self.watch_server()
         load()
