@@ -166,13 +166,13 @@ TEST(Statement, NoPrefixOfATextShowsMoreThanTheWhole) {
 }
 
 TEST(Statement, OfMysqlHasTextsInEitherQuote) {
-  expect_one({"SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = 'x'", "SELECT a FROM t WHERE b = \"x\"",
-              "SELECT a FROM t WHERE b = \"it's\"", "SELECT a FROM t WHERE b = 'a \"b\"'",
-              "SELECT a FROM t WHERE b = 'it''s'", "SELECT a FROM t WHERE b = \"a \"\"b\"\"\"",
-              "SELECT a FROM t WHERE b = 'a\\n'", "SELECT `a` FROM `t` WHERE b = 2", "SELECT a FROM t WHERE b = N'x'",
-              "SELECT a FROM t WHERE b = x'1f'", "SELECT a # why 'not\n FROM t WHERE b = 3",
-              "SELECT a /* /* */ FROM t WHERE b = 4", "SELECT a -- why\n FROM t WHERE b = 5; SELECT 6"},
-             kMysql);
+  expect_one(
+      {"SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = 'x'", "SELECT a FROM t WHERE b = \"x\"",
+       "SELECT a FROM t WHERE b = \"it's\"", "SELECT a FROM t WHERE b = 'a \"b\"'", "SELECT a FROM t WHERE b = 'it''s'",
+       R"(SELECT a FROM t WHERE b = "a ""b""")", "SELECT a FROM t WHERE b = 'a\\n'", "SELECT `a` FROM `t` WHERE b = 2",
+       "SELECT a FROM t WHERE b = N'x'", "SELECT a FROM t WHERE b = x'1f'", "SELECT a # why 'not\n FROM t WHERE b = 3",
+       "SELECT a /* /* */ FROM t WHERE b = 4", "SELECT a -- why\n FROM t WHERE b = 5; SELECT 6"},
+      kMysql);
   expect_one({"SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (\"x\", 'y', 3)",
               "SELECT a FROM t WHERE b IN ('y', \"x\")", "SELECT a FROM t WHERE b IN (x'1f', -1)"},
              kMysql);
@@ -202,7 +202,7 @@ TEST(Statement, OfMysqlHasCommentsBehindABlank) {
 }
 
 TEST(Statement, OfSqliteMayHaveTextsInDoubleQuotes) {
-  for (const char* sql : {"SELECT a FROM t WHERE b = \"secret\"", "SELECT a FROM t WHERE b = \"se\"\"cret\" ;",
+  for (const char* sql : {"SELECT a FROM t WHERE b = \"secret\"", R"(SELECT a FROM t WHERE b = "se""cret" ;)",
                           "SELECT a FROM t WHERE b=\"\""}) {
     EXPECT_EQ(text_of(sql, kSqlite), "select a from t where b = ?") << sql;
     EXPECT_EQ(print_of(sql, kSqlite), print_of("SELECT a FROM t WHERE b = 1", kSqlite)) << sql;
