@@ -187,13 +187,14 @@ static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const str
 			return end_without_start(h, o, now);
 		return false;
 	}
-	if (f->reentered) {
+	if (h->site->flags & OUTRIDER_SITE_SAME_STACK) {
+		/* Called from deeper than the query's start: it ends something inside. */
+		if (stack_pointer(ctx) < f->stack)
+			return false;
+	} else if (f->reentered) {
 		f->reentered--;
 		return false;
 	}
-	/* Called from deeper than the query's start: it ends something inside. */
-	if (h->site->flags & OUTRIDER_SITE_SAME_STACK && stack_pointer(ctx) < f->stack)
-		return false;
 	abandon_to(st, h->target, at + 1);
 	st->pending_ns = 0;
 	end_frame(h, f, o, now);

@@ -18,6 +18,8 @@
 
 enum sql_rows { SQL_NO_ROWS = 0, SQL_IN_ROW, SQL_BEHIND_ROW, SQL_NEXT_ROW };
 
+#define SQL_BLANK_FOLLOWS 0x100u /* of a sign */
+
 #define SQL_SEED 0xcbf29ce484222325ULL
 #define SQL_PRIME 0x100000001b3ULL
 #define SQL_INVERSE 0xce965057aff6957bULL /* of that, modulo 2^64 */
@@ -306,7 +308,7 @@ static inline int sql_is_charset(const struct sql_normal *s, __u64 word)
 		if (word >> bits)
 			return word >> bits == '_';
 	}
-	return s->word == (SQL_4('_', 'u', 't', 'f') << 32 | SQL_4('8', 'm', 'b', '4'));
+	return s->word >> 56 == '_';
 }
 
 /* The letter before a string, which `next` goes on with, says what kind of string it is. */
@@ -382,12 +384,14 @@ static inline int sql_is_likely_text(const struct sql_normal *s, __u32 behind)
 	if (behind != SQL_S_NAME)
 		return 0;
 	switch (sql_last_word(s)) {
+	case SQL_2('i', 's'):
 	case SQL_4('l', 'i', 'k', 'e'):
 	case SQL_4('g', 'l', 'o', 'b'):
 	case SQL_4('t', 'h', 'e', 'n'):
 	case SQL_4('e', 'l', 's', 'e'):
 	case SQL_4(0, 0, 0, 'm') << 32 | SQL_4('a', 't', 'c', 'h'):
 	case SQL_4(0, 0, 'r', 'e') << 32 | SQL_4('g', 'e', 'x', 'p'):
+	case SQL_4(0, 0, 'e', 's') << 32 | SQL_4('c', 'a', 'p', 'e'):
 	case SQL_4(0, 'b', 'e', 't') << 32 | SQL_4('w', 'e', 'e', 'n'):
 		return 1;
 	}
@@ -478,15 +482,19 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 			s->state = next;
 			return 0;
 		}
+		if (class == SQL_C_SPACE || class == SQL_C_LINE) {
+			s->sign |= SQL_BLANK_FOLLOWS; /* then another minus begins no comment */
+			return 0;
+		}
 		if (c != '-' || s->sign != '-')
-			return sql_was_operator(s, s->sign);
+			return sql_was_operator(s, s->sign & 0xff);
 		sql_comment(s);
 		return 0;
 	case SQL_S_SLASH:
 		if (c != '*')
 			return sql_was_operator(s, '/');
 		s->comments = 1;
-		s->state = SQL_S_COMMENT;
+		s->state = s->dialect == OUTRIDER_SQL_MYSQL ? SQL_S_COMMENT_BEGINS : SQL_S_COMMENT;
 		return 0;
 	case SQL_S_DOT: return sql_was_operator(s, '.');
 	case SQL_S_LINE_COMMENT: s->state = s->back; return 0;

@@ -14,6 +14,7 @@ enum sql_class {
 	SQL_C_CLOSE, SQL_C_SEMICOLON, SQL_C_QUESTION,
 	SQL_C_TEXT, /* " where it is about a literal */
 	SQL_C_HASH, /* # where a comment begins with it */
+	SQL_C_BANG, /* ! where it makes code of a comment */
 	SQL_CLASSES,
 };
 #define SQL_CLASS_BITS 5
@@ -37,6 +38,8 @@ enum sql_state {
 	/* Where nothing is quoted by dollars: */
 	SQL_S_OVER = SQL_S_DOLLAR,          /* behind the semicolon that ends the statement */
 	SQL_S_DASHES = SQL_S_MEMBER_DOLLAR, /* a comment, if a blank follows (MySQL) */
+	SQL_S_COMMENT_BEGINS = SQL_S_COMMENT_SLASH, /* or code, if a ! follows, or a letter and one (MySQL) */
+	SQL_S_COMMENT_LETTER = SQL_S_BODY,
 };
 #define SQL_STATE_BITS 5
 #define SQL_DIALECT_BITS 2
@@ -72,7 +75,8 @@ enum sql_action {
 	[SQL_C_QUESTION] = T(SQL_S_VALUE, SQL_A_LITERAL)
 #define SQL_MYSQL_TOKENS(state)                                                                                            \
 	SQL_TOKENS(state), [SQL_C_QUOTE] = T(SQL_S_ESCAPED, SQL_A_LITERAL), [SQL_C_TEXT] = T(SQL_S_STRING, SQL_A_LITERAL),  \
-	[SQL_C_DOLLAR] = BEGINS, [SQL_C_HASH] = EVENT(state), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
+	[SQL_C_DOLLAR] = BEGINS, [SQL_C_HASH] = EVENT(state), [SQL_C_BANG] = T(SQL_S_START, SQL_A_OPERATOR),                \
+	[SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
 #define SQL_SQLITE_TOKENS(state)                                                                                           \
 	SQL_TOKENS(state), [SQL_C_DOUBLE] = EVENT(state), [SQL_C_DOLLAR] = BEGINS,                                           \
 	[SQL_C_QUESTION] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
@@ -82,7 +86,8 @@ enum sql_action {
 	[SQL_C_E] = entry, [SQL_C_DIGIT] = entry, [SQL_C_QUOTE] = entry, [SQL_C_DOUBLE] = entry, [SQL_C_DOLLAR] = entry,    \
 	[SQL_C_DOT] = entry, [SQL_C_PLUS] = entry, [SQL_C_MINUS] = entry, [SQL_C_SLASH] = entry, [SQL_C_STAR] = entry,      \
 	[SQL_C_BACKSLASH] = entry, [SQL_C_COMMA] = entry, [SQL_C_OPEN] = entry, [SQL_C_CLOSE] = entry,                      \
-	[SQL_C_SEMICOLON] = entry, [SQL_C_QUESTION] = entry, [SQL_C_TEXT] = entry, [SQL_C_HASH] = entry
+	[SQL_C_SEMICOLON] = entry, [SQL_C_QUESTION] = entry, [SQL_C_TEXT] = entry, [SQL_C_HASH] = entry,          \
+	[SQL_C_BANG] = entry
 
 /* Later entries of a row replace those of the macro before them, as is meant. */
 #ifdef __clang__
@@ -135,8 +140,7 @@ enum sql_action {
 	[SQL_S_SIGN_BLANK] = {SQL_ALL(EVENT(SQL_S_SIGN_BLANK)), [SQL_C_SPACE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE), \
 			      [SQL_C_LINE] = T(SQL_S_SIGN_BLANK, SQL_A_NONE), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL), \
 			      [SQL_C_DOLLAR] = T(SQL_S_DOLLAR, SQL_A_NONE)}, \
-	[SQL_S_MEMBER_SIGN] = {SQL_ALL(EVENT(SQL_S_SIGN)), [SQL_C_SPACE] = T(SQL_S_MEMBER_SIGN, SQL_A_NONE), \
-			       [SQL_C_LINE] = T(SQL_S_MEMBER_SIGN, SQL_A_NONE), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER)}, \
+	[SQL_S_MEMBER_SIGN] = {SQL_ALL(EVENT(SQL_S_SIGN)), [SQL_C_DIGIT] = EVENT(SQL_S_NUMBER)}, \
 	[SQL_S_MINUS] = {SQL_ALL(EVENT(SQL_S_MINUS))}, \
 	[SQL_S_SLASH] = {SQL_ALL(EVENT(SQL_S_SLASH))}, \
 	[SQL_S_DOT] = {SQL_ALL(EVENT(SQL_S_DOT)), [SQL_C_DIGIT] = T(SQL_S_NUMBER, SQL_A_LITERAL)}, \
@@ -159,6 +163,10 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 	/* Texts in either quote; E'' is none, and its states are those of texts in single ones. */
 	[OUTRIDER_SQL_MYSQL] = {
 		SQL_ROWS(SQL_MYSQL_TOKENS), SQL_PLAIN_COMMENTS, SQL_ENDS,
+		[SQL_S_COMMENT_BEGINS] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
+					  [SQL_C_NAME] = T(SQL_S_COMMENT_LETTER, SQL_A_NONE), [SQL_C_BANG] = SQL_STOPS},
+		[SQL_S_COMMENT_LETTER] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
+					  [SQL_C_BANG] = SQL_STOPS},
 		[SQL_S_MEMBER][SQL_C_QUOTE] = EVENT(SQL_S_ESCAPED), [SQL_S_MEMBER][SQL_C_TEXT] = EVENT(SQL_S_STRING),
 		[SQL_S_MEMBER][SQL_C_DOLLAR] = BEGINS, [SQL_S_WORD][SQL_C_QUOTE] = EVENT(SQL_S_ESCAPED),
 		[SQL_S_DASHES] = {SQL_ALL(EVENT(SQL_S_DASHES)), [SQL_C_SPACE] = T(SQL_S_LINE_COMMENT, SQL_A_NONE)},
@@ -212,7 +220,7 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 
 static const __u16 sql_characters[1 << SQL_DIALECT_BITS][256] = {
 	[OUTRIDER_SQL_POSTGRESQL] = {SQL_CHARACTERS},
-	[OUTRIDER_SQL_MYSQL] = {SQL_CHARACTERS, SQL_CHARACTER('"', SQL_C_TEXT), SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('#', SQL_C_HASH),
+	[OUTRIDER_SQL_MYSQL] = {SQL_CHARACTERS, SQL_CHARACTER('"', SQL_C_TEXT), SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('#', SQL_C_HASH), SQL_CHARACTER('!', SQL_C_BANG),
 				 SQL_CHARACTER('\r', SQL_C_SPACE)}, /* no end of a comment */
 	[OUTRIDER_SQL_SQLITE] = {SQL_CHARACTERS, SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('[', SQL_C_DOUBLE), SQL_CHARACTER('\r', SQL_C_SPACE)},
 };

@@ -201,6 +201,24 @@ TEST(Statement, OfMysqlHasCommentsBehindABlank) {
   EXPECT_EQ(text_of("SELECT a FROM t WHERE b =--1", kMysql), "select a from t where b =-- ?");
 }
 
+TEST(Statement, OfMysqlMayHaveCodeInAComment) {
+  EXPECT_EQ(text_of("INSERT INTO t VALUES (1) /*!50003 , ('*/ secret /* ') */", kMysql), "insert into t values (?...");
+  EXPECT_EQ(text_of("SELECT a /*M! '*/ secret' */", kMysql), "select a...");
+  expect_one({"SELECT a FROM t", "SELECT a /**/ FROM t", "SELECT a /* ! */ FROM t", "SELECT a /*x*/ FROM t", "SELECT a /*xy!*/ FROM t",
+              "SELECT a /***/ FROM t"},
+             kMysql);
+  EXPECT_EQ(text_of("SELECT _utf8mb3'x', _utf16le'x', !a", kMysql), "select _utf8mb3 ?, _utf16le ?, ! a");
+}
+
+TEST(Statement, TwoMinusesWithABlankBetweenThemAreNoComment) {
+  for (const auto dialect : {kPostgresql, kMysql, kSqlite}) {
+    expect_different({"SELECT a FROM t WHERE b IN (1, - - 5) AND c = 9", "SELECT a FROM t WHERE b IN (1, - - 5) OR d > 9"}, dialect);
+    EXPECT_EQ(text_of("SELECT a FROM t WHERE b IN (1, - - 5) AND c = 'l1\n secret ' /* ' */", dialect),
+              "select a from t where b in (?, - ?) and c = ?");
+    expect_one({"SELECT a FROM t WHERE b IN (1, - 5)", "SELECT a FROM t WHERE b IN (1, -5)", "SELECT a FROM t WHERE b IN (1)"}, dialect);
+  }
+}
+
 TEST(Statement, OfSqliteMayHaveTextsInDoubleQuotes) {
   for (const char* sql : {"SELECT a FROM t WHERE b = \"secret\"", R"(SELECT a FROM t WHERE b = "se""cret" ;)",
                           "SELECT a FROM t WHERE b=\"\""}) {

@@ -54,6 +54,7 @@ std::string CounterMaps::name_of(const outrider_type_key& key) {
   const bool found = bpf_map_lookup_elem(maps_.statements, &fingerprint, &written) == 0;
   const std::string text = found ? shown_statement(written) : "";
   std::string name = statement_type(fingerprint, text);
+  if (!found) return name;
   statement_types_.emplace(fingerprint, name);
   statements_.emplace(name, std::make_shared<const std::string>(text));
   return name;
