@@ -204,18 +204,42 @@ TEST(Statement, OfMysqlHasCommentsBehindABlank) {
 TEST(Statement, OfMysqlMayHaveCodeInAComment) {
   EXPECT_EQ(text_of("INSERT INTO t VALUES (1) /*!50003 , ('*/ secret /* ') */", kMysql), "insert into t values (?...");
   EXPECT_EQ(text_of("SELECT a /*M! '*/ secret' */", kMysql), "select a...");
-  expect_one({"SELECT a FROM t", "SELECT a /**/ FROM t", "SELECT a /* ! */ FROM t", "SELECT a /*x*/ FROM t", "SELECT a /*xy!*/ FROM t",
-              "SELECT a /***/ FROM t"},
+  expect_one({"SELECT a FROM t", "SELECT a /**/ FROM t", "SELECT a /* ! */ FROM t", "SELECT a /*x*/ FROM t",
+              "SELECT a /*xy!*/ FROM t", "SELECT a /***/ FROM t"},
              kMysql);
   EXPECT_EQ(text_of("SELECT _utf8mb3'x', _utf16le'x', !a", kMysql), "select _utf8mb3 ?, _utf16le ?, ! a");
 }
 
 TEST(Statement, TwoMinusesWithABlankBetweenThemAreNoComment) {
   for (const auto dialect : {kPostgresql, kMysql, kSqlite}) {
-    expect_different({"SELECT a FROM t WHERE b IN (1, - - 5) AND c = 9", "SELECT a FROM t WHERE b IN (1, - - 5) OR d > 9"}, dialect);
+    expect_different(
+        {"SELECT a FROM t WHERE b IN (1, - - 5) AND c = 9", "SELECT a FROM t WHERE b IN (1, - - 5) OR d > 9"}, dialect);
     EXPECT_EQ(text_of("SELECT a FROM t WHERE b IN (1, - - 5) AND c = 'l1\n secret ' /* ' */", dialect),
               "select a from t where b in (?, - ?) and c = ?");
-    expect_one({"SELECT a FROM t WHERE b IN (1, - 5)", "SELECT a FROM t WHERE b IN (1, -5)", "SELECT a FROM t WHERE b IN (1)"}, dialect);
+    expect_one(
+        {"SELECT a FROM t WHERE b IN (1, - 5)", "SELECT a FROM t WHERE b IN (1, -5)", "SELECT a FROM t WHERE b IN (1)"},
+        dialect);
+  }
+}
+
+TEST(Statement, ANumberThatEndsWithAnEHasNoSignBehindIt) {
+  for (const auto dialect : {kPostgresql, kMysql, kSqlite}) {
+    EXPECT_EQ(text_of("SELECT a FROM t WHERE h = 0xCAFE-- 6' tall\nAND n = ' secret ' -- 7' tall", dialect),
+              "select a from t where h = ? and n = ?");
+    expect_one({"SELECT 1e-5", "SELECT 1e5", "SELECT 1e+5", "SELECT 1"}, dialect);
+    EXPECT_EQ(text_of("SELECT 0x1e-a", dialect), "select ? - a");
+  }
+  EXPECT_EQ(text_of("SELECT 9 --- 6' tall\n 5, ' secret ' -- 7' tall", kMysql), "select ? - ?, ?");
+}
+
+TEST(Statement, ARowIsNoStatementOfItsOwn) {
+  for (const auto dialect : {kPostgresql, kMysql, kSqlite}) {
+    expect_different({"INSERT INTO t VALUES (1, 'O\\'Brien')", "INSERT INTO u VALUES (1, 'O\\'Brien')"}, dialect);
+    const std::string more = " VALUES (1, '" + std::string(2000, 'x') + "')";
+    expect_different({"INSERT INTO t" + more, "INSERT INTO u" + more}, dialect);
+    expect_different({"INSERT INTO t VALUES ((SELECT x FROM (VALUES (1)) v), 2)",
+                      "INSERT INTO u VALUES ((SELECT x FROM (VALUES (1)) v), 2)"},
+                     dialect);
   }
 }
 
