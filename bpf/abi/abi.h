@@ -112,7 +112,8 @@ struct outrider_target {
 	__u64 phases_from_ns;           /* the same for phases */
 	__u32 texts;                    /* the text of its queries may be read */
 	__u32 statements;               /* enum outrider_sql_dialect: its types are statements of it; NONE: first keywords */
-	__u32 pad0[2];
+	__u32 by;                       /* OUTRIDER_BY_*: whose statements are types of their own */
+	__u32 pad0;
 	__s64 concurrent;               /* outermost queries in flight */
 	__u64 peak[OUTRIDER_EPOCHS];    /* highest `concurrent`, by interval epoch */
 	__s64 detached;                 /* id-keyed queries in flight */

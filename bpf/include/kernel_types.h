@@ -71,6 +71,7 @@ struct files_struct {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long arg_start;
 };
 
 struct signal_struct {

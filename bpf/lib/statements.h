@@ -4,6 +4,7 @@
 #ifndef OUTRIDER_BPF_STATEMENTS_H
 #define OUTRIDER_BPF_STATEMENTS_H
 
+#include "session.h"
 #include "slots.h"
 #include "sql_normal.h"
 
@@ -20,6 +21,9 @@ struct statement_work {
 	u64 whole_size;
 	u32 limit;       /* bytes that the caller says there are; 0: until the zero */
 	u64 same;        /* the two of raw[] say the same, as far as they were compared */
+	u64 whose;       /* differs for those whose statements are to be types of their own */
+	u32 by, pad;     /* OUTRIDER_BY_* that `whose` is of */
+	struct session_scan session;
 	u64 raw[2][STATEMENT_ROOM / 8]; /* texts, eight characters at a time: the compiler must know how they are aligned */
 };
 
@@ -180,6 +184,50 @@ static __noinline int statement_write(struct statement_loop *loop, u32 character
 	return 0;
 }
 
+/* A thread serves one client for as long as it lives. */
+static __noinline int statement_whose(struct statement_work *w, u32 by)
+{
+	u64 hash = SQL_SEED;
+
+	w->by = by;
+	w->whose = 0;
+	if (by)
+		session_read(&w->session);
+	if (!by || !w->session.client)
+		return 0;
+	if (by & OUTRIDER_BY_USER)
+		hash = sql_hash(hash, w->session.user.hash);
+	if (by & OUTRIDER_BY_DATABASE)
+		hash = sql_hash(hash, w->session.database.hash);
+	hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccdULL; /* MurmurHash3's, so that all bits depend on all */
+	w->whose = hash ^ hash >> 32;
+	return 0;
+}
+
+static __noinline int statement_write_names(struct statement_work *w)
+{
+	struct outrider_statement_text *out = &w->machine.out;
+	const struct session_scan *s = &w->session;
+	u32 begin = w->by & OUTRIDER_BY_USER ? s->user.at : s->database.at;
+	u32 end = w->by & OUTRIDER_BY_DATABASE ? s->database.end : s->user.end;
+
+	__builtin_memset(out->names, 0, sizeof(out->names));
+	out->user_length = 0;
+	out->database_at = 0;
+	out->database_length = 0;
+	if (!w->whose)
+		return 0;
+	bpf_probe_read_kernel(out->names, (end - begin) & (OUTRIDER_SESSION_NAMES - 1),
+			      &s->title[begin & (SESSION_TITLE - 1)]);
+	if (w->by & OUTRIDER_BY_USER)
+		out->user_length = s->user.end - s->user.at;
+	if (w->by & OUTRIDER_BY_DATABASE) {
+		out->database_at = s->database.at - begin;
+		out->database_length = s->database.end - s->database.at;
+	}
+	return 0;
+}
+
 /* Writes down what a type stands for that is about to get a slot. */
 static __noinline int statement_keep(const char *name)
 {
@@ -191,7 +239,7 @@ static __noinline int statement_keep(const char *name)
 	if (!w || !name)
 		return 0;
 	__builtin_memcpy(&fingerprint, name + 1, sizeof(fingerprint));
-	if (fingerprint != w->fingerprint)
+	if (fingerprint != (w->fingerprint ^ w->whose))
 		return 0; /* the thread has read another text since */
 	flags = w->machine.out.flags;
 	statement_write(&loop, OUTRIDER_STATEMENT_TEXT - 1);
@@ -201,7 +249,8 @@ static __noinline int statement_keep(const char *name)
 		flags |= OUTRIDER_STATEMENT_UNCERTAIN;
 	}
 	w->machine.out.flags |= flags;
-	bpf_map_update_elem(&statements, &w->fingerprint, &w->machine.out, BPF_NOEXIST);
+	statement_write_names(w);
+	bpf_map_update_elem(&statements, &fingerprint, &w->machine.out, BPF_NOEXIST);
 	return 0;
 }
 
@@ -219,12 +268,13 @@ INLINE u32 slot_for_text(struct outrider_type_key *key, struct outrider_target *
 
 /* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. `limit`: of the text's bytes, without
  * a zero at their end; 0: there is one. */
-INLINE int statement_type(const char *text, u32 limit, u32 dialect, char *name)
+INLINE int statement_type(const struct outrider_target *t, const char *text, u32 limit, char *name)
 {
 	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0,
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct statement_loop loop = {.work = w};
 	u32 other, size, room = OUTRIDER_STATEMENT_TEXT;
+	u64 fingerprint;
 	char *end;
 	long n;
 
@@ -232,8 +282,10 @@ INLINE int statement_type(const char *text, u32 limit, u32 dialect, char *name)
 		return -1;
 	if (!text)
 		return 0;
-	if (w->machine.dialect != dialect) { /* the text of another target that this thread belongs to */
-		w->machine.dialect = dialect;
+	if (w->by != t->by)
+		statement_whose(w, t->by);
+	if (w->machine.dialect != t->statements) { /* the text of another target that this thread belongs to */
+		w->machine.dialect = t->statements;
 		w->fingerprint = 0;
 		w->size = 0;
 	}
@@ -263,8 +315,9 @@ INLINE int statement_type(const char *text, u32 limit, u32 dialect, char *name)
 	}
 	if (!w->fingerprint)
 		return 0;
+	fingerprint = w->fingerprint ^ w->whose;
 	name[0] = OUTRIDER_STATEMENT_MARK;
-	__builtin_memcpy(name + 1, &w->fingerprint, sizeof(w->fingerprint));
+	__builtin_memcpy(name + 1, &fingerprint, sizeof(fingerprint));
 	return 1;
 }
 

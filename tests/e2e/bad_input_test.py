@@ -55,6 +55,8 @@ class BadInput(harness.Case):
                                 (r"'soon' is not a duration: write", ["watch", "--pid", 1, "--interval", "soon"]),
                                 (r"'-1s' is not a duration: write", ["watch", "--pid", 1, "--duration", "-1s"]),
                                 (r"100ms", ["watch", "--pid", 1, "--interval", "10ms"]),
+                                (r"--types-by: keywords are anybody's",
+                                 ["watch", "--pid", 1, "--types", "keyword", "--types-by", "user"]),
                                 (r"(?s)--mode.*auto,full,light.*--help", ["watch", "--pid", 1, "--mode", "fast"]),
                                 (r"(?s)--format.*table,json", ["watch", "--pid", 1, "--format", "xml"]),
                                 (r"'lots' is not a budget: write a percentage", ["watch", "--pid", 1, "--max-overhead",

@@ -15,12 +15,16 @@ CLIENTS = 4
 SHAPES, EACH = 210, 10
 MANY = 700  # statements, of 256 that have a slot at a time
 SLOW = "SELECT sum(i * {}) FROM generate_series(1, {}) i"
+LONG = "n" * 63  # the longest name
+SESSIONS = (("alice", "orders"), ("bob", "orders"), ("a", LONG), (LONG, LONG))
 SECRETS = ("SecretOfMine", "4815162342", "4711.0815")
 
 
 class PostgresqlStatements(postgresql_server.Case):
+    maxDiff = None
     SERVER_SETTINGS = {"logging_collector": "on", "log_destination": "'jsonlog'", "log_min_duration_statement": "0",
-                       "pg_stat_statements.track_planning": "on", "pg_stat_statements.max": "5000"}
+                       "pg_stat_statements.track_planning": "on", "pg_stat_statements.max": "5000",
+                       "cluster_name": "'main'"}  # which the processes' titles begin with
 
     @classmethod
     def setUpClass(cls):
@@ -130,6 +134,67 @@ class PostgresqlStatements(postgresql_server.Case):
         self.assertEqual(last["count"], 1)
         self.assertLess(len(types), 260)
         self.assertGreater(types["other"]["count"], MANY - 260)
+
+    def sessions_of(self, *arguments):
+        """Each of three statements by each of four pairs of user and database, a pair as often as its number: {(user, database,
+        statement): count} of what was watched."""
+        for user, database in SESSIONS:
+            self.server.query(f'CREATE ROLE "{user}" SUPERUSER LOGIN')
+            self.addCleanup(self.server.query, f'DROP ROLE "{user}"')
+        for database in {database for _, database in SESSIONS}:
+            self.server.query(f'CREATE DATABASE "{database}"')
+            self.addCleanup(self.server.query, f'DROP DATABASE "{database}"')
+        self.server.query("SELECT pg_stat_statements_reset()")
+        watch = self.watch_server(*arguments)
+        for times, (user, database) in enumerate(SESSIONS, 1):
+            with self.server.session(database, user=user) as session:
+                session.prepare("later", "SELECT $1 + 1 AS prepared")
+                for i in range(times):
+                    session.query(f"SELECT {i} AS plain")
+                    session.prepared("later", [str(i)])
+                    session.extended("SELECT $1 * 2 AS extended", [str(i)])
+        summary = watch.stop_one()
+        self.assertEqual(harness.lost(summary), {})
+        counts = collections.Counter()
+        for type in summary["query_metrics"]["query_type_breakdown"].values():
+            if type["statement"] and " as " in type["statement"]:
+                counts[(type["user"], type["database"], type["statement"])] += type["count"]
+        return dict(counts)
+
+    def theirs(self, user, database):
+        """The same as pg_stat_statements has it; what is not to be told apart is NULL."""
+        rows = self.server.query(
+            f"SELECT {user}, {database}, lower(regexp_replace(query, '\\$\\d+|\\y\\d+\\y', '?', 'g')), sum(calls) "
+            "FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid JOIN pg_database d ON d.oid = s.dbid "
+            "WHERE query ~* ' AS (plain|prepared|extended)$' GROUP BY 1, 2, 3")
+        return {(who, where, statement): int(calls) for who, where, statement, calls in rows}
+
+    def test_types_by_user_and_database(self):
+        """As pg_stat_statements tells them apart."""
+        ours = self.sessions_of("--types-by", "both")
+        self.assertEqual(ours, self.theirs("rolname", "datname"))
+        self.assertEqual(len(ours), 3 * len(SESSIONS))
+        self.assertEqual(ours[(*SESSIONS[3], "select ? as plain")], 4)
+
+    def test_types_by_database(self):
+        ours = self.sessions_of("--types-by", "database")
+        self.assertEqual(ours, self.theirs("NULL", "datname"))
+        self.assertEqual(len(ours), 3 * 2)
+
+    def test_types_by_user(self):
+        ours = self.sessions_of("--types-by", "user")
+        self.assertEqual(ours, self.theirs("rolname", "NULL"))
+        self.assertEqual(len(ours), 3 * 4)
+
+    def test_names_that_can_be_read_in_two_ways_are_nobodys(self):
+        self.server.query('CREATE ROLE "two words" LOGIN')
+        self.addCleanup(self.server.query, 'DROP ROLE "two words"')
+        watch = self.watch_server("--types-by", "both")
+        with self.server.session(user="two words") as session:
+            session.query("SELECT 1")
+        summary = watch.stop_one()
+        type, = (type for type in summary["query_metrics"]["query_type_breakdown"].values() if type["statement"] == "select ?")
+        self.assertEqual((type["user"], type["database"], type["count"]), (None, None, 1))
 
     def test_no_literal_leaves_the_kernel(self):
         def load():

@@ -251,6 +251,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[[targets]]\npid = 1\nname = \"a\"", "targets[0]: found pid, name, expected exactly one"},
         Refused{"[[targets]]\npid = 1\ntypes = \"keyword\"\nquery_text = \"normalised\"",
                 "targets[0].types: found keywords"},
+        Refused{"[[targets]]\npid = 1\ntypes = \"keyword\"\ntypes_by = \"user\"",
+                "targets[0].types: found keywords, which are anybody's"},
         Refused{"[[targets]]\npid = 0", "targets[0].pid: found 0, expected a whole number from 1 to 4194304"},
         Refused{"[[targets]]\npid = \"1\"", "targets[0].pid: found \"1\""},
         Refused{"[[targets]]\nexe = \"bin/engine\"", "targets[0].exe: found \"bin/engine\", expected the absolute"},

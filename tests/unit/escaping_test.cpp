@@ -47,14 +47,15 @@ Names expected_names() {
   return names;
 }
 
-/// A snapshot with a type of each name, and one of them as the target's.
+/// A snapshot with a type of each name, of a user and a database of that name too, and one of them as the target's.
 Snapshot nasty_snapshot() {
   Snapshot snapshot = two_types();
   snapshot.target = nasty_strings().at(2);
   auto& types = snapshot.query_metrics.query_type_breakdown;
   types.clear();
   for (const std::string& name : nasty_strings()) {
-    types[valid_utf8(name)] = type_of(10, 0.001, 0.002, 0.003, 1);
+    TypeMetrics& type = types[valid_utf8(name)] = type_of(10, 0.001, 0.002, 0.003, 1);
+    type.session = std::make_shared<const ClientSession>(ClientSession{valid_utf8(name), valid_utf8(name), ""});
     snapshot.query_metrics.phases[valid_utf8(name)] = {3, 0.25, 9, 1.0};
   }
   return snapshot;
@@ -149,6 +150,8 @@ std::pair<Names, Names> read_metric(const std::string& text, const std::string& 
     const Sample sample = SampleReader(line).read();
     if (sample.name != metric) continue;
     types.insert(sample.labels.at("type"));
+    EXPECT_EQ(sample.labels.at("user"), sample.labels.at("type"));
+    EXPECT_EQ(sample.labels.at("database"), sample.labels.at("type"));
     targets.insert(sample.labels.at("target"));
   }
   return {types, targets};
@@ -202,7 +205,8 @@ TEST(Escaping, LineProtocol) {
     for (std::size_t i = 1; i < tags.size(); ++i) {
       const auto pair = split_line(tags[i], '=', false);
       ASSERT_EQ(pair.size(), 2U) << line;
-      EXPECT_THAT((std::set<std::string>{"target", "type", "phase", "rule"}), testing::Contains(pair[0]));
+      EXPECT_THAT((std::set<std::string>{"target", "type", "phase", "rule", "database", "user"}),
+                  testing::Contains(pair[0]));
       if (pair[0] == "type") types.insert(pair[1]);
     }
     for (const std::string& field : split_line(parts[1], ',', true)) {
@@ -219,7 +223,11 @@ TEST(Escaping, Json) {
   const auto json = nlohmann::json::parse(line);
   EXPECT_EQ(json.at("target"), nasty_strings().at(2));
   Names types;
-  for (const auto& [name, type] : json.at("query_metrics").at("query_type_breakdown").items()) types.insert(name);
+  for (const auto& [name, type] : json.at("query_metrics").at("query_type_breakdown").items()) {
+    types.insert(name);
+    EXPECT_EQ(type.at("user"), name);
+    EXPECT_EQ(type.at("database"), name);
+  }
   EXPECT_EQ(types, expected_names());
 }
 

@@ -109,6 +109,8 @@ TEST_F(Openmetrics, NoTargetMayHaveALabelThatTheMetricsUse) {
   snapshot.query_metrics.phases["plan"] = {};
   snapshot.query_metrics.p50_response_time_seconds = 1;
   snapshot.health_deductions = {{"cpu_high", 95, 80, 15}};
+  snapshot.query_metrics.query_type_breakdown["read"].session =
+      std::make_shared<const ClientSession>(ClientSession{"bench", "alice", ""});
   report.snapshots = {std::make_shared<const Snapshot>(snapshot)};
   report.agent.emplace();
   report.agent->sinks.resize(1);
@@ -122,8 +124,9 @@ TEST_F(Openmetrics, NoTargetMayHaveALabelThatTheMetricsUse) {
       for (const auto& label : metric.label) used.insert(label.name);
     }
   }
-  EXPECT_THAT(used, testing::IsSupersetOf({"target", "type", "class", "phase", "percentile", "reason", "rule", "mode",
-                                           "window", "state", "sink", "event", "result", "version"}));
+  EXPECT_THAT(
+      used, testing::IsSupersetOf({"target", "type", "class", "phase", "percentile", "reason", "rule", "mode", "window",
+                                   "state", "sink", "event", "result", "version", "database", "user"}));
   for (const std::string& label : used) EXPECT_NE(use_of_label(label), LabelUse::kFree) << label;
   EXPECT_EQ(use_of_label("le"), LabelUse::kMetrics);
   EXPECT_EQ(use_of_label("environment"), LabelUse::kFree);

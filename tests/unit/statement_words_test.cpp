@@ -21,6 +21,14 @@ TEST(StatementWords, say_what_a_named_statement_is) {
   EXPECT_EQ(describe_statements(metrics, "p99 of type read on db is 2 s"), "");
 }
 
+TEST(StatementWords, say_whose_it_is) {
+  QueryMetrics metrics = metrics_with("UPDATE 3f2a9c81d0e4", "update t set n = ?");
+  metrics.query_type_breakdown["UPDATE 3f2a9c81d0e4"].session =
+      std::make_shared<const ClientSession>(ClientSession{"bench", "alice", ""});
+  EXPECT_EQ(describe_statements(metrics, "UPDATE 3f2a9c81d0e4 is slow"),
+            "; UPDATE 3f2a9c81d0e4 is: user alice, database bench: update t set n = ?");
+}
+
 TEST(StatementWords, say_it_once) {
   const QueryMetrics metrics = metrics_with("UPDATE 3f2a9c81d0e4", "update t set n = ?");
   EXPECT_EQ(describe_statements(metrics, "UPDATE 3f2a9c81d0e4 (update t set n = ?) waited"), "");

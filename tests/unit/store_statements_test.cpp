@@ -17,15 +17,25 @@ class StoreStatements : public StoreTest {
   void add_statement(std::int64_t index, const std::string& type = kType, const char* text = kText) {
     Point point = make_second(index);
     add_query(point.types[type], kFastNs);
-    store_->add("engine", std::move(point),
-                text == nullptr ? TypeTexts() : TypeTexts{{type, std::make_shared<const std::string>(text)}});
+    store_->add(
+        "engine", std::move(point),
+        text == nullptr ? TypeTexts() : TypeTexts{{type, {std::make_shared<const std::string>(text), session_}}});
   }
 
   std::optional<std::string> text_of(const std::string& type) {
-    const auto text = store_->statement(type);
-    EXPECT_TRUE(text) << text.error().message;
-    return text ? *text : std::nullopt;
+    const auto found = store_->statement(type);
+    EXPECT_TRUE(found) << found.error().message;
+    return found && *found ? std::optional((*found)->text ? *(*found)->text : "") : std::nullopt;
   }
+
+  /// "user alice, database bench".
+  std::string whose(const std::string& type) {
+    const auto found = store_->statement(type);
+    EXPECT_TRUE(found && *found);
+    return found && *found && (*found)->session ? session_words(*(*found)->session) : "";
+  }
+
+  std::shared_ptr<const ClientSession> session_;
 
   std::int64_t count(const std::string& what) {
     const auto database = Database::open(options_.path, Database::Mode::kReadOnly, 1'000);
@@ -52,7 +62,40 @@ TEST_F(StoreStatements, outlive_a_restart) {
   EXPECT_EQ(text_of("SELECT 000000000000"), std::nullopt);
   auto reader = Store::open_read_only(options_);
   ASSERT_TRUE(reader) << reader.error().message;
-  EXPECT_EQ(*reader->statement(kType), kText);
+  EXPECT_EQ(*(*reader->statement(kType))->text, kText);
+}
+
+TEST_F(StoreStatements, and_whose_they_are) {
+  open();
+  session_ = std::make_shared<const ClientSession>(ClientSession{"bench", "alice", ""});
+  add_statement(0);
+  session_ = std::make_shared<const ClientSession>(ClientSession{"bench", "", ""});
+  add_statement(0, "SELECT 000000000001");
+  session_.reset();
+  add_statement(0, "SELECT 000000000002");
+  flush_at(1);
+  open();
+  EXPECT_EQ(whose(kType), "user alice, database bench");
+  EXPECT_EQ(whose("SELECT 000000000001"), "database bench");
+  EXPECT_EQ(whose("SELECT 000000000002"), "");
+}
+
+TEST_F(StoreStatements, a_store_that_did_not_know_whose_they_are_is_read_and_brought_up) {
+  open();
+  add_statement(0);
+  flush_at(1);
+  store_.reset();
+  run_sql(
+      "ALTER TABLE statement DROP COLUMN database; ALTER TABLE statement DROP COLUMN user; PRAGMA user_version = 2");
+  auto reader = Store::open_read_only(options_);
+  ASSERT_TRUE(reader) << reader.error().message;
+  EXPECT_EQ((*reader->statement(kType))->session, nullptr);
+  open();
+  EXPECT_EQ(text_of(kType), kText);
+  session_ = std::make_shared<const ClientSession>(ClientSession{"bench", "alice", ""});
+  add_statement(10);
+  flush_at(11);
+  EXPECT_EQ(whose(kType), "user alice, database bench");
 }
 
 TEST_F(StoreStatements, are_kept_when_they_become_known) {
@@ -72,7 +115,7 @@ TEST_F(StoreStatements, a_store_of_before_there_were_any_is_read_and_brought_up)
   run_sql("DROP TABLE statement; PRAGMA user_version = 1");
   auto reader = Store::open_read_only(options_);
   ASSERT_TRUE(reader) << reader.error().message;
-  EXPECT_EQ(*reader->statement("read"), std::nullopt);
+  EXPECT_FALSE(*reader->statement("read"));
   open();
   add_statement(10);
   flush_at(11);

@@ -52,12 +52,13 @@ TEST_F(TuiScreen, WhatTheChosenStatementSaysIsBelow) {
   Snapshot s = two_types();
   auto& types = s.query_metrics.query_type_breakdown;
   types["path"].statement = std::make_shared<const std::string>("select a from t where b = ?");
+  types["path"].session = std::make_shared<const ClientSession>(ClientSession{"", "alice", ""});
   for (int i = 0; i < 30; ++i) types["z" + std::to_string(i)] = types["factual"];
   board_ = board_of(s);
   const auto screen = lines();
   EXPECT_THAT(screen[8], StartsWith(">path"));
   EXPECT_THAT(screen[20], StartsWith(" z"));
-  EXPECT_EQ(screen[21], " select a from t where b = ?");
+  EXPECT_EQ(screen[21], " user alice: select a from t where b = ?");
   EXPECT_EQ(screen[22], "c cpu  d disk  l lock");
   view_.row = 13;  // the last that fits, and no statement
   const auto other = lines();

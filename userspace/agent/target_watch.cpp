@@ -146,6 +146,12 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
                              plan->profile),
                  EINVAL};
   }
+  if (options_.by != 0 && !profile.postgresql_titles) {
+    return Error{fmt::format("types by database or user need an engine whose processes say in their titles whose work "
+                             "they do, as PostgreSQL's do; those of profile {} do not",
+                             plan->profile),
+                 EINVAL};
+  }
   if (!attachments_->has(file.key)) {
     if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
     describe_plan(*plan, file.path);

@@ -32,6 +32,7 @@ struct AttachOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;
   bool allow_library_returns = false;  ///< the same for returns in shared libraries: see returns_refused()
+  std::uint32_t by = 0;                ///< OUTRIDER_BY_*: whose statements are types of their own
   bool light_only = false;             ///< the user insists on light mode: what cannot be watched so is refused
 };
 
@@ -57,6 +58,7 @@ class TargetWatch {
   /// The texts of its queries can be shown without their literals.
   [[nodiscard]] outrider_sql_dialect sql_dialect() const { return sql_dialect_; }
   [[nodiscard]] bool titles_are_known() const { return postgresql_titles_; }
+  [[nodiscard]] std::uint32_t by() const { return options_.by; }
   /// Of the file that was probed last: the newest program of the target. Empty: it has none.
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
   /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).

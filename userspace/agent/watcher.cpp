@@ -109,7 +109,7 @@ void Watcher::allow_texts(const Watched& target) {
   const outrider_sql_dialect dialect = target.watch.sql_dialect();
   const bool known = dialect != OUTRIDER_SQL_NONE;
   session_->set_texts(target.watch.index(), target.query_text == QueryText::kRaw && known);
-  session_->set_statements(target.watch.index(), target.statements ? dialect : OUTRIDER_SQL_NONE);
+  session_->set_statements(target.watch.index(), target.statements ? dialect : OUTRIDER_SQL_NONE, target.watch.by());
 }
 
 Status Watcher::begin(Watched& target) {
@@ -280,7 +280,10 @@ void Watcher::name_statements(Watched& target, Snapshot& snapshot) {
 }
 
 void Watcher::add_statements(Snapshot& snapshot) const {
-  for (auto& [name, type] : snapshot.query_metrics.query_type_breakdown) type.statement = session_->statement(name);
+  for (auto& [name, type] : snapshot.query_metrics.query_type_breakdown) {
+    type.statement = session_->statement(name);
+    type.session = session_->session(name);
+  }
 }
 
 Snapshot Watcher::summarise(const Watched& target) const {

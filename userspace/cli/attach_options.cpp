@@ -73,6 +73,12 @@ std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments&
           ->check(CLI::IsMember({"keyword", "statement"}))
           ->capture_default_str(),
       command
+          .add_option("--types-by", arguments.by,
+                      "Whether statements of each database, of each user, or of each pair of both are types of their "
+                      "own (PostgreSQL)")
+          ->check(CLI::IsMember({"off", "database", "user", "both"}))
+          ->capture_default_str(),
+      command
           .add_option("--uprobes", arguments.uprobes,
                       "How to attach: many sites with one link where the kernel can, or perf events")
           ->check(CLI::IsMember({"auto", "perf"}))
@@ -129,6 +135,10 @@ Result<WatchOptions> watch_options(const AttachArguments& arguments) {
   options.max_overhead_percent = *budget;
   options.mode = mode_of(arguments.mode);
   options.statements = arguments.types == "statement";
+  options.attach.by = types_by(arguments.by);
+  if (options.attach.by != 0 && !options.statements) {
+    return Error{"--types-by: keywords are anybody's; it needs --types statement", EINVAL};
+  }
   options.use_uprobe_multi = arguments.uprobes != "perf";
   Result<std::vector<Profile>> profiles = profiles_of(arguments);
   if (!profiles) return profiles.error();

@@ -20,7 +20,7 @@ struct ProfileArguments {
 /// What was typed, unchecked but for what the command line itself can check.
 struct AttachArguments : ProfileArguments {
   std::vector<std::string> pids, exes, names;
-  std::string interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "statement";
+  std::string interval = "1s", mode = "auto", budget = "3%", uprobes = "auto", types = "statement", by = "off";
   bool allow_nop5 = false;
 
   [[nodiscard]] bool names_a_target() const { return !pids.empty() || !exes.empty() || !names.empty(); }
@@ -35,7 +35,7 @@ std::vector<CLI::Option*> add_profile_options(CLI::App& command, ProfileArgument
 /// Error: there is no such profile, or it is wrong, or --type is.
 Result<std::vector<Profile>> profiles_of(const ProfileArguments& arguments);
 
-/// Those, --mode, --max-overhead, --types, --uprobes and --allow-nop5, which are returned.
+/// Those, --mode, --max-overhead, --types, --types-by, --uprobes and --allow-nop5, which are returned.
 std::vector<CLI::Option*> add_attach_options(CLI::App& command, AttachArguments& arguments);
 
 /// What `outrider flame` and `outrider slow` look at.

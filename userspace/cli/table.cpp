@@ -110,7 +110,8 @@ void Table::summary(const Snapshot& s) {
   }
   for (const auto& [name, type] : q.query_type_breakdown) {
     if (type.statement && type.count > 0) {
-      fmt::print(out_, "  {}: {}\n", without_controls(name), without_controls(*type.statement));
+      const std::string whose = type.session ? " of " + without_controls(session_words(*type.session)) : "";
+      fmt::print(out_, "  {}{}: {}\n", without_controls(name), whose, without_controls(*type.statement));
     }
   }
   for (const Blocking& one : q.blocking) {

@@ -27,6 +27,7 @@ struct TargetConfig {
   std::optional<double> max_overhead_percent = 3;     ///< none: no budget. Already filled in from [agent]
   std::string query_text = "off";                     ///< off, normalised (what its type says), raw
   std::string types = "statement";                    ///< keyword, statement
+  std::string types_by = "off";                       ///< off, database, user, both
   bool allow_library_returns = false;                 ///< see returns_refused()
 
   bool operator==(const TargetConfig&) const = default;

@@ -106,6 +106,10 @@ void read_target(Reader& reader, const toml::table& table, const std::string& pr
                        "found keywords, which are all that is read of a query then; expected \"statement\" with "
                        "query_text = \"normalised\"");
   }
+  if (target.types_by != "off" && target.types == "keyword") {
+    reader.cross_fault({join_key(prefix, "types"), join_key(prefix, "types_by")},
+                       "found keywords, which are anybody's; expected \"statement\" with types_by");
+  }
   if (target.value.empty()) return;  // a fault already
   if (target.name.empty()) target.name = default_name(target);
   const auto same = [&](const TargetConfig& other) { return other.name == target.name; };

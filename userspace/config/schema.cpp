@@ -136,6 +136,7 @@ std::vector<Field> target_fields(TargetConfig& target) {
           {"max_overhead", BudgetSlot{&target.max_overhead_percent}},
           {"query_text", ChoiceSlot{&target.query_text, {"off", "normalised", "raw"}}},
           {"types", ChoiceSlot{&target.types, {"keyword", "statement"}}},
+          {"types_by", ChoiceSlot{&target.types_by, {"off", "database", "user", "both"}}},
           {"allow_library_returns", FlagSlot{&target.allow_library_returns}}};
 }
 

@@ -83,6 +83,8 @@ void add_types(FamilySet& set, const Labels& target, const QueryMetrics& metrics
   for (const auto& [name, type] : metrics.query_type_breakdown) {
     Labels labels = target;
     labels.emplace_back("type", name);
+    if (type.session && !type.session->database.empty()) labels.emplace_back("database", type.session->database);
+    if (type.session && !type.session->user.empty()) labels.emplace_back("user", type.session->user);
     const auto bounds = options.fine_buckets ? used_bounds(type.histogram_total) : standard;
     set.histogram("query_duration_seconds", "Wall time of queries by type, nested ones included.", labels,
                   type.histogram_total, bounds, type.duration_seconds_total);

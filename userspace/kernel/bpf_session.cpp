@@ -403,9 +403,11 @@ void BpfSession::set_texts(std::uint32_t target, bool wanted) {
   __atomic_store_n(&state_->counters.target(target).texts, wanted ? 1U : 0U, __ATOMIC_RELAXED);
 }
 
-void BpfSession::set_statements(std::uint32_t target, outrider_sql_dialect dialect) {
+void BpfSession::set_statements(std::uint32_t target, outrider_sql_dialect dialect, std::uint32_t by) {
+  outrider_target& state = state_->counters.target(target);
   const auto value = static_cast<std::uint32_t>(dialect);
-  __atomic_store_n(&state_->counters.target(target).statements, value, __ATOMIC_RELAXED);
+  __atomic_store_n(&state.by, by, __ATOMIC_RELAXED);
+  __atomic_store_n(&state.statements, value, __ATOMIC_RELAXED);
 }
 
 std::vector<std::string> BpfSession::make_room(std::uint32_t target, std::size_t sharers) {
@@ -415,6 +417,10 @@ std::vector<std::string> BpfSession::make_room(std::uint32_t target, std::size_t
 
 std::shared_ptr<const std::string> BpfSession::statement(const std::string& type) const {
   return state_->counters.statement(type);
+}
+
+std::shared_ptr<const ClientSession> BpfSession::session(const std::string& type) const {
+  return state_->counters.session(type);
 }
 
 Result<std::vector<InFlightQuery>> BpfSession::in_flight(std::uint32_t target, std::chrono::nanoseconds for_at_least,

@@ -105,7 +105,8 @@ class BpfSession {
 
   /// From now on are the target's types statements of that dialect, or, with none, their first keywords, where there is
   /// a text.
-  void set_statements(std::uint32_t target, outrider_sql_dialect dialect);
+  /// `by`: OUTRIDER_BY_*, whose statements are types of their own; of processes with PostgreSQL's titles.
+  void set_statements(std::uint32_t target, outrider_sql_dialect dialect, std::uint32_t by = 0);
 
   /// See CounterMaps; at the end of an interval, after read(). `sharers`: targets that are watched, each of which has
   /// its share of the slots.
@@ -113,6 +114,8 @@ class BpfSession {
 
   /// What a type's statement says; see CounterMaps.
   [[nodiscard]] std::shared_ptr<const std::string> statement(const std::string& type) const;
+  /// Whose queries alone are of the type; see CounterMaps.
+  [[nodiscard]] std::shared_ptr<const ClientSession> session(const std::string& type) const;
 
   /// The oldest queries of `target` that are in flight for so long, `most` of them; see InFlightLister.
   [[nodiscard]] Result<std::vector<InFlightQuery>> in_flight(std::uint32_t target,

@@ -56,13 +56,22 @@ std::string CounterMaps::name_of(const outrider_type_key& key) {
   std::string name = statement_type(fingerprint, text);
   if (!found) return name;
   statement_types_.emplace(fingerprint, name);
-  statements_.emplace(name, std::make_shared<const std::string>(text));
+  KnownStatement& statement = statements_[name];
+  statement.text = std::make_shared<const std::string>(text);
+  if (auto session = session_of_statement(written)) {
+    statement.session = std::make_shared<const ClientSession>(*std::move(session));
+  }
   return name;
 }
 
 std::shared_ptr<const std::string> CounterMaps::statement(const std::string& type) const {
   const auto found = statements_.find(type);
-  return found == statements_.end() ? nullptr : found->second;
+  return found == statements_.end() ? nullptr : found->second.text;
+}
+
+std::shared_ptr<const ClientSession> CounterMaps::session(const std::string& type) const {
+  const auto found = statements_.find(type);
+  return found == statements_.end() ? nullptr : found->second.session;
 }
 
 std::map<std::uint32_t, std::string> CounterMaps::type_names(std::uint32_t target) {

@@ -43,6 +43,8 @@ class CounterMaps {
 
   /// What a type's statement says, without its data; nothing for types that are no statements.
   [[nodiscard]] std::shared_ptr<const std::string> statement(const std::string& type) const;
+  /// Whose queries alone are of the type; null: anybody's.
+  [[nodiscard]] std::shared_ptr<const ClientSession> session(const std::string& type) const;
 
   /// What the lists of the slowest have of a target whose number another one gets.
   void forget_slow(std::uint32_t target);
@@ -67,6 +69,10 @@ class CounterMaps {
     std::uint64_t given_up_ns = 0;  ///< no query of this type begins in it since then; 0: its type has it
 
     [[nodiscard]] bool is_statement() const { return key.name[0] == OUTRIDER_STATEMENT_MARK; }
+  };
+  struct KnownStatement {
+    std::shared_ptr<const std::string> text;
+    std::shared_ptr<const ClientSession> session;
   };
   /// How much a slot is used, of late more than before.
   struct Use {
@@ -114,8 +120,8 @@ class CounterMaps {
   std::vector<Use> uses_;              ///< by slot
   std::uint32_t names_learned_ = 0;    ///< as `named` of refresh()
   std::vector<std::size_t> position_;  ///< of a slot in `named_`, by its index; beyond the end: it has no name yet
-  std::map<std::uint64_t, std::string> statement_types_;                  ///< names by fingerprint
-  std::map<std::string, std::shared_ptr<const std::string>> statements_;  ///< by name
+  std::map<std::uint64_t, std::string> statement_types_;  ///< names by fingerprint
+  std::map<std::string, KnownStatement> statements_;      ///< by name
   std::deque<std::uint64_t> retired_;  ///< fingerprints of types that were given up, the oldest first
   std::vector<NamedPhase> phases_;
   std::vector<Block> blocks_;  ///< of all targets, as refresh() found them

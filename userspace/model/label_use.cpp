@@ -6,9 +6,9 @@
 namespace outrider {
 namespace {
 
-constexpr std::string_view kMetrics[] = {"target", "type",  "class",  "phase",      "rule",     "mode",
-                                         "reason", "state", "le",     "percentile", "quantile", "window",
-                                         "sink",   "event", "result", "version",    "host"};
+constexpr std::string_view kMetrics[] = {"target", "type",    "class",      "phase",    "rule",   "mode", "reason",
+                                         "state",  "le",      "percentile", "quantile", "window", "sink", "event",
+                                         "result", "version", "host",       "database", "user"};
 constexpr std::string_view kPrometheus[] = {"instance", "job"};
 // The reserved keys of its versions 1 and 2.
 constexpr std::string_view kInfluxdb[] = {"time", "_field", "_measurement"};

@@ -7,6 +7,12 @@
 
 namespace outrider {
 
+std::string session_words(const ClientSession& session) {
+  std::string words = session.user.empty() ? "" : "user " + session.user;
+  if (!session.database.empty()) words += (words.empty() ? "database " : ", database ") + session.database;
+  return words;
+}
+
 // Pointers are sorted, for a query is large.
 void keep_slowest(std::vector<SlowQuery>& queries, std::size_t most) {
   std::vector<SlowQuery*> order;

@@ -23,6 +23,9 @@ struct ClientSession {
   std::string client;  ///< as the server calls it: "[local]", "192.0.2.1(41234)"
 };
 
+/// "user alice, database bench", as far as they are known.
+std::string session_words(const ClientSession& session);
+
 /// A query that ended.
 struct SlowQuery {
   std::string type;           ///< UTF-8

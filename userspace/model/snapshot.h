@@ -13,6 +13,7 @@
 #include "bpf/abi/abi.h"
 #include "userspace/model/counters.h"
 #include "userspace/model/histogram.h"
+#include "userspace/model/single_query.h"
 
 namespace outrider {
 
@@ -35,6 +36,7 @@ struct TypeMetrics {
   std::optional<WaitSeconds> waits_total;        ///< since attach; none if no query was ever followed from its start
   double duration_seconds_total = 0;             ///< since attach
   std::shared_ptr<const std::string> statement;  ///< what it says without its data; none: the type is no statement
+  std::shared_ptr<const ClientSession> session;  ///< whose queries alone are of the type; none: anybody's
   SparseHistogram histogram_total;               ///< since attach, for exports; as seen, never extrapolated
 };
 

@@ -34,6 +34,10 @@ Json waits_json(const std::optional<WaitSeconds>& waits) {
   return json;
 }
 
+Json name_or_null(const std::shared_ptr<const ClientSession>& session, std::string ClientSession::*name) {
+  return session && !((*session).*name).empty() ? Json((*session).*name) : Json(nullptr);
+}
+
 Json type_json(const TypeMetrics& type) {
   return {{"count", type.count},
           {"failed", type.failed},
@@ -45,7 +49,9 @@ Json type_json(const TypeMetrics& type) {
           {"success_rate", nullable(type.success_rate)},
           {"cache_hit_rate", nullable(type.cache_hit_rate)},
           {"waits", waits_json(type.waits)},
-          {"statement", type.statement ? Json(*type.statement) : Json(nullptr)}};
+          {"statement", type.statement ? Json(*type.statement) : Json(nullptr)},
+          {"database", name_or_null(type.session, &ClientSession::database)},
+          {"user", name_or_null(type.session, &ClientSession::user)}};
 }
 
 using Types = std::map<std::string, TypeMetrics>;

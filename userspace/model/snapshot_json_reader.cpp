@@ -62,6 +62,12 @@ TypeMetrics read_type(const Json& json, double interval_seconds) {
   if (const Json& text = member(json, "statement"); text.is_string()) {
     type.statement = std::make_shared<const std::string>(text.get<std::string>());
   }
+  ClientSession session;
+  if (const Json& name = member(json, "database"); name.is_string()) session.database = name.get<std::string>();
+  if (const Json& name = member(json, "user"); name.is_string()) session.user = name.get<std::string>();
+  if (!session.database.empty() || !session.user.empty()) {
+    type.session = std::make_shared<const ClientSession>(std::move(session));
+  }
   return type;
 }
 

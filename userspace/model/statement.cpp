@@ -20,6 +20,17 @@ std::string shown_statement(const outrider_statement_text& written) {
   return valid_utf8(std::string(&written.text[0], length)) + (written.flags == 0 ? "" : "...");
 }
 
+std::optional<ClientSession> session_of_statement(const outrider_statement_text& written) {
+  const auto name = [&](std::size_t at, std::size_t length) {
+    return valid_utf8(std::string(std::string_view(&written.names[0], sizeof(written.names)).substr(at, length)));
+  };
+  ClientSession session;
+  session.user = name(0, written.user_length);
+  session.database = name(std::min<std::size_t>(written.database_at, sizeof(written.names)), written.database_length);
+  if (session.user.empty() && session.database.empty()) return std::nullopt;
+  return session;
+}
+
 std::optional<SqlStatement> statement_of(std::string_view sql, outrider_sql_dialect dialect) {
   outrider_statement_text written;
   const std::uint64_t fingerprint = outrider_scan_statement(dialect, sql.data(), sql.size(), &written);

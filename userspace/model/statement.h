@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "bpf/abi/statement.h"
+#include "userspace/model/single_query.h"
 
 namespace outrider {
 
@@ -21,6 +22,9 @@ std::optional<SqlStatement> statement_of(std::string_view sql, outrider_sql_dial
 
 /// A text as a program in the kernel has written it.
 std::string shown_statement(const outrider_statement_text& written);
+
+/// Whose executions alone it is about; nothing: anybody's.
+std::optional<ClientSession> session_of_statement(const outrider_statement_text& written);
 
 /// The name of a statement's type: its first word in capitals, and twelve digits of its fingerprint, "SELECT
 /// 3f2a9c81d0e4".

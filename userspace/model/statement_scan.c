@@ -30,6 +30,9 @@ uint64_t outrider_scan_statement(enum outrider_sql_dialect dialect, const char *
 	shown = sql_shown_length(&machine, cut);
 	out->flags = machine.out.flags | (shown < machine.out.length ? OUTRIDER_STATEMENT_UNCERTAIN : 0);
 	out->length = shown;
+	out->user_length = 0;
+	out->database_at = 0;
+	out->database_length = 0;
 	memcpy(out->text, machine.out.text, shown);
 	return fingerprint;
 }

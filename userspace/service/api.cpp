@@ -350,14 +350,18 @@ Status add_statements(Json& table, const Snapshot* current, Store* store) {
   for (Json& type : table["types"]) {
     const auto name = type["name"].get<std::string>();
     const auto found = types.find(name);
-    type["statement"] = nullptr;
+    TypeText says;
     if (found != types.end() && found->second.statement) {
-      type["statement"] = *found->second.statement;
+      says = {found->second.statement, found->second.session};
     } else if (store != nullptr && is_statement_type(name)) {
       const auto kept = store->statement(name);
       if (!kept) return kept.error();
-      if (*kept) type["statement"] = **kept;
+      says = kept->value_or(TypeText{});
     }
+    const ClientSession whose = says.session ? *says.session : ClientSession{};
+    type["statement"] = says.text ? Json(*says.text) : Json(nullptr);
+    type["database"] = whose.database.empty() ? Json(nullptr) : Json(whose.database);
+    type["user"] = whose.user.empty() ? Json(nullptr) : Json(whose.user);
   }
   return Ok{};
 }

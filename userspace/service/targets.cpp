@@ -137,6 +137,7 @@ void Targets::attach(Target& target) {
   wanted.attach.profiles = std::move(*profiles);
   wanted.attach.generation = uprobe_generation();
   wanted.attach.allow_library_returns = target.config.allow_library_returns;
+  wanted.attach.by = types_by(target.config.types_by);
   wanted.mode = mode_of(target.config.mode);
   wanted.max_overhead_percent = target.config.max_overhead_percent;
   wanted.interval = target.interval;
@@ -201,7 +202,7 @@ void Targets::keep(const Target& target, const Reading& reading) {
   add_availability(point, reading.snapshot.availability->state, point.seconds);
   TypeTexts texts;
   for (const auto& [name, type] : reading.snapshot.query_metrics.query_type_breakdown) {
-    if (type.statement && point.types.contains(name)) texts.emplace(name, type.statement);
+    if (type.statement && point.types.contains(name)) texts.emplace(name, TypeText{type.statement, type.session});
   }
   store_->add(target.config.name, std::move(point), std::move(texts));
 }

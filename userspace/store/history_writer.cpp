@@ -42,7 +42,7 @@ std::int64_t bytes_of(const std::vector<TargetPoint>& points) {
   for (const TargetPoint& entry : points) {
     bytes += 1'000;
     for (const auto& [name, type] : entry.point->types) bytes += 100 + 6 * type.histogram.size();
-    for (const auto& [name, text] : entry.texts) bytes += text->size();
+    for (const auto& [name, text] : entry.texts) bytes += text.text->size();
   }
   return static_cast<std::int64_t>(bytes);
 }
@@ -228,7 +228,7 @@ Status HistoryWriter::add(const TargetPoint& entry, std::int64_t now_ms, std::in
     const auto id = id_of(name);
     if (!id) return id.error();
     const auto text = entry.texts.find(name);
-    OUTRIDER_TRY(texts_.note(*id, text == entry.texts.end() ? nullptr : text->second.get(), trusted_ms));
+    OUTRIDER_TRY(texts_.note(*id, text == entry.texts.end() ? nullptr : &text->second, trusted_ms));
   }
   for (std::size_t tier = 1; tier < options_.tiers.size(); ++tier) {
     open_steps_.insert({tier, *target, floor_to_step(begin, options_.tiers[tier].step_ms)});

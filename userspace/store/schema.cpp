@@ -33,6 +33,11 @@ CREATE TABLE state(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 constexpr const char* kCreateStatements =
     "CREATE TABLE statement(id INTEGER PRIMARY KEY, text TEXT NOT NULL, noted INTEGER NOT NULL);";
 
+// Since kFirstWithSessions; empty: anybody's.
+constexpr const char* kAddSessions =
+    "ALTER TABLE statement ADD COLUMN database TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE statement ADD COLUMN user TEXT NOT NULL DEFAULT '';";
+
 constexpr int kRefusal = -1;
 constexpr std::int64_t kApplicationId = 0x4f757472;  ///< "Outr", as file(1) shows it
 constexpr const char* kStepsKey = "store.steps";
@@ -133,8 +138,9 @@ Status migrate(Database& database, std::int64_t version, const std::string& step
   if (version == kSchemaVersion) return Ok{};
   const std::string first = fmt::format("{} INSERT INTO state VALUES('{}', '{}'); PRAGMA application_id = {};", kCreate,
                                         kStepsKey, steps, kApplicationId);
-  const std::string body = fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA user_version = {}; COMMIT",
-                                       version == 0 ? first : "", kCreateStatements, kSchemaVersion);
+  const std::string body =
+      fmt::format("BEGIN IMMEDIATE; {} {} {} PRAGMA user_version = {}; COMMIT", version == 0 ? first : "",
+                  version < kFirstWithStatements ? kCreateStatements : "", kAddSessions, kSchemaVersion);
   Status done = database.execute(body);
   if (!done) (void)database.execute("ROLLBACK");
   return done;

@@ -12,9 +12,11 @@
 
 namespace outrider {
 
-inline constexpr std::int64_t kSchemaVersion = 2;
+inline constexpr std::int64_t kSchemaVersion = 3;
 /// The first that keeps what statements say.
 inline constexpr std::int64_t kFirstWithStatements = 2;
+/// The first that keeps whose they are.
+inline constexpr std::int64_t kFirstWithSessions = 3;
 
 /// So many names are kept in memory, so that they need not be looked for; then they are met anew.
 inline constexpr std::size_t kMostNames = 20'000;

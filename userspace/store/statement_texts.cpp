@@ -15,8 +15,9 @@ Status StatementTexts::prepare(const Database& database, std::size_t most) {
   most_ = most;
   const std::pair<Statement*, const char*> statements[] = {
       {&add_,
-       "INSERT INTO statement(id, text, noted) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET "
-       "noted = excluded.noted, text = CASE text WHEN '' THEN excluded.text ELSE text END"},
+       "INSERT INTO statement(id, text, noted, database, user) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE "
+       "SET noted = excluded.noted, text = CASE text WHEN '' THEN excluded.text ELSE text END, "
+       "database = excluded.database, user = excluded.user"},
       {&note_, "UPDATE statement SET noted = ?2 WHERE id = ?1"},
       {&count_, "SELECT count(*) FROM statement WHERE text <> ''"},
       {&next_, "SELECT id FROM statement WHERE id > ?1 AND noted < ?2 ORDER BY id LIMIT ?3"},
@@ -41,7 +42,7 @@ Status StatementTexts::count() {
   return Ok{};
 }
 
-Status StatementTexts::note(std::int64_t type, const std::string* text, std::int64_t now_ms) {
+Status StatementTexts::note(std::int64_t type, const TypeText* text, std::int64_t now_ms) {
   const auto known = noted_.find(type);
   if (known != noted_.end() && (text == nullptr || known->second.with_text)) {
     const std::int64_t age_ms = now_ms - known->second.at_ms;
@@ -52,7 +53,13 @@ Status StatementTexts::note(std::int64_t type, const std::string* text, std::int
   if (text == nullptr) return note_.bind(1, type).bind(2, now_ms).run();
   const bool room = texts_ < most_;
   if (room) ++texts_;  // one too many where it is there already, until they are counted again
-  return add_.bind(1, type).bind(2, room ? std::string_view(*text) : "").bind(3, now_ms).run();
+  const ClientSession session = text->session ? *text->session : ClientSession{};
+  return add_.bind(1, type)
+      .bind(2, room ? std::string_view(*text->text) : "")
+      .bind(3, now_ms)
+      .bind(4, std::string_view(session.database))
+      .bind(5, std::string_view(session.user))
+      .run();
 }
 
 Result<bool> StatementTexts::has_points(std::size_t tiers, const std::vector<std::int64_t>& targets,

@@ -10,12 +10,19 @@
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/model/single_query.h"
 #include "userspace/store/database.h"
 
 namespace outrider {
 
+/// What a type says that is a statement, and whose queries alone are of it; null: anybody's.
+struct TypeText {
+  std::shared_ptr<const std::string> text;
+  std::shared_ptr<const ClientSession> session;
+};
+
 /// By the names of types.
-using TypeTexts = std::map<std::string, std::shared_ptr<const std::string>>;
+using TypeTexts = std::map<std::string, TypeText>;
 
 class StatementTexts {
  public:
@@ -23,7 +30,7 @@ class StatementTexts {
   Status prepare(const Database& database, std::size_t most);
 
   /// That a point bears the type's name, and what the type says; null: that is not known now, or it is no statement.
-  Status note(std::int64_t type, const std::string* text, std::int64_t now_ms);
+  Status note(std::int64_t type, const TypeText* text, std::int64_t now_ms);
 
   /// Looks at some of those that were noted before `before_ms` and forgets whoever has no point in the tiers 1 to
   /// `tiers` of `targets`; `forgot`: there were some. False: there are more to look at.

@@ -237,8 +237,8 @@ Result<std::vector<std::string>> Store::types(const std::string& target) {
   return read<std::vector<std::string>>([&](StoreReader& reader) { return reader.types(target); });
 }
 
-Result<std::optional<std::string>> Store::statement(const std::string& type) {
-  return read<std::optional<std::string>>([&](StoreReader& reader) { return reader.statement(type); });
+Result<std::optional<TypeText>> Store::statement(const std::string& type) {
+  return read<std::optional<TypeText>>([&](StoreReader& reader) { return reader.statement(type); });
 }
 
 StoreCounters Store::counters() {

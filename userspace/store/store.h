@@ -62,7 +62,7 @@ class Store {
   Result<std::vector<std::string>> targets_in(std::int64_t from_ms, std::int64_t to_ms);
   Result<std::vector<std::string>> types(const std::string& target);
   /// As StoreReader's.
-  Result<std::optional<std::string>> statement(const std::string& type);
+  Result<std::optional<TypeText>> statement(const std::string& type);
 
   StoreCounters counters();
 

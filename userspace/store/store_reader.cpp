@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <chrono>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include "userspace/base/units.h"
 #include "userspace/store/point_codec.h"
@@ -59,6 +61,7 @@ Result<StoreReader> StoreReader::open(const StoreOptions& options) {
   if (!version) return version.error();
   StoreReader reader(std::move(*database), *steps);
   reader.has_statements_ = version->value_or(0) >= kFirstWithStatements;
+  reader.has_sessions_ = version->value_or(0) >= kFirstWithSessions;
   return reader;
 }
 
@@ -405,14 +408,20 @@ Result<std::vector<std::string>> StoreReader::types(const std::string& target) {
   return names;
 }
 
-Result<std::optional<std::string>> StoreReader::statement(const std::string& type) {
-  if (!has_statements_) return std::optional<std::string>();
+Result<std::optional<TypeText>> StoreReader::statement(const std::string& type) {
+  if (!has_statements_) return std::optional<TypeText>();
   auto statement = database_.prepare(
-      "SELECT statement.text FROM statement JOIN name USING(id) WHERE name.text = ?1 AND statement.text <> ''");
+      fmt::format("SELECT statement.text{} FROM statement JOIN name USING(id) WHERE name.text = ?1 AND statement.text "
+                  "<> ''",
+                  has_sessions_ ? ", database, user" : ", '', ''"));
   if (!statement) return statement.error();
   const auto row = statement->bind(1, std::string_view(type)).step();
   if (!row) return row.error();
-  return *row ? std::optional(std::string(statement->bytes(0))) : std::optional<std::string>();
+  if (!*row) return std::optional<TypeText>();
+  TypeText found{std::make_shared<const std::string>(statement->bytes(0)), nullptr};
+  ClientSession session{std::string(statement->bytes(1)), std::string(statement->bytes(2)), {}};
+  if (!session_words(session).empty()) found.session = std::make_shared<const ClientSession>(std::move(session));
+  return std::optional(std::move(found));
 }
 
 Result<std::optional<std::string>> StoreReader::state(const std::string& key) {

@@ -13,6 +13,7 @@
 #include "userspace/model/point.h"
 #include "userspace/store/database.h"
 #include "userspace/store/options.h"
+#include "userspace/store/statement_texts.h"
 
 namespace outrider {
 
@@ -67,8 +68,8 @@ class StoreReader {
   /// Those that have points in [from_ms, to_ms).
   Result<std::vector<std::string>> targets_in(std::int64_t from_ms, std::int64_t to_ms);
   Result<std::vector<std::string>> types(const std::string& target);
-  /// What a type says that is a statement; none where that is not known.
-  Result<std::optional<std::string>> statement(const std::string& type);
+  /// What a type says that is a statement, and whose it is; none where that is not known.
+  Result<std::optional<TypeText>> statement(const std::string& type);
   Result<std::optional<std::string>> state(const std::string& key);
 
  private:
@@ -105,7 +106,7 @@ class StoreReader {
                   std::map<std::int64_t, Point>& points);
 
   Database database_;
-  bool has_statements_ = false;
+  bool has_statements_ = false, has_sessions_ = false;
   std::vector<std::int64_t> steps_ms_;  ///< of the tiers, finest first
   std::map<std::int64_t, std::string> names_;
 };

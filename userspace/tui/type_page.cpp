@@ -121,7 +121,8 @@ std::vector<Line> type_page(const View& view, const Board& board, const Series& 
     return page;
   }
   if (found->figures.statement) {
-    page.push_back(LineBuilder(width).add("  ").add(*found->figures.statement, Style::kDim).take());
+    page.push_back(
+        LineBuilder(width).add("  ").add(whose(found->figures) + *found->figures.statement, Style::kDim).take());
   }
   const Snapshot& snapshot = *shown_target(view, board)->queries();
   page.push_back(rates(*found, width));

@@ -107,8 +107,9 @@ std::vector<Line> type_table(View& view, const Board& board, std::size_t lines, 
   if (below == 0) return table;
   // At the foot: what the chosen one says.
   table.resize(lines - below);
-  const auto& statement = rows[view.row].figures.statement;
-  table.push_back(statement ? LineBuilder(width).add(" ").add(*statement).take() : Line{});
+  const TypeMetrics& figures = rows[view.row].figures;
+  table.push_back(figures.statement ? LineBuilder(width).add(" ").add(whose(figures) + *figures.statement).take()
+                                    : Line{});
   return table;
 }
 

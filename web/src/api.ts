@@ -126,6 +126,9 @@ export interface TypeRow extends WindowFigures {
   before: WindowFigures | null;
   /** What it says without its data, where the type is a statement that ran since the agent attached. */
   statement?: string | null;
+  /** Whose executions alone it is about, where types are told apart by that. */
+  database?: string | null;
+  user?: string | null;
 }
 
 export interface TypeTable {

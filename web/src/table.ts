@@ -48,8 +48,13 @@ const COLUMNS: Column[] = [
   { id: "change", title: "p95 change", hint: "p95 against the same window before", value: growth, cell: growthCell },
 ];
 
+/** "user alice, database bench", where types are told apart by that. */
+function whose(row: TypeRow): string {
+  return [row.user && `user ${row.user}`, row.database && `database ${row.database}`].filter(Boolean).join(", ");
+}
+
 export class TypesTable {
-  private readonly search = h("input", { type: "search", id: "type-filter", placeholder: "Filter types", "aria-label": "Filter types by name or statement", input: () => this.draw() });
+  private readonly search = h("input", { type: "search", id: "type-filter", placeholder: "Filter types", "aria-label": "Filter types by name, statement, user or database", input: () => this.draw() });
   private readonly caption = h("caption", {});
   private readonly note = h("p", { class: "note", role: "status" });
   private readonly body = h("tbody", {});
@@ -118,7 +123,7 @@ export class TypesTable {
   private draw(): void {
     const wanted = this.search.value.toLowerCase();
     const all = this.table?.types ?? [];
-    const found = wanted ? all.filter((row) => `${row.name} ${row.statement ?? ""}`.toLowerCase().includes(wanted)) : all;
+    const found = wanted ? all.filter((row) => `${row.name} ${row.statement ?? ""} ${whose(row)}`.toLowerCase().includes(wanted)) : all;
     const rows = this.ordered(found).slice(0, MOST_ROWS);
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["type"] : undefined;
     this.body.replaceChildren(...rows.map((row) => this.rowOf(row)));
@@ -139,7 +144,8 @@ export class TypesTable {
       title: chosen ? "Show all types again" : "Show this type alone", click: () => this.choose(chosen ? "" : row.name),
     }, row.name || "(no name)");
     const statement = row.statement ? h("code", { class: "statement", title: row.statement }, row.statement) : null;
-    return h("tr", { class: chosen ? "chosen" : null }, h("th", { scope: "row" }, button, statement),
+    const owner = whose(row) ? h("span", { class: "whose" }, whose(row)) : null;
+    return h("tr", { class: chosen ? "chosen" : null }, h("th", { scope: "row" }, button, owner, statement),
       ...COLUMNS.map((column) => h("td", { "data-column": column.id }, column.cell(row))));
   }
 }
