@@ -4,29 +4,46 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Where a lookup is announced when it begins, and what it did not find later. */
+INLINE void count_lookup(struct frame *f, bool hit, bool tentative)
+{
+	if (hit) {
+		f->hits++;
+		return;
+	}
+	if (tentative && !f->hits)
+		return; /* the lookup itself was not counted */
+	if (tentative)
+		f->hits--;
+	f->misses++;
+}
+
 SEC("uprobe.multi")
 int handle_cache(void *ctx)
 {
 	struct outrider_target_cell *cell;
 	struct frame *f = 0;
 	struct here h;
-	u64 hit = 0;
+	u64 hit = 0, skip = 0;
+	bool tentative;
 
 	if (!locate(ctx, &h, OUTRIDER_RUN_CACHE, false))
 		return 0;
-	if (!read_arg(ctx, h.site, 0, &hit)) {
+	if (!read_arg(ctx, h.site, 0, &hit) || !read_arg(ctx, h.site, 1, &skip)) {
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return 0;
 	}
+	if (skip)
+		return 0;
+	tentative = h.site->flags & OUTRIDER_SITE_TENTATIVE;
 	if (h.state && h.state->depth)
 		f = frame_at(h.state, h.state->depth - 1);
 	if (f) {
-		if (hit)
-			f->hits++;
-		else
-			f->misses++;
+		count_lookup(f, hit, tentative);
 		return 0;
 	}
+	if (tentative)
+		return 0;
 	cell = cell_of(h.target_index);
 	if (cell)
 		add64(hit ? &cell->cache_hits : &cell->cache_misses, 1);

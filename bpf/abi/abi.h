@@ -179,7 +179,7 @@ struct outrider_arg {
 	__s8 size;     /* bytes: 1, 2, 4, 8; negative: signed */
 	__u8 hops;     /* so often it is an address, and what stands there is taken instead */
 	__s16 hop[OUTRIDER_MAX_HOPS]; /* so far from there */
-	__s64 value;
+	__s64 value;   /* of REG: the bits of it that are meant; 0: all */
 };
 
 /* x86-64 first; arm64 uses 0..30 for x0..x30 and 31 for sp. */
@@ -201,7 +201,7 @@ enum outrider_role {
 	OUTRIDER_ROLE_STATEMENT_OK,    /* a step of the command ended well; no args */
 	OUTRIDER_ROLE_PHASE_START,     /* args: name */
 	OUTRIDER_ROLE_PHASE_END,       /* args: name */
-	OUTRIDER_ROLE_CACHE,           /* args: hit (non-zero: a hit) */
+	OUTRIDER_ROLE_CACHE,           /* args: hit (non-zero: a hit), skip (non-zero: nothing at all) */
 	OUTRIDER_ROLE_WAIT_START,      /* args: wait class (a constant of the profile) */
 	OUTRIDER_ROLE_WAIT_END,
 	OUTRIDER_ROLE_PREPARE,         /* args: text, key, key_at, length: a statement that is run later, known by its key */
@@ -223,6 +223,8 @@ enum outrider_role {
 #define OUTRIDER_SITE_SAME_STACK 128u        /* an end only where the stack is no deeper than at the query's start */
 #define OUTRIDER_SITE_FORGETS_KEY 256u       /* after it the key may be another statement's */
 #define OUTRIDER_SITE_TYPE_IS_KEY 512u       /* the type argument is the key of a statement that was prepared: its type */
+
+#define OUTRIDER_SITE_TENTATIVE 1024u        /* inside queries alone: a hit until a miss says that it was none */
 
 #define OUTRIDER_WAIT_WORD_CLASSES 16
 

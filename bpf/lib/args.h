@@ -140,6 +140,8 @@ __weak __noinline int read_one(struct bpf_user_pt_regs_t *ctx, const struct outr
 		break;
 	}
 	v = resize(v, arg->size);
+	if (arg->kind == OUTRIDER_ARG_REG && arg->value)
+		v &= arg->value;
 #pragma unroll
 	for (u32 i = 0; i < OUTRIDER_MAX_HOPS; i++) {
 		if (i >= arg->hops)

@@ -94,13 +94,15 @@ class Server(PrivateServer):
     def client(self):
         return Client(self.socket)
 
-    def command_counts(self, client):
-        """{command in capitals, without its subcommand: (calls, failed calls)}, as the server itself counts them."""
+    def counted(self, client):
+        """What the server itself has counted: ({command in capitals, without its subcommand: (calls, failed calls)}, (keyspace hits,
+        misses))."""
         counts = {}
-        for name, calls, failed in re.findall(r"cmdstat_([^:|]+)(?:\|[^:]+)?:calls=(\d+),.*failed_calls=(\d+)", client("INFO", "commandstats")):
+        info = client("INFO", "all")
+        for name, calls, failed in re.findall(r"cmdstat_([^:|]+)(?:\|[^:]+)?:calls=(\d+),.*failed_calls=(\d+)", info):
             before = counts.get(name.upper(), (0, 0))
             counts[name.upper()] = (before[0] + int(calls), before[1] + int(failed))
-        return counts
+        return counts, tuple(int(re.search(rf"keyspace_{name}:(\d+)", info).group(1)) for name in ("hits", "misses"))
 
     def benchmark(self, *arguments):
         done = subprocess.run(["redis-benchmark", "-s", self.socket, "-q", *map(str, arguments)], capture_output=True, text=True, check=False,

@@ -1,5 +1,7 @@
-"""Redis as the distribution has it, against its own INFO commandstats: counts and failures by command, under load, in
-transactions and in scripts; and a server that is started anew."""
+"""Redis as the distribution has it, against its own INFO: counts and failures by command, keys that were there and that were not, under
+load, in transactions and in scripts; and a server that is started anew."""
+
+import time
 
 import harness
 import redis_server
@@ -19,9 +21,9 @@ class Redis(harness.Case):
     def check_counts(self, load):
         with self.server.client() as client:
             watch = self.watch_server()
-            before = self.server.command_counts(client)
+            before, lookups_before = self.server.counted(client)
             load(client)
-            after = self.server.command_counts(client)
+            after, lookups_after = self.server.counted(client)
             summary = watch.stop_one()
         self.assertEqual(harness.lost(summary), {})
         theirs = {name: (calls - before.get(name, (0, 0))[0], failed - before.get(name, (0, 0))[1])
@@ -31,6 +33,9 @@ class Redis(harness.Case):
         types = summary["query_metrics"]["query_type_breakdown"]
         ours = {name: (type["count"], type["failed"]) for name, type in types.items() if type["count"]}
         self.assertEqual(ours, theirs)
+        cache = summary["cache_metrics"]
+        lookups = tuple(after - before for before, after in zip(lookups_before, lookups_after))
+        self.assertEqual((cache["hits"], cache["misses"]), lookups)
         return summary, types
 
     def test_benchmark(self):
@@ -39,6 +44,37 @@ class Redis(harness.Case):
         _, types = self.check_counts(load)
         for name in LOADS:
             self.assertGreaterEqual(types[name.upper()]["count"], REQUESTS)
+
+    def test_keys_that_are_there_and_that_are_not(self):
+        def load(client):
+            for i in range(10):
+                client("SET", f"key{i}", i)
+            client("HSET", "hash", "field", 1)
+            client("RPUSH", "list", 1, 2, 3)
+            for i in range(30):
+                client("GET", f"key{i}")                      # 10 of 30
+            client("MGET", *(f"key{i}" for i in range(5, 15)))  # 5 of 10
+            client("EXISTS", "key1", "key1", "gone")
+            for name in ("hash", "gone"):
+                client("HGET", name, "field")
+                client("HGETALL", name)
+                client("TTL", name)
+                client("TYPE", name)
+            client("LRANGE", "list", 0, -1)
+            client("SINTER", "gone", "gone")
+            client("GETDEL", "key2")
+            client("GETSET", "gone", 1)
+            client("SORT", "list")
+            client("EVAL", "return redis.call('get', KEYS[1]) or redis.call('get', KEYS[2])", 2, "key1", "key29")
+            client("SET", "short", 1, "PX", 1)
+            time.sleep(0.05)
+            client("GET", "short")                            # looked up, expired, a miss
+            client("DEL", "key3", "nothing")
+            client("RENAME", "key4", "key99")
+            client("COPY", "key5", "key98")
+        _, types = self.check_counts(load)
+        self.assertAlmostEqual(types["GET"]["cache_hit_rate"], (10 + 1) / (30 + 1 + 1))
+        self.assertAlmostEqual(types["MGET"]["cache_hit_rate"], 0.5)
 
     def test_failures_transactions_and_scripts(self):
         def load(client):

@@ -165,6 +165,19 @@ TEST(ProfileParse, missing_fields_of_a_role) {
   EXPECT_EQ(probe("statement_ok"), "no fault");
 }
 
+TEST(ProfileParse, bits_of_an_argument) {
+  const auto skip = [](const std::string& source) {
+    return faults("name = \"m\"\n" + kEnd +
+                  "[[probe]]\nprovider = \"p\"\nname = \"n\"\nrole = \"cache\"\ntentative = true\n"
+                  "args = { hit = { const = 1 }, skip = " +
+                  source + " }\n");
+  };
+  EXPECT_EQ(skip("{ argument = 3, mask = 14 }"), "no fault");
+  EXPECT_THAT(skip("{ argument = 3, mask = 0 }"), HasSubstr("args.skip.mask"));
+  EXPECT_THAT(skip("{ argument = 3, follow = [0], mask = 14 }"), HasSubstr("args.skip.mask: means nothing with follow"));
+  EXPECT_THAT(skip("{ const = 3, mask = 14 }"), HasSubstr("args.skip"));
+}
+
 TEST(ProfileParse, broken_toml_and_empty_profiles) {
   EXPECT_THAT(faults("name = \"m\nx"), HasSubstr("x.toml:1: TOML:"));
   EXPECT_THAT(faults("name = \"m\"\n"), HasSubstr("expected [[probe]] entries"));

@@ -52,6 +52,32 @@ ElfProbes engine() {
   return elf;
 }
 
+TEST(ProfilePlan, bits_of_an_argument_are_those_of_a_register) {
+  const Profile profile = *parse_profile(R"(name = "m"
+[[probe]]
+provider = "kg"
+name = "query__end"
+role = "query_end"
+[[probe]]
+provider = "kg"
+name = "lookup"
+role = "cache"
+args = { hit = { const = 1 }, skip = { argument = 2, mask = 14 } }
+required = true
+)",
+                                         "x.toml");
+  ElfProbes elf;
+  elf.probes = {probe("kg", "query__end", ""), probe("kg", "lookup", "8@%rdi 4@%edx")};
+  const auto plan = plan_probes(elf, profile, {});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->sites.at(1).spec.args[1].kind, OUTRIDER_ARG_REG);
+  EXPECT_EQ(plan->sites.at(1).spec.args[1].value, 14);
+  elf.probes[1] = probe("kg", "lookup", "8@%rdi 4@-8(%rbp)");
+  const auto refused = plan_probes(elf, profile, {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("argument 2 (skip) is in memory"));
+}
+
 TEST(ProfilePlan, own_macros_under_any_provider) {
   const ElfProbes elf = engine();
   const auto profiles = shipped();

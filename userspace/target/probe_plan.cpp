@@ -83,6 +83,11 @@ Result<outrider_site> make_spec(const ElfProbe& site, const ProfileProbe& wanted
     const auto arg = parse_usdt_arg(operands[static_cast<std::size_t>(index)], machine);
     if (!arg) return arg.error();
     spec.args[i] = *arg;
+    if (source.mask != 0 && arg->kind != OUTRIDER_ARG_REG) {
+      return Error{fmt::format("argument {} ({}) is in memory, and the profile has a mask for it", source.number,
+                               kRoles[wanted.role].fields[i])};
+    }
+    if (source.mask != 0) spec.args[i].value = source.mask;
     spec.args[i].hops = static_cast<__u8>(source.follow.size());
     std::copy(source.follow.begin(), source.follow.end(), spec.args[i].hop);
   }

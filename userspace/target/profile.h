@@ -30,6 +30,7 @@ struct ArgSource {
   Kind kind = Kind::kNone;
   int number = 0;                      ///< kArgument: 1 is the probe's first, -1 its last
   std::vector<std::int16_t> follow{};  ///< kArgument: it is an address; what stands so far from there is taken instead
+  std::int64_t mask = 0;               ///< kArgument in a register: the bits of it that are meant; 0: all
   std::int64_t value = 0;              ///< kConstant
 };
 

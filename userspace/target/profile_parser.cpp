@@ -135,7 +135,7 @@ ArgSource read_arg(Reader& reader, const toml::node& node, const std::string& ke
   ArgSource arg;
   const toml::node* place = &node;
   if (const auto* table = node.as_table()) {
-    reader.known_keys(*table, {"const", "argument", "follow"});
+    reader.known_keys(*table, {"const", "argument", "follow", "mask"});
     const toml::node* value = table->get("const");
     if (value != nullptr && value->is_integer() && table->size() == 1) {
       arg.kind = ArgSource::Kind::kConstant;
@@ -144,12 +144,16 @@ ArgSource read_arg(Reader& reader, const toml::node& node, const std::string& ke
     }
     place = table->get("argument");
     read_follow(reader, *table, key, arg);
+    if (const toml::node* mask = table->get("mask")) {
+      arg.mask = reader.integer(*mask, key + ".mask", 1, INT64_MAX);
+      if (!arg.follow.empty()) reader.fault(mask->source(), key + ".mask", "means nothing with follow");
+    }
   }
   const auto* number = place == nullptr ? nullptr : place->as_integer();
   if (number == nullptr || number->get() == 0 || std::abs(number->get()) > kMaxArgumentNumber) {
     reader.fault(node.source(), key,
                  "expected the number of the probe's argument (1 is the first, -1 the last), { const = NUMBER } or "
-                 "{ argument = NUMBER, follow = [OFFSET] }");
+                 "{ argument = NUMBER, follow = [OFFSET], mask = BITS }");
     return arg;
   }
   arg.kind = ArgSource::Kind::kArgument;
@@ -205,7 +209,8 @@ void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
       {"outermost", OUTRIDER_SITE_OUTERMOST},           {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
       {"same_stack", OUTRIDER_SITE_SAME_STACK},         {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
       {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},       {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
-      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER}, {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT}};
+      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER}, {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT},
+      {"tentative", OUTRIDER_SITE_TENTATIVE}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
     probe.flags |= bit;
@@ -284,7 +289,7 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
 void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
   reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "forgets_key", "outermost",
                             "same_stack", "text_is_name", "type_is_sql", "type_from_statement", "type_is_function",
-                            "type_is_key", "type_is_number", "tag", "group", "required", "unless"});
+                            "type_is_key", "type_is_number", "tentative", "tag", "group", "required", "unless"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);

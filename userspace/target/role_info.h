@@ -35,7 +35,7 @@ inline constexpr std::array<RoleInfo, OUTRIDER_ROLES> kRoles = {{
     {"statement_ok", ProbeGroup::kQuery, {}, 0},
     {"phase_start", ProbeGroup::kPhase, {"name"}, 0},
     {"phase_end", ProbeGroup::kPhase, {"name"}, 0},
-    {"cache", ProbeGroup::kCache, {"hit"}, 0},
+    {"cache", ProbeGroup::kCache, {"hit", "skip"}, OUTRIDER_SITE_TENTATIVE},
     {"wait_start", ProbeGroup::kWait, {"class"}, 0},
     {"wait_end", ProbeGroup::kWait, {"class"}, 0},
     {"prepare", ProbeGroup::kStart, {"text", "key", "key_at", "length"}, 0},
