@@ -69,6 +69,7 @@ TEST(Json, FieldNamesOfTheSpecification) {
                                       "memory_used_mb", "rss_mb", "page_faults_per_second", "disk_usage",
                                       "disk_read_mb", "disk_write_mb", "network_rx_mb", "network_tx_mb", "thread_count",
                                       "handle_count", "uptime_seconds"}));
+  EXPECT_TRUE(json["system_metrics"].contains("cpu_steal"));
   EXPECT_EQ(keys(json["overhead"]),
             (std::vector<std::string>{"ns_per_query", "percent_of_target_cpu", "mode", "sampled_share"}));
   EXPECT_EQ(json["query_metrics"]["percentile_error"], 0.016);

@@ -156,7 +156,8 @@ TEST(HostMetrics, DifferencesBetweenTwoMoments) {
 
   proc.at("t1");
   const ResourceMetrics second = host.sample().metrics;
-  EXPECT_DOUBLE_EQ(second.cpu_usage.value(), 45);    // busy 60 + 30 of 60 + 30 + 100 + 10 ticks
+  EXPECT_DOUBLE_EQ(second.cpu_usage.value(), 45);    // busy 60 + 24 + 6 of 60 + 24 + 6 + 100 + 10 ticks
+  EXPECT_DOUBLE_EQ(second.cpu_steal.value(), 3);     // 6 of them
   EXPECT_DOUBLE_EQ(second.disk_read_mb.value(), 3);  // nvme0n1 4,096 and sda 2,048 sectors, partitions not again
   EXPECT_DOUBLE_EQ(second.disk_write_mb.value(), 4);
   EXPECT_DOUBLE_EQ(second.network_rx_mb.value(), 2);  // eth0 and eth1, loopback left out

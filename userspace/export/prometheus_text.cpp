@@ -113,6 +113,7 @@ void add_cache(FamilySet& set, const Labels& target, const CacheMetrics& cache) 
 // The host is one, however many targets there are: no target label.
 void add_host(FamilySet& set, const ResourceMetrics& host) {
   set.gauge("cpu_usage_percent", "CPU time used on the host, percent of all CPUs.", {}, host.cpu_usage);
+  set.gauge("cpu_steal_percent", "CPU time that the hypervisor gave to others, percent of all CPUs.", {}, host.cpu_steal);
   set.gauge("memory_usage_percent", "Memory used on the host, percent of all.", {}, scaled(host.memory_usage, 100));
 }
 

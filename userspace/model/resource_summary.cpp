@@ -10,6 +10,7 @@ namespace {
 using Figure = std::pair<const char*, std::optional<double> ResourceMetrics::*>;
 
 constexpr std::array kMeans{Figure{"cpu_usage", &ResourceMetrics::cpu_usage},
+                            Figure{"cpu_steal", &ResourceMetrics::cpu_steal},
                             Figure{"cpu_cores", &ResourceMetrics::cpu_cores},
                             Figure{"page_faults_per_second", &ResourceMetrics::page_faults_per_second}};
 constexpr std::array kSums{

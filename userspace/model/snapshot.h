@@ -78,6 +78,7 @@ struct QueryMetrics {
 /// Figures of the host (`system_metrics`) or of the target (`target_metrics`).
 struct ResourceMetrics {
   std::optional<double> cpu_usage;                        ///< percent 0..100
+  std::optional<double> cpu_steal;                        ///< host: percent 0..100, taken by other virtual machines
   std::optional<double> cpu_cores;                        ///< target: cores used
   std::optional<double> throttled_seconds;                ///< target: in the interval
   std::optional<double> memory_usage;                     ///< 0..1

@@ -50,6 +50,7 @@ template <Resources Of>
 void add_resources(std::vector<SnapshotField>& fields, const std::string& prefix) {
   const SnapshotField all[] = {
       {"cpu_usage", "percent", [](const Snapshot& s) { return (s.*Of).cpu_usage; }},
+      {"cpu_steal", "percent", [](const Snapshot& s) { return (s.*Of).cpu_steal; }},
       {"cpu_cores", "count", [](const Snapshot& s) { return (s.*Of).cpu_cores; }},
       {"throttled_seconds", "seconds", [](const Snapshot& s) { return (s.*Of).throttled_seconds; }},
       {"memory_usage", "ratio", [](const Snapshot& s) { return (s.*Of).memory_usage; }},

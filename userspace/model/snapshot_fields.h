@@ -11,7 +11,7 @@
 namespace outrider {
 
 /// Calls visit(name, optional) for each optional figure of the host or (with `of_target`) of a target, in the
-/// order in which they are printed; figures that only targets have are left out for the host. `Metrics` is
+/// order in which they are printed; figures that only the one or the other has are left out of the other. `Metrics` is
 /// ResourceMetrics, const or (for a visitor that sets them) not.
 template <typename Metrics, typename Visitor>
 void for_each_resource(Metrics& metrics, bool of_target, Visitor&& visit) {
@@ -19,6 +19,8 @@ void for_each_resource(Metrics& metrics, bool of_target, Visitor&& visit) {
   if (of_target) {
     visit("cpu_cores", metrics.cpu_cores);
     visit("throttled_seconds", metrics.throttled_seconds);
+  } else {
+    visit("cpu_steal", metrics.cpu_steal);
   }
   visit("memory_usage", metrics.memory_usage);
   visit("memory_total_mb", metrics.memory_total_mb);

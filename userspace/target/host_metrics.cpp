@@ -29,6 +29,11 @@ ResourceSample HostMetrics::sample() {
         100.0 * static_cast<double>(cpu->busy - cpu_->busy) / static_cast<double>(cpu->total - cpu_->total);
   }
   explain("cpu_usage", !metrics.cpu_usage, cpu_.has_value());
+  if (metrics.cpu_usage && cpu->stolen >= cpu_->stolen) {
+    metrics.cpu_steal =
+        100.0 * static_cast<double>(cpu->stolen - cpu_->stolen) / static_cast<double>(cpu->total - cpu_->total);
+  }
+  explain("cpu_steal", !metrics.cpu_steal, cpu_.has_value());
   cpu_ = cpu;
 
   if (const auto memory = proc_.host_memory()) {

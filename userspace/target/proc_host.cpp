@@ -68,6 +68,7 @@ std::optional<HostCpu> ProcReader::host_cpu() const {
     // user nice system idle iowait irq softirq steal; guest time is part of user time. Waiting for a disk is idle.
     for (std::size_t i = 1; i <= 8; ++i) cpu.total += number_at(words, i);
     cpu.busy = cpu.total - number_at(words, 4) - number_at(words, 5);
+    cpu.stolen = number_at(words, 8);
   }
   if (cpu.total == 0) return std::nullopt;
   return cpu;

@@ -40,6 +40,7 @@ struct TransferBytes {
 /// From the first line of /proc/stat. Clock ticks.
 struct HostCpu {
   std::uint64_t busy = 0;
+  std::uint64_t stolen = 0;  ///< of `busy`: the hypervisor ran something else
   std::uint64_t total = 0;
   unsigned cpus = 0;
 };
