@@ -38,12 +38,13 @@ int handle_cache(void *ctx)
 	tentative = h.site->flags & OUTRIDER_SITE_TENTATIVE;
 	if (h.state && h.state->depth)
 		f = frame_at(h.state, h.state->depth - 1);
+	/* While its two probes come and go one after the other, a miss would look like a hit. */
+	if (tentative && (!f || f->start_ns < h.target->phases_from_ns))
+		return 0;
 	if (f) {
 		count_lookup(f, hit, tentative);
 		return 0;
 	}
-	if (tentative)
-		return 0;
 	cell = cell_of(h.target_index);
 	if (cell)
 		add64(hit ? &cell->cache_hits : &cell->cache_misses, 1);

@@ -78,7 +78,7 @@ int handle_prepare(void *ctx)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if ((__s32)length < 0) /* as far as the text's zero */
 		length = 0;
-	if (text_type(h.target, (const char *)text, length, name) <= 0)
+	if (text_type(h.target, h.target_index, (const char *)text, length, name) <= 0)
 		__builtin_memcpy(name, "UNKNOWN", 8);
 	named_type_slot(&h, name); /* the text is here now: nobody has it when the statement is run */
 	if (key) {

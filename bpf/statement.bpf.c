@@ -57,7 +57,7 @@ int handle_statement(void *ctx)
 		note_name(&h, (const char *)text);
 		return 0;
 	}
-	known = text_type(h.target, (const char *)text, 0, type);
+	known = text_type(h.target, h.target_index, (const char *)text, 0, type);
 	if (known < 0)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (text) {

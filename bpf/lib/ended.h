@@ -90,7 +90,7 @@ INLINE u32 type_slot(void *ctx, struct here *h, bool nested)
 		else if (!(h->site->flags & OUTRIDER_SITE_TYPE_IS_SQL))
 			return named_slot(h, (const char *)type, nested);
 		else if (!h->state || h->state->pending_text != type)
-			known = text_type(h->target, (const char *)type, 0, key.name) > 0;
+			known = text_type(h->target, h->target_index, (const char *)type, 0, key.name) > 0;
 		else
 			known = pending_type(h->state, key.name);
 	} else if (h->state) {

@@ -67,9 +67,9 @@ static __noinline int sql_type(const char *text, char *name)
 }
 
 /* The same, by the statement or by its first keyword, as the target's types are wanted. `limit`: as statement_type() has it. */
-INLINE int text_type(const struct outrider_target *t, const char *text, u32 limit, char *name)
+INLINE int text_type(const struct outrider_target *t, u32 target, const char *text, u32 limit, char *name)
 {
-	return t->statements ? statement_type(t, text, limit, name) : sql_type(text, name);
+	return t->statements ? statement_type(t, target, text, limit, name) : sql_type(text, name);
 }
 
 #endif

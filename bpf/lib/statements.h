@@ -184,16 +184,16 @@ static __noinline int statement_write(struct statement_loop *loop, u32 character
 	return 0;
 }
 
-/* A thread serves one client for as long as it lives. */
+/* A thread serves one client for as long as it lives. Negative: that could not be read now, and is tried again. */
 static __noinline int statement_whose(struct statement_work *w, u32 by)
 {
-	u64 hash = SQL_SEED;
+	u64 hash = sql_hash(SQL_SEED, by);
 
-	w->by = by;
 	w->whose = 0;
-	if (by)
-		session_read(&w->session);
-	if (!by || !w->session.client)
+	if (by && session_read(&w->session) < 0)
+		return -1;
+	w->by = by;
+	if (!by || w->session.clients != 1)
 		return 0;
 	if (by & OUTRIDER_BY_USER)
 		hash = sql_hash(hash, w->session.user.hash);
@@ -268,7 +268,7 @@ INLINE u32 slot_for_text(struct outrider_type_key *key, struct outrider_target *
 
 /* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. `limit`: of the text's bytes, without
  * a zero at their end; 0: there is one. */
-INLINE int statement_type(const struct outrider_target *t, const char *text, u32 limit, char *name)
+INLINE int statement_type(const struct outrider_target *t, u32 target, const char *text, u32 limit, char *name)
 {
 	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0,
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -282,8 +282,8 @@ INLINE int statement_type(const struct outrider_target *t, const char *text, u32
 		return -1;
 	if (!text)
 		return 0;
-	if (w->by != t->by)
-		statement_whose(w, t->by);
+	if (w->by != t->by && statement_whose(w, t->by))
+		count_loss(target, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (w->machine.dialect != t->statements) { /* the text of another target that this thread belongs to */
 		w->machine.dialect = t->statements;
 		w->fingerprint = 0;

@@ -139,10 +139,9 @@ class PostgresqlStatements(logged_server.Case):
             for i in range(3):
                 self.server.query(f"SELECT '{SECRETS[0]}{i}', {SECRETS[1]}, $a${SECRETS[0]}$a$ WHERE {SECRETS[2]} > {i} "
                                   f"-- {SECRETS[0]}")
-        others = {one["id"] for one in harness.bpf_maps()}
         watch = self.watch_server()
         load()
-        dumps = dump_maps(self, others)
+        dumps = dump_maps(self, watch)
         summary = watch.stop_one()
         harness.wait_until(lambda: sum(SECRETS[0] in text for text, _ in self.logged()) == 3, 20, "the log")
         self.assertIn("select ?, ?, ? where ? > ?", [type["statement"] for type in

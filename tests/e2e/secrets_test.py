@@ -1,8 +1,6 @@
 """No data of a statement gets anywhere unless somebody asks for it: secrets are planted in PostgreSQL's statements in every way that SQL
 has, and looked for in whatever the service writes, answers, logs and keeps in its maps."""
 
-import json
-import subprocess
 import urllib.error
 
 import harness
@@ -58,15 +56,6 @@ class Secrets(ServiceCase):
             with self.server.session() as session, self.assertRaises(ServerError):
                 session.query(sql)
 
-    def map_dumps(self, others):
-        for one in harness.bpf_maps():
-            if one["id"] in others:
-                continue
-            try:
-                yield one.get("name", "?"), json.dumps(harness.bpftool("map", "dump", "id", one["id"])).encode()
-            except subprocess.CalledProcessError:
-                pass  # task storage: it is read by who has a thread's descriptor, not as a whole
-
     def answer(self, agent, path):
         """Of too short a history there are no trends; a refusal is an answer too."""
         try:
@@ -82,7 +71,6 @@ class Secrets(ServiceCase):
                 self.assertEqual(at, -1, f"a secret is in {where}: {data[max(0, at - 200):at + 100]}")
 
     def check(self, types, text):
-        others = {one["id"] for one in harness.bpf_maps()}
         written = self.directory / "readings.jsonl"
         textfile = self.directory / "outrider.prom"
         target = f'pid = {self.server.pid}\ndisplay_name = "db"\ntypes = "{types}"\nquery_text = "{text}"'
@@ -95,8 +83,8 @@ class Secrets(ServiceCase):
         for path in ANSWERS:
             self.assert_clean(path, self.answer(agent, f"/api/v1/{path}target=db").encode())
         self.assert_clean("/metrics", agent.text("/metrics").encode())
-        for name, dump in self.map_dumps(others):
-            self.assert_clean(f"the map {name}", dump)
+        for name, dump in harness.map_dumps(agent.pid):
+            self.assert_clean(f"the map {name}", dump.encode())
             looked_at += 1
         self.assertGreater(looked_at, 5)
         agent.end()

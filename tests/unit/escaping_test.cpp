@@ -150,8 +150,8 @@ std::pair<Names, Names> read_metric(const std::string& text, const std::string& 
     const Sample sample = SampleReader(line).read();
     if (sample.name != metric) continue;
     types.insert(sample.labels.at("type"));
-    EXPECT_EQ(sample.labels.at("user"), sample.labels.at("type"));
-    EXPECT_EQ(sample.labels.at("database"), sample.labels.at("type"));
+    EXPECT_EQ(sample.labels.at("usename"), sample.labels.at("type"));
+    EXPECT_EQ(sample.labels.at("datname"), sample.labels.at("type"));
     targets.insert(sample.labels.at("target"));
   }
   return {types, targets};
@@ -205,7 +205,7 @@ TEST(Escaping, LineProtocol) {
     for (std::size_t i = 1; i < tags.size(); ++i) {
       const auto pair = split_line(tags[i], '=', false);
       ASSERT_EQ(pair.size(), 2U) << line;
-      EXPECT_THAT((std::set<std::string>{"target", "type", "phase", "rule", "database", "user"}),
+      EXPECT_THAT((std::set<std::string>{"target", "type", "phase", "rule", "datname", "usename"}),
                   testing::Contains(pair[0]));
       if (pair[0] == "type") types.insert(pair[1]);
     }

@@ -126,7 +126,7 @@ TEST_F(Openmetrics, NoTargetMayHaveALabelThatTheMetricsUse) {
   }
   EXPECT_THAT(
       used, testing::IsSupersetOf({"target", "type", "class", "phase", "percentile", "reason", "rule", "mode", "window",
-                                   "state", "sink", "event", "result", "version", "database", "user"}));
+                                   "state", "sink", "event", "result", "version", "datname", "usename"}));
   for (const std::string& label : used) EXPECT_NE(use_of_label(label), LabelUse::kFree) << label;
   EXPECT_EQ(use_of_label("le"), LabelUse::kMetrics);
   EXPECT_EQ(use_of_label("environment"), LabelUse::kFree);

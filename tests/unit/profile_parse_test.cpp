@@ -174,7 +174,8 @@ TEST(ProfileParse, bits_of_an_argument) {
   };
   EXPECT_EQ(skip("{ argument = 3, mask = 14 }"), "no fault");
   EXPECT_THAT(skip("{ argument = 3, mask = 0 }"), HasSubstr("args.skip.mask"));
-  EXPECT_THAT(skip("{ argument = 3, follow = [0], mask = 14 }"), HasSubstr("args.skip.mask: means nothing with follow"));
+  EXPECT_THAT(skip("{ argument = 3, follow = [0], mask = 14 }"),
+              HasSubstr("args.skip.mask: means nothing with follow"));
   EXPECT_THAT(skip("{ const = 3, mask = 14 }"), HasSubstr("args.skip"));
 }
 

@@ -78,6 +78,36 @@ required = true
   EXPECT_THAT(refused.error().message, HasSubstr("argument 2 (skip) is in memory"));
 }
 
+TEST(ProfilePlan, of_tentative_probes_all_or_none) {
+  const Profile profile = *parse_profile(R"(name = "m"
+[[probe]]
+provider = "kg"
+name = "query__end"
+role = "query_end"
+[[probe]]
+provider = "kg"
+name = "lookup"
+role = "cache"
+args = { hit = { const = 1 } }
+tentative = true
+[[probe]]
+provider = "kg"
+name = "miss"
+role = "cache"
+args = { hit = { const = 0 } }
+tentative = true
+)",
+                                         "x.toml");
+  ElfProbes elf;
+  elf.probes = {probe("kg", "query__end", ""), probe("kg", "lookup", ""), probe("kg", "miss", "")};
+  EXPECT_EQ(plan_probes(elf, profile, {})->sites.size(), 3U);
+  elf.probes.pop_back();
+  const auto plan = plan_probes(elf, profile, {});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->sites.size(), 1U);
+  EXPECT_EQ(plan->absent, std::vector<std::string>{"kg:miss"});
+}
+
 TEST(ProfilePlan, own_macros_under_any_provider) {
   const ElfProbes elf = engine();
   const auto profiles = shipped();

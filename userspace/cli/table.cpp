@@ -39,6 +39,13 @@ bool broken(const Snapshot& snapshot, std::string_view part) {
                      [part](const HealthDeduction& d) { return d.rule.find(part) != std::string::npos; });
 }
 
+// "UPDATE 3f2a9c81d0e4 of user alice, database bench", where types are told apart by that.
+std::string with_owner(const QueryMetrics& metrics, const std::string& type) {
+  const auto found = metrics.query_type_breakdown.find(type);
+  const bool owned = found != metrics.query_type_breakdown.end() && found->second.session;
+  return without_controls(owned ? type + " of " + session_words(*found->second.session) : type);
+}
+
 }  // namespace
 
 std::string format_waits(const std::optional<WaitSeconds>& waits, std::size_t most) {
@@ -110,14 +117,13 @@ void Table::summary(const Snapshot& s) {
   }
   for (const auto& [name, type] : q.query_type_breakdown) {
     if (type.statement && type.count > 0) {
-      const std::string whose = type.session ? " of " + without_controls(session_words(*type.session)) : "";
-      fmt::print(out_, "  {}{}: {}\n", without_controls(name), whose, without_controls(*type.statement));
+      fmt::print(out_, "  {}: {}\n", with_owner(q, name), without_controls(*type.statement));
     }
   }
   for (const Blocking& one : q.blocking) {
-    fmt::print(out_, "  {} waited {} ({} x, {}{}) for {}\n", without_controls(one.type), format_seconds(one.seconds),
+    fmt::print(out_, "  {} waited {} ({} x, {}{}) for {}\n", with_owner(q, one.type), format_seconds(one.seconds),
                one.count, one.wait, one.share ? fmt::format(", {:.0f} % of its time", 100 * *one.share) : "",
-               one.blocked_by.empty() ? "no query of this engine" : without_controls(one.blocked_by));
+               one.blocked_by.empty() ? "no query of this engine" : with_owner(q, one.blocked_by));
   }
   if (!q.phases.empty()) {
     fmt::print(out_, "  phases:");

@@ -123,7 +123,8 @@ const char* label_name(std::string_view text) {
   }
   switch (use_of_label(text)) {
     case LabelUse::kMetrics:
-      return "a label name that the metrics do not use themselves (target, type, class, phase, host, version, ...)";
+      return "a label name that the metrics do not use themselves (target, type, class, phase, host, version, datname, "
+             "...)";
     case LabelUse::kPrometheus:
       return "another one: Prometheus gives the labels job and instance to all that it scrapes";
     case LabelUse::kInfluxdb:

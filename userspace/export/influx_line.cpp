@@ -171,8 +171,8 @@ void Writer::types() {
   for (const auto& [name, type] : snapshot_.query_metrics.query_type_breakdown) {
     tags["type"] = name;
     const ClientSession whose = type.session ? *type.session : ClientSession{};
-    tags["database"] = whose.database;
-    tags["user"] = whose.user;
+    tags["datname"] = whose.database;
+    tags["usename"] = whose.user;
     Fields fields;
     fields.add("count", type.count);
     fields.add("failed", type.failed);

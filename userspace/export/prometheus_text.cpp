@@ -83,8 +83,8 @@ void add_types(FamilySet& set, const Labels& target, const QueryMetrics& metrics
   for (const auto& [name, type] : metrics.query_type_breakdown) {
     Labels labels = target;
     labels.emplace_back("type", name);
-    if (type.session && !type.session->database.empty()) labels.emplace_back("database", type.session->database);
-    if (type.session && !type.session->user.empty()) labels.emplace_back("user", type.session->user);
+    if (type.session && !type.session->database.empty()) labels.emplace_back("datname", type.session->database);
+    if (type.session && !type.session->user.empty()) labels.emplace_back("usename", type.session->user);
     const auto bounds = options.fine_buckets ? used_bounds(type.histogram_total) : standard;
     set.histogram("query_duration_seconds", "Wall time of queries by type, nested ones included.", labels,
                   type.histogram_total, bounds, type.duration_seconds_total);
@@ -113,7 +113,8 @@ void add_cache(FamilySet& set, const Labels& target, const CacheMetrics& cache) 
 // The host is one, however many targets there are: no target label.
 void add_host(FamilySet& set, const ResourceMetrics& host) {
   set.gauge("cpu_usage_percent", "CPU time used on the host, percent of all CPUs.", {}, host.cpu_usage);
-  set.gauge("cpu_steal_percent", "CPU time that the hypervisor gave to others, percent of all CPUs.", {}, host.cpu_steal);
+  set.gauge("cpu_steal_percent", "CPU time that the hypervisor gave to others, percent of all CPUs.", {},
+            host.cpu_steal);
   set.gauge("memory_usage_percent", "Memory used on the host, percent of all.", {}, scaled(host.memory_usage, 100));
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kMetrics[] = {"target", "type",    "class",      "phase",    "rule",   "mode", "reason",
                                          "state",  "le",      "percentile", "quantile", "window", "sink", "event",
-                                         "result", "version", "host",       "database", "user"};
+                                         "result", "version", "host",       "datname",  "usename"};
 constexpr std::string_view kPrometheus[] = {"instance", "job"};
 // The reserved keys of its versions 1 and 2.
 constexpr std::string_view kInfluxdb[] = {"time", "_field", "_measurement"};

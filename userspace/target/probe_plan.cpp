@@ -118,6 +118,7 @@ class Planner {
                                     full_name(wanted.probe), found, kMostOfOne));
     }
     const bool usable = plan_.sites.size() > planned;
+    if (!usable && (wanted.flags & OUTRIDER_SITE_TENTATIVE) != 0) half_told_ = true;
     if (usable || (found != 0 && !wanted.required)) return;
     if (!wanted.required) {
       plan_.absent.push_back(full_name(wanted.probe));
@@ -137,6 +138,11 @@ class Planner {
               "profile with --profile",
               plan_.profile, fmt::join(faults_, "; ")),
           too_many_ ? E2BIG : 0};
+    }
+    // Without the one that tells of misses, all would be hits.
+    if (half_told_) {
+      std::erase_if(plan_.sites,
+                    [](const PlannedSite& site) { return (site.spec.flags & OUTRIDER_SITE_TENTATIVE) != 0; });
     }
     bool ends = false;
     bool durations = true;
@@ -244,6 +250,7 @@ class Planner {
   ProbePlan plan_;
   std::vector<std::string> faults_;
   bool too_many_ = false;
+  bool half_told_ = false;  // a tentative probe is missing
 };
 
 bool detected(const ElfProbes& elf, const Profile& profile) {

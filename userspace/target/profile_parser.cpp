@@ -206,10 +206,14 @@ void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
 
 void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   constexpr std::pair<const char*, std::uint32_t> kFlags[] = {
-      {"outermost", OUTRIDER_SITE_OUTERMOST},           {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
-      {"same_stack", OUTRIDER_SITE_SAME_STACK},         {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
-      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},       {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
-      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER}, {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT},
+      {"outermost", OUTRIDER_SITE_OUTERMOST},
+      {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
+      {"same_stack", OUTRIDER_SITE_SAME_STACK},
+      {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
+      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},
+      {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
+      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER},
+      {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT},
       {"tentative", OUTRIDER_SITE_TENTATIVE}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
@@ -287,9 +291,11 @@ void require_fields(Reader& reader, const toml::table& table, const ProfileProbe
 }
 
 void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
-  reader.known_keys(table, {"provider", "name", "role", "args", "wait", "phase", "forgets_key", "outermost",
-                            "same_stack", "text_is_name", "type_is_sql", "type_from_statement", "type_is_function",
-                            "type_is_key", "type_is_number", "tentative", "tag", "group", "required", "unless"});
+  reader.known_keys(
+      table, {"provider",         "name",        "role",           "args",         "wait",        "phase",
+              "forgets_key",      "outermost",   "same_stack",     "text_is_name", "type_is_sql", "type_from_statement",
+              "type_is_function", "type_is_key", "type_is_number", "tentative",    "tag",         "group",
+              "required",         "unless"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);

@@ -14,6 +14,8 @@ export interface TypeFigures {
   cache_hit_rate: Maybe;
   waits: Waits | null;
   statement?: string | null;
+  database?: string | null;
+  user?: string | null;
 }
 
 /** Queries of `type` waited until one of `blocked_by` woke them; null: none of the target's did. */
@@ -271,4 +273,9 @@ export async function get<T>(path: string, parameters: Parameters = {}, signal?:
     refusal = JSON.parse(text) as typeof refusal;
   } catch { /* not every refusal is JSON */ }
   throw new Refusal(response.status, refusal.error, refusal.code);
+}
+
+/** "user alice, database bench", where types are told apart by that. */
+export function whose(type: { database?: string | null; user?: string | null }): string {
+  return [type.user && `user ${type.user}`, type.database && `database ${type.database}`].filter(Boolean).join(", ");
 }

@@ -1,5 +1,5 @@
 // The dashboard: puts the parts together and lets what the agent says flow through them.
-import { get, Refusal, type Alerts, type Charts, type LiveEvent, type TypeTable } from "./api";
+import { get, Refusal, whose, type Alerts, type Charts, type LiveEvent, type TypeTable } from "./api";
 import { AlertsPage } from "./alerts";
 import { BlockingPanel } from "./blocking";
 import { ChartBoard } from "./charts";
@@ -102,8 +102,8 @@ class App {
     if (!this.last && status === "lost") this.showBanner(reason);
   }
 
-  private noteStatements(types: [string, { statement?: string | null }][]): void {
-    for (const [name, { statement }] of types) if (statement) this.statements.set(name, statement);
+  private noteStatements(types: [string, { statement?: string | null; database?: string | null; user?: string | null }][]): void {
+    for (const [name, type] of types) if (type.statement) this.statements.set(name, whose(type) ? `${whose(type)}: ${type.statement}` : type.statement);
   }
 
   private updatePicker(event: LiveEvent): void {

@@ -1,6 +1,6 @@
 // The table of query types: sortable by every column, a click filters the charts. At most so many rows are drawn at a
 // time; the box above finds the others.
-import type { TypeRow, TypeTable } from "./api";
+import { whose, type TypeRow, type TypeTable } from "./api";
 import { h, setText } from "./dom";
 import * as format from "./format";
 import { clock, moment } from "./format";
@@ -47,11 +47,6 @@ const COLUMNS: Column[] = [
   { id: "waits", title: "where the time goes", hint: "Sorted by the share on CPU", value: (row) => row.waits?.["cpu"] ?? null, cell: (row) => waitBar(row.waits) },
   { id: "change", title: "p95 change", hint: "p95 against the same window before", value: growth, cell: growthCell },
 ];
-
-/** "user alice, database bench", where types are told apart by that. */
-function whose(row: TypeRow): string {
-  return [row.user && `user ${row.user}`, row.database && `database ${row.database}`].filter(Boolean).join(", ");
-}
 
 export class TypesTable {
   private readonly search = h("input", { type: "search", id: "type-filter", placeholder: "Filter types", "aria-label": "Filter types by name, statement, user or database", input: () => this.draw() });
