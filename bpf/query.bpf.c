@@ -91,19 +91,23 @@ INLINE int query_start(void *ctx)
 
 	if (!locate(ctx, &h, OUTRIDER_RUN_START, true) || h.target->mode == OUTRIDER_MODE_LIGHT)
 		return 0;
-	/* Without a tag the query is known by its id, and its end tells that there was no state for it. */
-	if (h.site->tag ? !has_state(&h) : !h.state)
+	if (h.site->tag && !has_state(&h))
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!read_arg(ctx, h.site, 0, &id) || !read_arg(ctx, h.site, 2, &depth))
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (!id)
 		id = h.site->tag;
-	note_wait_word(ctx, &h);
 	if (id & OUTRIDER_DETACHED_BIT) {
+		if (h.state)
+			note_wait_word(ctx, &h);
 		start_detached(&h, id, now, type_slot(ctx, &h, false));
 		return 0;
 	}
+	/* Without a tag the query is known by its id, and its end tells that there was no state for it. */
+	if (!h.state)
+		return 0;
+	note_wait_word(ctx, &h);
 	if (h.site->flags & OUTRIDER_SITE_OUTERMOST && h.state->depth) {
 		if (h.state->frames[0].id == id)
 			h.state->frames[0].reentered++;

@@ -15,12 +15,14 @@ static __noinline int start_detached(struct here *h, u64 id, u64 now, u32 slot)
 	q.slot = slot;
 	q.target = h->target_index;
 	q.generation = h->target->generation;
-	leave_current(h->state, this_process(), now);
+	if (h->state)
+		leave_current(h->state, this_process(), now);
 	if (bpf_map_update_elem(&detached, &key, &q, BPF_NOEXIST)) {
 		count_loss(h->target_index, OUTRIDER_LOSS_INFLIGHT_FULL, 1);
 		return 0;
 	}
-	enter_current(h->state, id, now);
+	if (h->state) /* else its time is on no thread that is known, until it changes threads */
+		enter_current(h->state, id, now);
 	concurrency_up(h->target);
 	__sync_fetch_and_add(&h->target->detached, 1);
 	return 0;

@@ -99,6 +99,19 @@ export const postgresqlScenarios = {
     await close(page);
   },
 
+  /** Types that are told apart by user and database say so, and are found by it. */
+  async whose({ open, close, options }) {
+    const page = await open("/#/overview?last=5m");
+    const shown = () => page.locator("#types tbody tr").evaluateAll((rows) => rows.map((row) => [row.querySelector(".whose")?.textContent, row.querySelector(".statement")?.textContent]));
+    const wanted = options.owners.map((one) => [`user ${one.user}, database ${one.database}`, one.statement]);
+    await eventually(shown, (rows) => wanted.every((one) => rows.some((row) => row[0] === one[0] && row[1] === one[1])), "both owners", 20);
+    await page.locator("#type-filter").fill(`user ${options.owners[0].user}`);
+    assert.deepEqual(await shown(), [wanted[0]]);
+    await page.locator("#type-filter").fill("");
+    await page.locator(".types").screenshot({ path: join(options.shots, "postgresql-whose.png") });
+    await close(page);
+  },
+
   /** A session that waits for another one's row, and a slow query that ended: with text, waits and where. */
   async hanging({ open, close, options }) {
     const page = await open();

@@ -84,6 +84,24 @@ class PostgresqlDashboard(WebCase):
         self.assertNotIn(None, {each["statement"] for each in types})
         agent.end()
 
+    def test_whose_statements(self):
+        """One statement of two users is two types, on the page, found by their names, and in the past after a restart."""
+        agent = self.watch('types_by = "both"')
+        for user in ("alice", "bob"):
+            self.server.query(f"CREATE ROLE {user} SUPERUSER LOGIN")
+            with self.server.session(user=user) as session:
+                for _ in range(10):
+                    session.query(UPDATE.replace("?", "1"))
+        owners = [{"user": user, "database": "postgres", "statement": UPDATE} for user in ("alice", "bob")]
+        self.browse("whose", agent, target="postgres", owners=owners).finish()
+        agent.end()
+        agent = self.start()
+        harness.wait_until(lambda: agent.snapshot("postgres"), harness.PATIENCE_SECONDS, "the first snapshot")
+        types = json.loads(agent.text("/api/v1/types?target=postgres&since=300s"))["types"]
+        found = [{key: each[key] for key in owners[0]} for each in types if each["statement"] == UPDATE]
+        self.assertEqual(sorted(found, key=lambda each: each["user"]), owners)
+        agent.end()
+
     def test_a_query_that_hangs_and_a_slow_one(self):
         agent = self.watch('query_text = "normalised"')
         self.server.query("SELECT pg_sleep(1.5), 'secret'")
