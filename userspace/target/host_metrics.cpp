@@ -12,6 +12,13 @@ std::optional<double> mib_between(std::optional<TransferBytes> before, std::opti
   return static_cast<double>((*now).*part - (*before).*part) / kMib;
 }
 
+// Of all processors' time between two looks; none if there was no earlier one, or a counter went back.
+std::optional<double> percent_between(const std::optional<HostCpu>& before, const std::optional<HostCpu>& now,
+                                      std::uint64_t HostCpu::*part) {
+  if (!before || !now || now->total <= before->total || (*now).*part < (*before).*part) return std::nullopt;
+  return 100.0 * static_cast<double>((*now).*part - (*before).*part) / static_cast<double>(now->total - before->total);
+}
+
 }  // namespace
 
 ResourceSample HostMetrics::sample() {
@@ -24,15 +31,9 @@ ResourceSample HostMetrics::sample() {
   };
 
   const auto cpu = proc_.host_cpu();
-  if (cpu && cpu_ && cpu->total > cpu_->total && cpu->busy >= cpu_->busy) {
-    metrics.cpu_usage =
-        100.0 * static_cast<double>(cpu->busy - cpu_->busy) / static_cast<double>(cpu->total - cpu_->total);
-  }
+  metrics.cpu_usage = percent_between(cpu_, cpu, &HostCpu::busy);
+  metrics.cpu_steal = percent_between(cpu_, cpu, &HostCpu::stolen);
   explain("cpu_usage", !metrics.cpu_usage, cpu_.has_value());
-  if (metrics.cpu_usage && cpu->stolen >= cpu_->stolen) {
-    metrics.cpu_steal =
-        100.0 * static_cast<double>(cpu->stolen - cpu_->stolen) / static_cast<double>(cpu->total - cpu_->total);
-  }
   explain("cpu_steal", !metrics.cpu_steal, cpu_.has_value());
   cpu_ = cpu;
 
