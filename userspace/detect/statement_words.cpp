@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "userspace/model/statement.h"
 #include "userspace/model/utf8.h"
 
 namespace outrider {
@@ -17,12 +18,10 @@ std::string cut(const std::string& statement, std::size_t most) {
   return valid_utf8(statement.substr(0, most)) + "...";
 }
 
-std::string whose(const TypeMetrics& figures) { return figures.session ? session_words(*figures.session) + ": " : ""; }
-
 std::string with_statement(const QueryMetrics& metrics, const std::string& type) {
   const auto found = metrics.query_type_breakdown.find(type);
   if (found == metrics.query_type_breakdown.end() || !found->second.statement) return type;
-  return fmt::format("{} ({}{})", type, whose(found->second), cut(*found->second.statement, kSomeWords));
+  return fmt::format("{} ({}{})", type, whose(found->second.session), cut(*found->second.statement, kSomeWords));
 }
 
 }  // namespace
@@ -41,7 +40,7 @@ std::string describe_statements(const QueryMetrics& metrics, const std::string& 
   for (const auto& [type, figures] : metrics.query_type_breakdown) {
     if (!figures.statement || text.find(type) == std::string::npos) continue;
     const bool said = text.find(cut(*figures.statement, kSomeWords)) != std::string::npos;
-    if (!said) words += fmt::format("; {} is: {}{}", type, whose(figures), cut(*figures.statement, kSomeLines));
+    if (!said) words += fmt::format("; {} is: {}{}", type, whose(figures.session), cut(*figures.statement, kSomeLines));
   }
   return words;
 }

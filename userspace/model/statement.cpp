@@ -31,6 +31,10 @@ std::optional<ClientSession> session_of_statement(const outrider_statement_text&
   return session;
 }
 
+std::string whose(const std::shared_ptr<const ClientSession>& session) {
+  return session ? session_words(*session) + ": " : "";
+}
+
 std::optional<SqlStatement> statement_of(std::string_view sql, outrider_sql_dialect dialect) {
   outrider_statement_text written;
   const std::uint64_t fingerprint = outrider_scan_statement(dialect, sql.data(), sql.size(), &written);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ std::string shown_statement(const outrider_statement_text& written);
 
 /// Whose executions alone it is about; nothing: anybody's.
 std::optional<ClientSession> session_of_statement(const outrider_statement_text& written);
+
+/// "user alice, database bench: ", or nothing: what stands before the statement of a type.
+std::string whose(const std::shared_ptr<const ClientSession>& session);
 
 /// The name of a statement's type: its first word in capitals, and twelve digits of its fingerprint, "SELECT
 /// 3f2a9c81d0e4".

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "userspace/model/statement.h"
 #include "userspace/tui/figure_text.h"
 #include "userspace/tui/sparkline.h"
 #include "userspace/tui/wait_bar.h"
@@ -121,8 +122,10 @@ std::vector<Line> type_page(const View& view, const Board& board, const Series& 
     return page;
   }
   if (found->figures.statement) {
-    page.push_back(
-        LineBuilder(width).add("  ").add(whose(found->figures) + *found->figures.statement, Style::kDim).take());
+    page.push_back(LineBuilder(width)
+                       .add("  ")
+                       .add(whose(found->figures.session) + *found->figures.statement, Style::kDim)
+                       .take());
   }
   const Snapshot& snapshot = *shown_target(view, board)->queries();
   page.push_back(rates(*found, width));

@@ -51,8 +51,6 @@ std::vector<TypeRow> type_rows(const Snapshot& snapshot) {
   return rows;
 }
 
-std::string whose(const TypeMetrics& figures) { return figures.session ? session_words(*figures.session) + ": " : ""; }
-
 void sort_rows(std::vector<TypeRow>& rows, TypeColumn by, bool reversed) {
   const auto by_name = [](const TypeRow& a, const TypeRow& b) { return a.name < b.name; };
   std::sort(rows.begin(), rows.end(), by_name);

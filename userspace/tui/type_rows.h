@@ -24,9 +24,6 @@ struct TypeRow {
 /// The types that were ever seen; one without a query in the interval has a rate of 0.
 std::vector<TypeRow> type_rows(const Snapshot& snapshot);
 
-/// "user alice, database bench: ", or nothing: what stands before the type's statement.
-std::string whose(const TypeMetrics& figures);
-
 /// Worst or busiest first, names and hit rates from the smallest; `reversed` turns that round. A figure that is not
 /// there comes last either way; what is equal is in the order of the names.
 void sort_rows(std::vector<TypeRow>& rows, TypeColumn by, bool reversed);

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "userspace/model/statement.h"
 #include "userspace/tui/figure_text.h"
 #include "userspace/tui/wait_bar.h"
 
@@ -108,8 +109,8 @@ std::vector<Line> type_table(View& view, const Board& board, std::size_t lines, 
   // At the foot: what the chosen one says.
   table.resize(lines - below);
   const TypeMetrics& figures = rows[view.row].figures;
-  table.push_back(figures.statement ? LineBuilder(width).add(" ").add(whose(figures) + *figures.statement).take()
-                                    : Line{});
+  table.push_back(
+      figures.statement ? LineBuilder(width).add(" ").add(whose(figures.session) + *figures.statement).take() : Line{});
   return table;
 }
 
