@@ -87,14 +87,17 @@ class Child:
     def running(self):
         return self.process.poll() is None
 
-    def await_line(self, lines, text, seconds):
-        """Waits for a line that holds `text`; the lines are self.out or self.err."""
+    def await_line(self, lines, text, seconds, times=1):
+        """Waits for a line that holds `text`, or for that many; the lines are self.out or self.err."""
+        def said():
+            return sum(text in line for line in lines) >= times
+
         def seen():
-            if any(text in line for line in lines):
+            if said():
                 return True
             if not self.running:
                 self._join()
-                assert any(text in line for line in lines), f"ended before it said '{text}': {self.describe()}"
+                assert said(), f"ended before it said '{text}': {self.describe()}"
                 return True
             return False
         wait_until(seen, seconds, f"'{text}' from {self.describe()}")
@@ -213,7 +216,8 @@ class Watch(Child):
             self.await_attached()
 
     def await_attached(self):
-        self.await_line(self.err, "attached to", ATTACH_SECONDS)
+        # Each process is said by itself.
+        self.await_line(self.err, "attached to", ATTACH_SECONDS, times=max(1, self.command.count("--pid")))
         self.links = bpf_links_of(self.pid)
         assert self.links, f"attached without a link: {self.describe()}"
 

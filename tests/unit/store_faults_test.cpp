@@ -125,10 +125,10 @@ TEST_F(StoreFaults, a_file_of_a_newer_version_is_refused_and_left_alone) {
   open();
   write(0, 1);
   store_.reset();
-  run_sql(options_.path, "PRAGMA user_version = 3");
+  run_sql(options_.path, "PRAGMA user_version = 1000");
   const auto refused = Store::make(options_);
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("newer Outrider (version 3, this one knows 2)"));
+  EXPECT_THAT(refused.error().message, HasSubstr("newer Outrider (version 1000, this one knows "));
   EXPECT_FALSE(Store::open_read_only(options_));
   EXPECT_TRUE(moved_aside().empty());
 }
