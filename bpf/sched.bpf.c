@@ -4,7 +4,8 @@
  * runnable) or blocked, and why is told by, in this order: the word in which the engine notes its waits; an open wait
  * probe of the engine; no system call: a page fault; io_uring_enter (it sets iowait even for the network); iowait:
  * disk; the system call.
- * waking: blocked ends, run-queue begins.  switch-in: run-queue ends.
+ * waking: blocked ends, run-queue begins.  switch-in: run-queue ends; as much of it as the queue was throttled meanwhile is
+ * throttling. That is not known of a thread that was moved to another processor's queue.
  *
  * The two tracepoints race: a wake-up on another CPU can come before the switch-out hook has run. The class is written
  * before the state, the state changes by compare-and-swap, and a wake-up that finds the thread still on its CPU leaves
@@ -104,10 +105,43 @@ INLINE u32 classify_wait(struct task_struct *task, const struct task_state *st)
 	}
 }
 
-INLINE void switch_out(struct task_state *st, bool runnable, u64 now)
+/* Of the queue that the task is in; without quotas in the kernel always 0. */
+INLINE u64 throttled_ns(struct task_struct *task)
+{
+	struct cfs_rq *queue = task->se.cfs_rq;
+
+	if (bpf_core_field_exists(queue->throttled_clock_self_time))
+		return queue->throttled_clock_self_time;
+	if (bpf_core_field_exists(queue->throttled_clock_pelt_time))
+		return queue->throttled_clock_pelt_time;
+	return 0;
+}
+
+/* From now on it waits for a CPU. */
+INLINE void note_queue(struct task_state *st, struct task_struct *task)
+{
+	st->queue = (u64)task->se.cfs_rq;
+	st->throttled_ns = throttled_ns(task);
+}
+
+/* The part of a wait for a CPU in which there was no quota. */
+INLINE void account_throttled(struct task_state *st, struct task_struct *task, u64 now)
+{
+	u64 wait = now - st->last_ns, throttled;
+
+	if (st->queue != (u64)task->se.cfs_rq || now < st->last_ns)
+		return;
+	throttled = throttled_ns(task) - st->throttled_ns;
+	if (throttled)
+		account_wait(st, OUTRIDER_WAIT_THROTTLED, throttled < wait ? st->last_ns + throttled : now);
+}
+
+INLINE void switch_out(struct task_state *st, struct task_struct *task, bool runnable, u64 now)
 {
 	account(st, OUTRIDER_WAIT_CPU, now);
+	st->queue = 0;
 	if (runnable) {
+		note_queue(st, task);
 		st->state = OUTRIDER_RUN_QUEUE;
 		return;
 	}
@@ -115,12 +149,14 @@ INLINE void switch_out(struct task_state *st, bool runnable, u64 now)
 	__sync_val_compare_and_swap(&st->state, OUTRIDER_ON_CPU, OUTRIDER_BLOCKED); /* a full barrier after the class */
 }
 
-INLINE void switch_in(struct task_state *st, u64 now)
+INLINE void switch_in(struct task_state *st, struct task_struct *task, u64 now)
 {
 	u32 cls = OUTRIDER_WAIT_RUN_QUEUE;
 
 	if (st->state == OUTRIDER_BLOCKED && !st->early_wake && st->wait_class < OUTRIDER_WAIT_CLASSES)
 		cls = st->wait_class; /* its wake-up was not seen */
+	else
+		account_throttled(st, task, now);
 	account_wait(st, cls, now);
 	st->early_wake = 0;
 	st->state = OUTRIDER_ON_CPU;
@@ -144,11 +180,11 @@ int BPF_PROG(handle_sched_switch, bool preempt, struct task_struct *prev, struct
 	}
 	now = bpf_ktime_get_ns();
 	if (out) {
-		switch_out(out, preempt || prev_state == 0, now);
+		switch_out(out, prev, preempt || prev_state == 0, now);
 		count_run(out->target, OUTRIDER_RUN_SCHED_SWITCH);
 	}
 	if (in)
-		switch_in(in, now);
+		switch_in(in, next, now);
 	return 0;
 }
 
@@ -175,6 +211,7 @@ int BPF_PROG(handle_sched_waking, struct task_struct *p)
 	}
 	if (cls < OUTRIDER_WAIT_CLASSES)
 		account_wait(st, cls, now);
+	note_queue(st, p);
 	count_run(st->target, OUTRIDER_RUN_SCHED_WAKING);
 	return 0;
 }

@@ -18,6 +18,8 @@ find_path(DWARF_INCLUDE_DIR dwarf.h REQUIRED)
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_writer.hpp REQUIRED)
 pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.3)
 pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+pkg_check_modules(LIBPQ REQUIRED libpq)
 pkg_check_modules(NCURSESW REQUIRED IMPORTED_TARGET ncursesw)
 # libcsv has no pkg-config file.
 find_path(LIBCSV_INCLUDE_DIR csv.h REQUIRED)

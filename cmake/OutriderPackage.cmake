@@ -18,7 +18,7 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_AGENT_PACKAGE_NAME outrider)
 set(CPACK_DEBIAN_AGENT_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_AGENT_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_AGENT_PACKAGE_SUGGESTS "prometheus-node-exporter")
+set(CPACK_DEBIAN_AGENT_PACKAGE_SUGGESTS "prometheus-node-exporter, libpq5")
 set(CPACK_DEBIAN_AGENT_PACKAGE_CONTROL_EXTRA ${debian}/conffiles ${debian}/postinst ${debian}/prerm ${debian}/postrm)
 set(CPACK_COMPONENT_AGENT_DESCRIPTION "eBPF profiler for query engines
 Watches a query engine that is already running, from outside: no restart, no

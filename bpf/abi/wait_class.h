@@ -1,5 +1,5 @@
 /* The classes into which a query's wall time is split, shared by kernel and user space.
- * Order is part of the ABI between the two; names are the JSON names of `waits.<name>_seconds`. */
+ * Order is part of the ABI between the two and of what the history has stored: new ones come last; names are the JSON names of `waits.<name>_seconds`. */
 #ifndef OUTRIDER_ABI_WAIT_CLASS_H
 #define OUTRIDER_ABI_WAIT_CLASS_H
 
@@ -17,11 +17,13 @@ enum outrider_wait_class {
 	OUTRIDER_WAIT_IO_URING,
 	OUTRIDER_WAIT_OTHER,
 	OUTRIDER_WAIT_UNATTRIBUTED,
+	OUTRIDER_WAIT_THROTTLED, /* ready to run, but its control group had used up its quota */
 	OUTRIDER_WAIT_CLASSES
 };
 
 #define OUTRIDER_WAIT_NAMES                                                                        \
 	{"cpu",     "run_queue", "disk",  "page_fault", "lock",     "sync",  "network",            \
-	 "poll",    "sleep",     "ipc",   "io_uring",   "other",    "unattributed"}
+	 "poll",    "sleep",     "ipc",   "io_uring",   "other",    "unattributed", \
+	 "throttled"}
 
 #endif

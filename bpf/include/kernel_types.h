@@ -79,8 +79,16 @@ struct signal_struct {
 	int nr_threads;
 };
 
+/* For how long no task of the queue could run for want of quota. Linux 6.6 has the first one, in nanoseconds; before it there is the
+ * second one, on a clock that stands still while the processor is idle and slows down with it. */
+struct cfs_rq {
+	u64 throttled_clock_self_time;
+	u64 throttled_clock_pelt_time;
+};
+
 struct sched_entity {
 	u64 sum_exec_runtime;
+	struct cfs_rq *cfs_rq; /* the queue that it is in when it is ready to run */
 };
 
 struct task_struct {

@@ -53,6 +53,8 @@ struct task_state {
 	u32 wait_site;    /* the site that knows where the engine notes its waits */
 	u64 wait_word;    /* and the address of that note in this process; 0: the engine has none */
 	u64 last_ns;      /* of the last change of state */
+	u64 queue;        /* in which it waits for a CPU, and for how long that one had been throttled when it came; 0: not known */
+	u64 throttled_ns;
 	u64 acc[OUTRIDER_WAIT_CLASSES];
 	u64 current_base[OUTRIDER_WAIT_CLASSES];
 	/* commands of engines that report failures by silence (PostgreSQL) */

@@ -77,11 +77,13 @@ class ServiceCase(harness.Case):
         self.config = self.directory / "outrider.toml"
         self.database = self.directory / "history.db"
 
-    def configure(self, targets, more="", interval="200ms"):
+    def configure(self, targets, more="", interval="200ms", agent=""):
+        """`agent`: further lines of its table; `more`: further tables."""
         text = f"""
 [agent]
 collection_interval = "{interval}"
 max_overhead = "off"
+{agent}
 [store]
 path = "{self.database}"
 [http]

@@ -29,6 +29,7 @@ struct TargetConfig {
   std::string types = "statement";                    ///< keyword, statement
   std::string types_by = "off";                       ///< off, database, user, both
   bool allow_library_returns = false;                 ///< see returns_refused()
+  std::string audit;                                  ///< what make_engine_counter() takes; empty: none
 
   bool operator==(const TargetConfig&) const = default;
 };
@@ -153,6 +154,7 @@ struct Config {
   bool enable_anomaly_detection = true;
   std::optional<double> max_overhead_percent = 3;     ///< of each target's CPU; none: no budget
   std::chrono::milliseconds in_flight_after{10'000};  ///< queries in flight for so long are listed one by one
+  std::chrono::milliseconds audit_interval{60'000};   ///< how often engines are asked what they have counted
 
   std::chrono::milliseconds dashboard_update_interval{5'000};
   std::chrono::milliseconds chart_time_window = std::chrono::hours(1);

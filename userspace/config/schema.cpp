@@ -23,7 +23,8 @@ Section agent_section(Config& c) {
            {"enable_alerting", FlagSlot{&c.enable_alerting}},
            {"enable_anomaly_detection", FlagSlot{&c.enable_anomaly_detection}},
            {"max_overhead", BudgetSlot{&c.max_overhead_percent}},
-           {"in_flight_after", DurationSlot{&c.in_flight_after, milliseconds(100), hours(24)}}}};
+           {"in_flight_after", DurationSlot{&c.in_flight_after, milliseconds(100), hours(24)}},
+           {"audit_interval", DurationSlot{&c.audit_interval, seconds(1), hours(1)}}}};
 }
 
 Section dashboard_section(Config& c) {
@@ -137,7 +138,8 @@ std::vector<Field> target_fields(TargetConfig& target) {
           {"query_text", ChoiceSlot{&target.query_text, {"off", "normalised", "raw"}}},
           {"types", ChoiceSlot{&target.types, {"keyword", "statement"}}},
           {"types_by", ChoiceSlot{&target.types_by, {"off", "database", "user", "both"}}},
-          {"allow_library_returns", FlagSlot{&target.allow_library_returns}}};
+          {"allow_library_returns", FlagSlot{&target.allow_library_returns}},
+          {"audit", TextSlot{&target.audit, audit_source}}};
 }
 
 std::vector<Field> tier_fields(StoreTier& tier) {

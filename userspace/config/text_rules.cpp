@@ -100,6 +100,20 @@ const char* webhook_url(std::string_view text) {
   return fits ? nullptr : "http://HOST:PORT/PATH or https://HOST:PORT/PATH without user and fragment";
 }
 
+const char* audit_source(std::string_view text) {
+  if (text.empty()) return nullptr;
+  constexpr const char* kWanted =
+      "redis://HOST:PORT, unix:///PATH of a Redis, or postgresql://USER@HOST/DATABASE, all without a password (a "
+      "passfile=PATH may be behind the ? of the last), or \"\" for none";
+  if (!printable(text) || text.find_first_of(" #") != std::string_view::npos) return kWanted;
+  if (text.starts_with("redis://")) return host_and_path(text.substr(8)) && text.find('/', 8) == text.npos ? nullptr : kWanted;
+  if (text.starts_with("unix://")) return absolute_path(text.substr(7)) == nullptr ? nullptr : kWanted;
+  if (!text.starts_with("postgresql://") || text.find("password=") != text.npos) return kWanted;
+  const std::string_view user = text.substr(13, text.substr(13).find_first_of("/?@"));
+  const bool named = text.substr(13 + user.size()).starts_with('@');
+  return named && user.find(':') != user.npos ? kWanted : nullptr;
+}
+
 const char* mail_address(std::string_view text) {
   const bool fits = printable(text) && text.find('@') != std::string_view::npos &&
                     text.find_first_of(" ,;()\"") == std::string_view::npos;

@@ -15,6 +15,7 @@ const char* ip_address(std::string_view text);
 const char* optional_url(std::string_view text);
 /// May have a query.
 const char* webhook_url(std::string_view text);
+const char* audit_source(std::string_view text);
 const char* mail_address(std::string_view text);
 /// Or empty.
 const char* optional_mail_address(std::string_view text);

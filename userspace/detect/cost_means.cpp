@@ -27,7 +27,8 @@ constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kWords = {"time on the 
                                                                    "waits for pipes",
                                                                    "io_uring waits",
                                                                    "other waits",
-                                                                   "time of no known class"};
+                                                                   "time of no known class",
+                                                                   "throttling by its quota"};
 
 void add(CostMeans::Sums& sums, double interval_seconds, const QueryCosts& costs, double keep) {
   for (double* sum : {&sums.elapsed, &sums.queries, &sums.failed, &sums.seconds, &sums.followed}) *sum *= keep;

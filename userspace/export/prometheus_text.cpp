@@ -163,12 +163,33 @@ void add_availability(FamilySet& set, const Labels& target, const Availability& 
             target, availability.error_budget_left);
 }
 
+void add_audit(FamilySet& set, const Labels& target, const AuditState& audit) {
+  const std::pair<const char*, std::uint64_t> results[] = {{"read", audit.readings}, {"failed", audit.failed_readings}};
+  for (const auto& [result, times] : results) {
+    Labels labels = target;
+    labels.emplace_back("result", result);
+    set.counter("audit_readings_total", "Times that the engine was asked what it has counted, by result.", labels,
+                static_cast<double>(times));
+  }
+  set.counter("audit_restarts_total", "Times that the comparison with the engine's own count began anew.", target,
+              static_cast<double>(audit.restarts));
+  if (!audit.comparison) return;
+  set.gauge("audit_engine_queries", "Queries that the engine has counted since the comparison began.", target,
+            static_cast<double>(audit.comparison->engine_queries));
+  set.gauge("audit_difference_queries",
+            "Queries that the engine counted and the agent did not see; negative: seen, and not counted by the engine.",
+            target, static_cast<double>(audit.comparison->difference));
+  set.gauge("audit_uncertainty_queries", "A difference smaller than this does not show.", target,
+            static_cast<double>(audit.comparison->uncertainty));
+}
+
 void add_configured(FamilySet& set, const Labels& target, const TargetState& state) {
   set.gauge("agent_target_attached", "1 if the target is watched or waited for, 0 if it could not be.", target,
             state.attached ? 1 : 0);
   set.gauge("target_interval_seconds", "How often the target's figures are read.", target, state.interval_seconds);
   set.gauge("target_availability_objective_ratio", "Share of 30 days in which the target should be up, 0 to 1.", target,
             state.availability_objective);
+  if (state.audit) add_audit(set, target, *state.audit);
 }
 
 // The configuration's labels behind ours.

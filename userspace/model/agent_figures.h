@@ -49,6 +49,24 @@ struct StoreCounters {
   std::string error;              ///< why the last attempt failed; empty: it did not
 };
 
+/// What the engine says it has counted against what was seen, since an audit's first reading.
+struct AuditComparison {
+  std::int64_t since_ms = 0;         ///< Unix time of that reading
+  std::int64_t compared_ms = 0;      ///< of the newest one
+  std::uint64_t engine_queries = 0;  ///< that the engine counted in between
+  /// Queries that the engine counted and nobody saw; negative: seen, and not counted by the engine. 0 where both may be
+  /// right, for they are never read at one moment.
+  std::int64_t difference = 0;
+  std::uint64_t uncertainty = 0;  ///< a smaller difference does not show
+};
+
+struct AuditState {
+  std::uint64_t readings = 0, failed_readings = 0;  ///< of the engine
+  std::uint64_t restarts = 0;                       ///< times that the comparison began anew
+  std::string error;                                ///< why the newest reading failed; empty: it did not
+  std::optional<AuditComparison> comparison;        ///< none: there is nothing to compare yet
+};
+
 /// A target of the configuration, watched or not.
 struct TargetState {
   std::string name;
@@ -64,6 +82,7 @@ struct TargetState {
   std::string error;  ///< why it is not attached; empty: it is, or nothing of it runs
   Availability availability;
   double availability_objective = 0;  ///< 0..1
+  std::optional<AuditState> audit;    ///< none: nobody asked for one
 };
 
 struct AgentFigures {

@@ -49,6 +49,22 @@ Json store_json(const StoreCounters& store) {
           {"error", text_or_null(store.error)}};
 }
 
+Json audit_json(const AuditState& audit) {
+  Json json = {{"readings", audit.readings},
+               {"failed_readings", audit.failed_readings},
+               {"restarts", audit.restarts},
+               {"error", text_or_null(audit.error)},
+               {"comparison", nullptr}};
+  if (const auto& comparison = audit.comparison) {
+    json["comparison"] = {{"since_ms", comparison->since_ms},
+                          {"compared_ms", comparison->compared_ms},
+                          {"engine_queries", comparison->engine_queries},
+                          {"difference", comparison->difference},
+                          {"uncertainty", comparison->uncertainty}};
+  }
+  return json;
+}
+
 }  // namespace
 
 Json to_json(const AgentFigures& agent) {
@@ -91,7 +107,8 @@ Json to_json(const TargetState& target) {
           {"attached", target.attached},
           {"error", text_or_null(target.error)},
           {"availability", to_json(target.availability)},
-          {"availability_objective", target.availability_objective}};
+          {"availability_objective", target.availability_objective},
+          {"audit", target.audit ? audit_json(*target.audit) : Json(nullptr)}};
 }
 
 }  // namespace outrider

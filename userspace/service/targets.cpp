@@ -64,10 +64,12 @@ Targets::Target Targets::make_target(const TargetConfig& config) const {
 bool Targets::same_watch(const Target& a, const Target& b) {
   TargetConfig relabelled = a.config;
   relabelled.labels = b.config.labels;
+  relabelled.audit = b.config.audit;
   return relabelled == b.config && a.interval == b.interval && a.profile_text == b.profile_text;
 }
 
 void Targets::configure(const Config& config) {
+  const bool same_audits = config.audit_interval == config_.audit_interval;
   config_ = config;
   std::list<Target> wanted;
   for (const TargetConfig& target : config.targets) wanted.push_back(make_target(target));
@@ -81,6 +83,12 @@ void Targets::configure(const Config& config) {
     const auto old = std::find_if(targets_.begin(), targets_.end(), named);
     if (old != targets_.end()) {
       take_over(target, *old);
+      if (same_audits && target.config.audit == old->config.audit) {
+        target.auditor = std::move(old->auditor);
+        target.audit_error = old->audit_error;
+      } else if (target.watched) {
+        audit(target);
+      }
     }
     restore(target);
   }
@@ -120,6 +128,19 @@ void Targets::take_over(Target& target, Target& old) {
   target.newest = std::move(old.newest);
 }
 
+// What is wrong with it stops nothing else.
+void Targets::audit(Target& target) const {
+  if (target.config.audit.empty()) return;
+  Result<std::unique_ptr<Auditor>> auditor =
+      Auditor::start(target.config.name, target.config.audit, config_.audit_interval);
+  if (auditor) {
+    target.auditor = std::move(*auditor);
+    return;
+  }
+  target.audit_error = auditor.error().message;
+  spdlog::error("{}: not audited: {}", target.config.name, target.audit_error);
+}
+
 void Targets::attach(Target& target) {
   Result<std::vector<Profile>> profiles = choose_profiles(target.config.profile);
   const auto refuse = [&](const Error& error) {
@@ -151,12 +172,14 @@ void Targets::attach(Target& target) {
   target.error.clear();
   target.pause = std::chrono::seconds(2);
   schedule_.add(*added, target.interval, Schedule::Now::read());
+  audit(target);
 }
 
 void Targets::detach(Target& target) {
   schedule_.remove(*target.watched);
   watcher_.remove(*target.watched);
   target.watched.reset();
+  target.auditor.reset();
   spdlog::info("{}: no longer watched", target.config.name);
 }
 
@@ -173,6 +196,7 @@ void Targets::read(const std::set<std::uint32_t>& due, bool last) {
   const auto ours = [&](const Target& target) { return target.watched && due.contains(*target.watched); };
   if (!last && std::none_of(targets_.begin(), targets_.end(), ours)) return;
   std::vector<Reading> readings;
+  const auto begin = Clock::now();
   const Status status = last ? watcher_.tick_all(readings, true) : watcher_.tick(due, readings);
   reading_error_ = status ? std::string() : status.error().message;
   const auto say = fault_.observe(!status, Clock::now());
@@ -183,11 +207,12 @@ void Targets::read(const std::set<std::uint32_t>& due, bool last) {
   for (Reading& reading : readings) {
     const auto found = std::find_if(targets_.begin(), targets_.end(),
                                     [&](const Target& target) { return target.watched == reading.target; });
-    if (found != targets_.end()) note(*found, reading);
+    if (found != targets_.end()) note(*found, reading, begin);
   }
 }
 
-void Targets::note(Target& target, Reading& reading) {
+void Targets::note(Target& target, Reading& reading, Clock::time_point begin) {
+  if (target.auditor) target.auditor->observe(reading.snapshot, begin, Clock::now());
   target.tracker.observe(observation_of(reading.snapshot, reading.running));
   reading.snapshot.availability = target.tracker.current(reading.snapshot.timestamp_ms);
   keep(target, reading);
@@ -244,6 +269,8 @@ std::vector<TargetState> Targets::states() const {
     state.error = target.error;
     state.availability = target.tracker.current(now);
     state.availability_objective = target.options.objective;
+    if (target.auditor) state.audit = target.auditor->state();
+    if (!target.audit_error.empty()) state.audit = AuditState{.error = target.audit_error};
     if (target.watched) {
       const WatchedState watched = watcher_.state(*target.watched);
       state.profile = watched.profile;

@@ -6,12 +6,14 @@
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "userspace/agent/watcher.h"
+#include "userspace/audit/auditor.h"
 #include "userspace/base/fault_notice.h"
 #include "userspace/config/config.h"
 #include "userspace/model/availability.h"
@@ -64,6 +66,8 @@ class Targets {
     std::chrono::seconds pause{2};
     AvailabilityOptions options;
     AvailabilityTracker tracker;
+    std::unique_ptr<Auditor> auditor;  ///< null: nobody asked for one, it is not watched, or `audit_error` says why
+    std::string audit_error;
     SharedSnapshot newest;  ///< null: none yet
     bool fresh = false;
   };
@@ -71,9 +75,10 @@ class Targets {
   [[nodiscard]] Target make_target(const TargetConfig& config) const;
   void restore(Target& target);
   void attach(Target& target);
+  void audit(Target& target) const;
   void detach(Target& target);
   void take_over(Target& target, Target& old);
-  void note(Target& target, Reading& reading);
+  void note(Target& target, Reading& reading, Clock::time_point begin);
   void keep(const Target& target, const Reading& reading);
   void keep_queries(const Target& target, Reading& reading);
   void observe_unwatched();

@@ -18,7 +18,8 @@ const std::array<WaitClass, OUTRIDER_WAIT_CLASSES> kWaitClasses = {{{'c', "cpu"}
                                                                     {'i', "ipc"},
                                                                     {'u', "io_uring"},
                                                                     {'o', "other"},
-                                                                    {'?', "unattributed"}}};
+                                                                    {'?', "unattributed"},
+                                                                    {'t', "throttled"}}};
 
 std::vector<std::size_t> waits_by_share(const WaitSeconds& waits) {
   std::vector<std::size_t> order(waits.size());

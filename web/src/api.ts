@@ -54,6 +54,12 @@ export interface Availability {
   error_budget_left: Maybe;
 }
 
+/** What was seen against what the engine itself has counted. */
+export interface Audit {
+  error: string | null;
+  comparison: { since_ms: number; engine_queries: number; difference: number; uncertainty: number } | null;
+}
+
 export interface TargetState {
   name: string;
   attached: boolean;
@@ -62,6 +68,7 @@ export interface TargetState {
   interval_seconds: number;
   availability: Availability;
   availability_objective: number;
+  audit: Audit | null;
 }
 
 export interface Notice {

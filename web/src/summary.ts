@@ -1,5 +1,5 @@
 // The top of the page: is it healthy, since when, what hurts, what is lost and what the watching costs.
-import type { Charts, LiveEvent, Snapshot } from "./api";
+import type { Audit, Charts, LiveEvent, Snapshot } from "./api";
 import { h, setHidden, setLines, setText } from "./dom";
 import * as format from "./format";
 
@@ -20,6 +20,16 @@ function lossesText(current: Snapshot): string {
   if (!lost.length) return "Nothing was lost";
   const total = lost.reduce((sum, [, number]) => sum + number, 0);
   return `${format.count(total)} ${total === 1 ? "loss" : "losses"}: ${lost.map(([reason, number]) => `${reason.replaceAll("_", " ")} ${format.count(number)}`).join(", ")}`;
+}
+
+function auditText(audit: Audit | null | undefined): string {
+  if (!audit) return "";
+  if (audit.error) return `Not audited: ${audit.error}`;
+  if (!audit.comparison) return "The engine's own count is asked for";
+  const { since_ms: since, engine_queries: queries, difference, uncertainty } = audit.comparison;
+  const of = `the ${format.count(queries)} ${queries === 1 ? "query" : "queries"} that the engine itself counted since ${format.moment(since)}`;
+  if (difference === 0) return `All of ${of} were seen (a difference up to ${format.count(uncertainty)} would not show)`;
+  return difference > 0 ? `${format.count(difference)} of ${of} were not seen` : `${format.count(-difference)} more were seen than ${of}`;
 }
 
 function costText(current: Snapshot): string {
@@ -68,6 +78,7 @@ export class Summary {
   private readonly alerts = new Card("alerts", "Alerts");
   private readonly cost = h("p", { id: "cost" });
   private readonly losses = h("p", { id: "losses" });
+  private readonly audit = h("p", { id: "audit" });
   private readonly unavailable = h("ul", {});
   private readonly missing = h("details", { class: "missing", hidden: true }, h("summary", {}, "What cannot be had, and why"), this.unavailable);
   private trend = "";
@@ -77,12 +88,13 @@ export class Summary {
 
   readonly root = h("div", { class: "summary" },
     h("div", { class: "cards" }, this.state.root, this.health.root, this.response.root, this.throughput.root, this.errors.root, this.availability.root, this.alerts.root),
-    h("div", { class: "words" }, this.cost, this.losses, this.missing));
+    h("div", { class: "words" }, this.cost, this.losses, this.audit, this.missing));
 
   update(event: LiveEvent): void {
     this.last = event;
     this.updateState(event);
     this.updateAlerts(event);
+    setText(this.audit, auditText(event.state?.audit));
     const current = event.current;
     this.root.classList.toggle("stale", !current || event.time - Date.parse(current.timestamp) > 5_000 + 3_000 * current.interval_seconds);
     if (current) this.updateFigures(current);
@@ -101,6 +113,7 @@ export class Summary {
     this.last = null;
     this.probed = null;
     this.trend = "";
+    setText(this.audit, "");
     for (const card of [this.state, this.availability, this.alerts]) card.set(format.NONE, "");
     this.clearFigures();
   }

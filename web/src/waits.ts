@@ -3,13 +3,13 @@ import type { Waits } from "./api";
 
 export const WAITS = [
   "cpu", "run_queue", "disk", "page_fault", "lock", "sync", "network", "poll", "sleep", "ipc", "io_uring", "other",
-  "unattributed",
+  "unattributed", "throttled",
 ] as const;
 
 export const WAIT_LABELS: Record<string, string> = {
   cpu: "on CPU", run_queue: "waiting for a CPU", disk: "disk", page_fault: "page fault", lock: "lock", sync: "sync",
   network: "network", poll: "poll", sleep: "sleep", ipc: "ipc", io_uring: "io_uring", other: "other",
-  unattributed: "not known",
+  unattributed: "not known", throttled: "no CPU quota left",
 };
 
 export function waitColor(name: string): string {

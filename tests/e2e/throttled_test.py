@@ -1,0 +1,86 @@
+"""Waiting for a CPU because the control group has used up its quota is told apart from waiting because others have it. The truth
+is the kernel's: cpu.stat of the group counts how long its queues were throttled, /proc/PID/schedstat how long the threads waited
+for a CPU for whatever reason."""
+
+import contextlib
+import os
+import pathlib
+
+import harness
+
+PERIOD_US, QUOTA_US = 100_000, 25_000
+WORK = ("--workload", "tiny", "--rate", 0, "--queries", 60, "--fault", "spin:40@0")
+
+
+class Group:
+    """A control group with a quota of a quarter of a processor."""
+
+    def __init__(self):
+        v1, v2 = pathlib.Path("/sys/fs/cgroup/cpu"), pathlib.Path("/sys/fs/cgroup")
+        self.old = (v1 / "cpu.cfs_quota_us").exists() or (v1 / "cpu.shares").exists()
+        self.path = (v1 if self.old else v2) / f"outrider-test-{os.getpid()}"
+        if not self.old and "cpu" not in (v2 / "cgroup.controllers").read_text().split():
+            harness.skip("no control group has a quota here: there is no cpu controller")
+        if not self.old:
+            (v2 / "cgroup.subtree_control").write_text("+cpu")
+        self.path.mkdir()
+        if self.old:
+            (self.path / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (self.path / "cpu.cfs_quota_us").write_text(str(QUOTA_US))
+        else:
+            (self.path / "cpu.max").write_text(f"{QUOTA_US} {PERIOD_US}")
+
+    def join(self):
+        (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    @property
+    def throttled(self):
+        """Seconds, summed over the processors' queues."""
+        stat = dict(line.split() for line in (self.path / "cpu.stat").read_text().splitlines())
+        return int(stat["throttled_time"]) / 1e9 if self.old else int(stat["throttled_usec"]) / 1e6
+
+    def remove(self):
+        with contextlib.suppress(OSError):  # of a process that is still ending
+            self.path.rmdir()
+
+
+class Throttled(harness.Case):
+    def run_engine(self, threads, **options):
+        engine = self.engine("--threads", threads, *WORK, **options)
+        watch = self.watch("--pid", engine.pid)
+        engine.release()
+        rows = engine.finish()
+        summary = watch.end()
+        summary = next(iter(summary.values()))
+        self.assert_counts_equal(rows, summary)
+        waits = {name.removesuffix("_seconds"): seconds for name, seconds in summary["query_metrics"]["waits"].items()}
+        wall = sum(row.end_ns - row.start_ns for row in rows if row.type != "lookup") / 1e9
+        self.assertAlmostEqual(sum(waits.values()), wall, delta=0.01 * wall)
+        return waits, wall
+
+    def test_what_the_quota_takes_is_throttling(self):
+        """One thread at a time: what its queue is throttled for is what it waits for."""
+        group = Group()
+        self.addCleanup(group.remove)
+        waits, wall = self.run_engine(1, preexec_fn=group.join)
+        self.assertGreater(group.throttled, 1)
+        self.assertGreater(waits["throttled"], 0.9 * group.throttled, (waits, wall, group.throttled))
+        self.assertLess(waits["throttled"], 1.02 * group.throttled, (waits, wall, group.throttled))
+
+    def test_several_threads(self):
+        group = Group()
+        self.addCleanup(group.remove)
+        waits, wall = self.run_engine(4, preexec_fn=group.join)
+        self.assertGreater(waits["throttled"], 0.5 * wall, (waits, wall, group.throttled))
+
+    def test_what_others_take_is_none(self):
+        """Six spinning threads on one processor, without a quota."""
+        processor = {min(os.sched_getaffinity(0))}
+        waits, wall = self.run_engine(6, preexec_fn=lambda: os.sched_setaffinity(0, processor))
+        self.assertGreater(waits["run_queue"], 0.2 * wall, waits)
+        self.assertEqual(waits["throttled"], 0, waits)
+
+
+if __name__ == "__main__":
+    harness.require_kernel()
+    harness.main()
