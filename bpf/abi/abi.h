@@ -321,7 +321,7 @@ struct outrider_stack_counts {
 #else
 #define OUTRIDER_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "layout is part of the ABI")
 #endif
-OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 13 * 8 + 4 * 8 + 1217 * 4 + 4);
+OUTRIDER_ASSERT_SIZE(struct outrider_slot, 8 * 8 + 14 * 8 + 4 * 8 + 1217 * 4 + 4);
 OUTRIDER_ASSERT_SIZE(struct outrider_target, 3 * 64);
 OUTRIDER_ASSERT_SIZE(struct outrider_target_cell, 7 * 8 + 11 * 8 + 10 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_type_key, 32);
@@ -332,7 +332,7 @@ OUTRIDER_ASSERT_SIZE(struct outrider_process, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_exe, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_stack_key, 8 * 2 + 8 + 32 * 8 + 127 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_stack_counts, 8 * 8);
-OUTRIDER_ASSERT_SIZE(struct outrider_slow_list, 16 + 4 * (4 * 8 + 13 * 8));
-OUTRIDER_ASSERT_SIZE(struct outrider_in_flight, 4 * 8 + 13 * 8 + 4 * 8 + 32 * 8 + 512);
+OUTRIDER_ASSERT_SIZE(struct outrider_slow_list, 16 + 4 * (4 * 8 + 14 * 8));
+OUTRIDER_ASSERT_SIZE(struct outrider_in_flight, 4 * 8 + 14 * 8 + 4 * 8 + 32 * 8 + 512);
 
 #endif

@@ -56,7 +56,9 @@ class RedisCounter : public EngineCounter {
 }  // namespace
 
 Result<std::unique_ptr<EngineCounter>> make_redis_counter(const std::string& source) {
-  if (source.starts_with(kUnix)) return std::make_unique<RedisCounter>(source.substr(kUnix.size()), 0);
+  if (source.starts_with(kUnix)) {
+    return std::unique_ptr<EngineCounter>(std::make_unique<RedisCounter>(source.substr(kUnix.size()), 0));
+  }
   std::string host = source.substr(kTcp.size());
   int port = kDefaultPort;
   const std::size_t colon = host.find(':', host.rfind(']') == std::string::npos ? 0 : host.rfind(']'));
@@ -69,7 +71,7 @@ Result<std::unique_ptr<EngineCounter>> make_redis_counter(const std::string& sou
     host.resize(colon);
   }
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return std::make_unique<RedisCounter>(std::move(host), port);
+  return std::unique_ptr<EngineCounter>(std::make_unique<RedisCounter>(std::move(host), port));
 }
 
 }  // namespace outrider

@@ -29,7 +29,7 @@ struct TargetConfig {
   std::string types = "statement";                    ///< keyword, statement
   std::string types_by = "off";                       ///< off, database, user, both
   bool allow_library_returns = false;                 ///< see returns_refused()
-  std::string audit;                                  ///< what make_engine_counter() takes; empty: none
+  std::string audit{};                                ///< what make_engine_counter() takes; empty: none
 
   bool operator==(const TargetConfig&) const = default;
 };

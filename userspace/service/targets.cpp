@@ -270,7 +270,7 @@ std::vector<TargetState> Targets::states() const {
     state.availability = target.tracker.current(now);
     state.availability_objective = target.options.objective;
     if (target.auditor) state.audit = target.auditor->state();
-    if (!target.audit_error.empty()) state.audit = AuditState{.error = target.audit_error};
+    if (!target.audit_error.empty()) state.audit.emplace().error = target.audit_error;
     if (target.watched) {
       const WatchedState watched = watcher_.state(*target.watched);
       state.profile = watched.profile;
