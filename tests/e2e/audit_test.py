@@ -17,7 +17,7 @@ class Audit(ServiceCase):
         return self.start()
 
     def audit(self, agent):
-        return agent.json("/api/v1/targets")[0]["audit"]
+        return agent.json("/api/v1/targets")["targets"][0]["audit"]
 
     def await_audit(self, agent, condition, what):
         def seen():
@@ -115,6 +115,7 @@ class Postgresql(Audit):
     def setUpClass(cls):
         cls.server = postgresql_server.Server()
         cls.addClassCleanup(cls.server.stop)
+        cls.server.directory.chmod(0o755)  # root without privileges is another user like any
         cls.server.query("CREATE EXTENSION pg_stat_statements")
         cls.source = f"postgresql://postgres@/postgres?host={cls.server.directory}&port={postgresql_server.PORT}"
 
@@ -122,9 +123,10 @@ class Postgresql(Audit):
         agent = self.audited(self.server.pid, self.source)
         self.await_comparison(agent)
         self.server.pgbench("-i", "-s", 1)
-        self.server.pgbench("-S", "-c", 4, "-t", 2_000)
-        self.server.pgbench("-N", "-M", "prepared", "-c", 4, "-t", 500)
-        comparison = self.await_known(agent, 8_000)
+        # BEGIN is left to the simple protocol: prepared, PostgreSQL 15 counts it when it runs for the first time only.
+        self.server.pgbench("-N", "-c", 4, "-t", 500)
+        self.server.pgbench("-S", "-M", "prepared", "-c", 4, "-t", 2_000)
+        comparison = self.await_known(agent, 18_000)
         later = self.await_comparison(agent, comparison["compared_ms"] + 2_000)
         self.assertEqual(later["difference"], 0, later)
         self.server.query("SELECT pg_stat_statements_reset()")
