@@ -117,6 +117,7 @@ CHECKS = {
     "counts_light": tests("accuracy_test.Accuracy.test_light_mode"),
     "counts_detached": tests("accuracy_test.Accuracy.test_detached_queries_are_counted_as_exactly"),
     "waits": tests("emulated_waits.Waits.test_blocking"),
+    "throttled": tests("throttled_test.Throttled.test_what_the_quota_takes_is_throttling"),
     "detach": tests("detach_test.Detach.test_a_watch_that_ends_in_the_middle_of_a_load_abandons_nothing"),
     "restarts": tests("lifecycle_test.Targets.test_an_executable_that_starts_later_loses_no_query",
                       "lifecycle_test.Targets.test_an_exec_of_the_same_file_goes_on_and_abandons_what_was_open"),
