@@ -19,7 +19,7 @@ BITS = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CA
         "CAP_BPF": 39}
 SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 ATTACHING = ("outrider", "outrider-flame", "outrider-stacks")
-HARMLESS = ("outrider-http", "outrider-ask", "outrider-sink", "outrider-alert", "outrider-store")
+HARMLESS = ("outrider-http", "outrider-ask", "outrider-sink", "outrider-alert", "outrider-store", "outrider-audit")
 SECRET = "s3cret-of-another-user"
 ALWAYS = 'id = "always"\nname = "Always"\ncondition = "query_metrics.interval_queries"\nabove = 0\nfor = "0s"\nseverity = "warning"'
 
@@ -103,7 +103,7 @@ class Privileges(AlertsCase):
         script = self.directory / "program"
         script.write_text('#!/bin/sh\ngrep -E "^(Cap|NoNewPrivs)" /proc/self/status >"$1.new" && mv "$1.new" "$1"\n')
         script.chmod(0o755)
-        self.configure_alerts(['name = "secret-engine"\ndisplay_name = "engine"'], [ALWAYS], channels=f"""
+        self.configure_alerts(['name = "secret-engine"\ndisplay_name = "engine"\naudit = "unix:///nobody/answers"'], [ALWAYS], channels=f"""
 [[alerts.channels]]
 type = "exec"
 group_wait = "off"
