@@ -110,8 +110,11 @@ INLINE u64 throttled_ns(struct task_struct *task)
 {
 	struct cfs_rq *queue = task->se.cfs_rq;
 
-	if (bpf_core_field_exists(queue->throttled_clock_self_time))
-		return queue->throttled_clock_self_time;
+	if (bpf_core_field_exists(queue->throttled_clock_self_time)) {
+		u64 since = queue->throttled_clock_self, now = since ? queue->rq->clock : 0;
+
+		return queue->throttled_clock_self_time + (now > since ? now - since : 0);
+	}
 	if (bpf_core_field_exists(queue->throttled_clock_pelt_time))
 		return queue->throttled_clock_pelt_time;
 	return 0;
@@ -120,6 +123,8 @@ INLINE u64 throttled_ns(struct task_struct *task)
 /* From now on it waits for a CPU. */
 INLINE void note_queue(struct task_state *st, struct task_struct *task)
 {
+	if (!bpf_core_field_exists(task->se.cfs_rq))
+		return;
 	st->queue = (u64)task->se.cfs_rq;
 	st->throttled_ns = throttled_ns(task);
 }
@@ -129,11 +134,13 @@ INLINE void account_throttled(struct task_state *st, struct task_struct *task, u
 {
 	u64 wait = now - st->last_ns, throttled;
 
-	if (st->queue != (u64)task->se.cfs_rq || now < st->last_ns)
+	if (!bpf_core_field_exists(task->se.cfs_rq) || !st->queue)
 		return;
-	throttled = throttled_ns(task) - st->throttled_ns;
-	if (throttled)
+	throttled = throttled_ns(task);
+	if (st->queue == (u64)task->se.cfs_rq && now > st->last_ns && throttled > st->throttled_ns) {
+		throttled -= st->throttled_ns;
 		account_wait(st, OUTRIDER_WAIT_THROTTLED, throttled < wait ? st->last_ns + throttled : now);
+	}
 }
 
 INLINE void switch_out(struct task_state *st, struct task_struct *task, bool runnable, u64 now)

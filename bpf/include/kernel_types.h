@@ -79,10 +79,17 @@ struct signal_struct {
 	int nr_threads;
 };
 
-/* For how long no task of the queue could run for want of quota. Linux 6.6 has the first one, in nanoseconds; before it there is the
- * second one, on a clock that stands still while the processor is idle and slows down with it. */
+struct rq {
+	u64 clock;
+};
+
+/* For how long no task of the queue could run for want of quota, without the throttling that goes on; and since when, by the processor's
+ * clock, that one does (0: none does). Before Linux 6.6 there is the last one alone, on a clock that stands still while the processor is
+ * idle and slows down with it. */
 struct cfs_rq {
+	struct rq *rq;
 	u64 throttled_clock_self_time;
+	u64 throttled_clock_self;
 	u64 throttled_clock_pelt_time;
 };
 

@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 /// A second of ours is read from its beginning for 10 ms.
 AuditBook::Ours ours(int second, std::uint64_t queries) {
   const AuditBook::Time begin{milliseconds(1000 * second)};
-  return {begin, begin + milliseconds(10), queries};
+  return {begin, begin + milliseconds(10), queries, 0};
 }
 
 AuditBook::Theirs theirs(int at_ms, std::uint64_t queries, const std::string& epoch = "one") {
@@ -33,8 +33,34 @@ TEST(AuditBook, what_may_be_right_on_both_sides_is_no_difference) {
   EXPECT_EQ(book.comparison()->compared_ms, 3500);
   EXPECT_EQ(book.comparison()->engine_queries, 250U);
   EXPECT_EQ(book.comparison()->difference, 0);
-  EXPECT_EQ(book.comparison()->uncertainty, 50U);  // both together say 4,890 to 4,940
+  EXPECT_EQ(book.comparison()->uncertainty, 150U);  // 50 seen twice (4,890 - 4,940) to 150 missed (4,990 - 4,840)
   EXPECT_EQ(book.restarts(), 0U);
+}
+
+TEST(AuditBook, what_was_missed_within_the_bounds_is_in_the_uncertainty) {
+  AuditBook book;
+  book.ours(ours(1, 0));
+  book.theirs(theirs(1500, 5'000));  // an excess of -5,000 to 5,000; the truth is 0
+  book.ours(ours(2, 10'000));
+  book.ours(ours(3, 10'000));
+  book.theirs(theirs(3500, 13'000));  // 3,000 that nobody saw: an excess of 3,000
+  book.ours(ours(4, 10'000));
+  ASSERT_TRUE(book.comparison());
+  EXPECT_EQ(book.comparison()->difference, 0);
+  EXPECT_EQ(book.comparison()->uncertainty, 8'000U);
+}
+
+TEST(AuditBook, what_is_in_flight_the_engine_may_have_counted) {
+  AuditBook book;
+  book.ours(ours(1, 0));
+  book.theirs(theirs(1500, 10));
+  book.ours(ours(2, 0));
+  book.theirs(theirs(2500, 13));
+  AuditBook::Ours hanging = ours(3, 0);
+  hanging.in_flight = 3;
+  book.ours(hanging);
+  EXPECT_EQ(book.comparison()->difference, 0);
+  EXPECT_EQ(book.comparison()->uncertainty, 3U);
 }
 
 TEST(AuditBook, what_the_engine_counted_beyond_the_bounds_was_not_seen) {
@@ -46,10 +72,23 @@ TEST(AuditBook, what_the_engine_counted_beyond_the_bounds_was_not_seen) {
   book.ours(ours(3, 50));
   ASSERT_TRUE(book.comparison());
   EXPECT_EQ(book.comparison()->difference, 950);
+  EXPECT_EQ(book.comparison()->uncertainty, 50U);
   EXPECT_EQ(book.comparison()->engine_queries, 1'000U);
-  book.theirs(theirs(3500, 1'010));  // the same excess of 960 to 960: what was lost stays lost
+  book.theirs(theirs(3500, 1'010));  // the same excess of 960: what was lost stays lost
   book.ours(ours(4, 50));
   EXPECT_EQ(book.comparison()->difference, 950);
+  EXPECT_EQ(book.comparison()->uncertainty, 0U);
+}
+
+TEST(AuditBook, a_newer_reading_does_not_take_the_place_of_one_that_waits) {
+  AuditBook book;
+  const auto moment = [](int ms) { return AuditBook::Time{milliseconds(ms)}; };
+  book.ours({moment(0), moment(40), 0, 0});
+  for (int second = 1; second <= 4; ++second) {
+    book.theirs(theirs(1000 * second + 50, 10));  // each comes while the next total is being read
+    book.ours({moment(1000 * second), moment(1000 * second + 80), 0, 0});
+  }
+  EXPECT_TRUE(book.comparison());
 }
 
 TEST(AuditBook, what_was_seen_and_the_engine_does_not_know_is_negative) {

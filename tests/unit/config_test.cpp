@@ -256,6 +256,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[[targets]]\npid = 1\naudit = \"redis://:secret@host\"", "all without a password"},
         Refused{"[[targets]]\npid = 1\naudit = \"postgresql://user:secret@host/db\"", "all without a password"},
         Refused{"[[targets]]\npid = 1\naudit = \"postgresql://host/db?password=secret\"", "all without a password"},
+        Refused{"[[targets]]\npid = 1\naudit = \"postgresql://user:se?cret@host/db\"", "all without a password"},
+        Refused{"[[targets]]\npid = 1\naudit = \"postgresql://host/db?pass%77ord=secret\"", "all without a password"},
         Refused{"[[targets]]\npid = 1\naudit = \"unix://socket\"", "unix:///PATH of a Redis"},
         Refused{"[[targets]]\npid = 1\naudit = \"mysql://host\"", "targets[0].audit: found"},
         Refused{"[[targets]]\npid = 0", "targets[0].pid: found 0, expected a whole number from 1 to 4194304"},

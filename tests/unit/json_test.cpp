@@ -59,12 +59,11 @@ TEST(Json, FieldNamesOfTheSpecification) {
                                                                    "query_type_breakdown",
                                                                    "blocking",
                                                                    "phases"}));
-  EXPECT_EQ(
-      keys(json["query_metrics"]["waits"]),
-      (std::vector<std::string>{"cpu_seconds", "run_queue_seconds", "disk_seconds", "page_fault_seconds",
-                                "lock_seconds", "sync_seconds", "network_seconds", "poll_seconds", "sleep_seconds",
-                                "ipc_seconds", "io_uring_seconds", "other_seconds", "unattributed_seconds",
-                                "throttled_seconds"}));
+  EXPECT_EQ(keys(json["query_metrics"]["waits"]),
+            (std::vector<std::string>{"cpu_seconds", "run_queue_seconds", "disk_seconds", "page_fault_seconds",
+                                      "lock_seconds", "sync_seconds", "network_seconds", "poll_seconds",
+                                      "sleep_seconds", "ipc_seconds", "io_uring_seconds", "other_seconds",
+                                      "unattributed_seconds", "throttled_seconds"}));
   EXPECT_EQ(keys(json["target_metrics"]),
             (std::vector<std::string>{"cpu_usage", "cpu_cores", "throttled_seconds", "memory_usage", "memory_total_mb",
                                       "memory_used_mb", "rss_mb", "page_faults_per_second", "disk_usage",

@@ -6,8 +6,8 @@
 namespace outrider {
 namespace {
 
-// A reading ends within EngineCounter::kPatience, so that none begins before the oldest of these unless intervals are long;
-// then it is not compared.
+// A reading ends within EngineCounter::kPatience, so that none begins before the oldest of these unless intervals are
+// long; then it is not compared.
 constexpr std::chrono::minutes kKeep{1};
 
 }  // namespace
@@ -22,11 +22,15 @@ void AuditBook::ours(const Ours& total) {
   const auto after = std::find_if(ours_.begin(), ours_.end(), later);
   if (after == ours_.begin()) return;  // nothing of ours is older
   const auto engine = static_cast<std::int64_t>(reading.count.queries);
-  compare(reading, {engine - static_cast<std::int64_t>(total.queries),
-                    engine - static_cast<std::int64_t>(std::prev(after)->queries)});
+  const auto before = static_cast<std::int64_t>(std::prev(after)->queries);
+  const auto now = static_cast<std::int64_t>(total.queries);
+  compare(reading, {engine - now - static_cast<std::int64_t>(total.in_flight), engine - before});
 }
 
-void AuditBook::theirs(Theirs reading) { waiting_ = std::move(reading); }
+// A newer one in its place might always come just before the total that the older one waits for.
+void AuditBook::theirs(Theirs reading) {
+  if (!waiting_) waiting_ = std::move(reading);
+}
 
 void AuditBook::interrupt() {
   ours_.clear();
@@ -41,23 +45,23 @@ void AuditBook::restart() {
   comparison_.reset();
 }
 
-void AuditBook::compare(const Theirs& reading, const Bounds& excess) {
+void AuditBook::compare(const Theirs& reading, const Excess& excess) {
   const bool same = last_ && last_->count.epoch == reading.count.epoch && last_->count.queries <= reading.count.queries;
   if (last_ && !same) restart();
   last_ = reading;
   if (!first_) {
     first_ = reading;
-    excess_ = excess;
+    first_excess_ = excess;
     return;
   }
   AuditComparison result;
   result.since_ms = first_->unix_ms;
   result.compared_ms = reading.unix_ms;
   result.engine_queries = reading.count.queries - first_->count.queries;
-  if (excess.least > excess_.most) result.difference = excess.least - excess_.most;
-  if (excess.most < excess_.least) result.difference = excess.most - excess_.least;
-  if (result.difference == 0) excess_ = {std::max(excess_.least, excess.least), std::min(excess_.most, excess.most)};
-  result.uncertainty = static_cast<std::uint64_t>(excess_.most - excess_.least);
+  const Excess missed{excess.least - first_excess_.most, excess.most - first_excess_.least};
+  result.difference = std::clamp<std::int64_t>(0, missed.least, missed.most);
+  result.uncertainty =
+      static_cast<std::uint64_t>(std::max(missed.most - result.difference, result.difference - missed.least));
   comparison_ = result;
 }
 

@@ -1,7 +1,7 @@
-// Compares what was counted from outside with what the engine says it has counted. The two are never read at one moment, so
-// that each reading of the engine lies between two of ours, and what the engine has counted more is known within bounds.
-// While nothing is lost that excess is a constant: the bounds of all readings together narrow it down, and one whose bounds
-// do not meet them shows a difference. Pure arithmetic on what it is given; not thread-safe.
+// Compares what was counted from outside with what the engine says it has counted. The two are never read at one
+// moment: each reading of the engine lies between two of ours, so that what the engine has counted more than we have is
+// known within bounds, as wide as what ran in between. What was missed since the first reading lies between the
+// difference of those bounds and of the first ones. Pure arithmetic on what it is given; not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -23,6 +23,7 @@ class AuditBook {
   struct Ours {
     Time begin, end;
     std::uint64_t queries = 0;
+    std::uint64_t in_flight = 0;  ///< then: the engine may have counted them already
   };
   struct Theirs {
     Time begin, end;
@@ -34,7 +35,7 @@ class AuditBook {
   void ours(const Ours& total);
   /// The totals from here on have nothing to do with those before: nobody looked in between, or only now and then.
   void interrupt();
-  /// Is compared as soon as a later total of ours is there.
+  /// Is compared as soon as a later total of ours is there; one that comes before that is left out.
   void theirs(Theirs reading);
 
   /// Since the first reading after the last interruption; none: there has been no second one yet.
@@ -43,18 +44,18 @@ class AuditBook {
   [[nodiscard]] std::uint64_t restarts() const { return restarts_; }
 
  private:
-  struct Bounds {
+  /// Of the engine's total over ours.
+  struct Excess {
     std::int64_t least = 0, most = 0;
   };
 
   void restart();
-  void compare(const Theirs& reading, const Bounds& excess);
+  void compare(const Theirs& reading, const Excess& excess);
 
-  std::deque<Ours> ours_;             // the last one before the reading that waits, if one does, and all later ones
-  std::optional<Theirs> waiting_;     // for a later total of ours
-  std::optional<Theirs> first_;
-  std::optional<Theirs> last_;
-  Bounds excess_;                     // of the engine's total over ours, by all readings that agree
+  std::deque<Ours> ours_;          // the last one before the reading that waits, if one does, and all later ones
+  std::optional<Theirs> waiting_;  // for a later total of ours
+  std::optional<Theirs> first_, last_;
+  Excess first_excess_;
   std::optional<AuditComparison> comparison_;
   std::uint64_t restarts_ = 0;
 };

@@ -2,8 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "userspace/audit/engine_counter.h"
@@ -13,7 +16,19 @@
 namespace outrider {
 
 namespace {
+
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kPartly =
+    "queries are seen for part of the time only, to keep within max_overhead, so there is nothing to compare";
+
+// Queries within queries too, which an engine counts like any other.
+std::uint64_t counted(const QueryMetrics& queries, bool with_failed) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, type] : queries.query_type_breakdown) sum += type.count - (with_failed ? 0 : type.failed);
+  return sum;
+}
+
 }  // namespace
 
 /// Guarded by `mutex`, but for `counter`, which is the thread's own and constant to others.
@@ -28,7 +43,8 @@ struct Auditor::Shared {
   std::condition_variable changed;
   AuditBook book;
   AuditState counters;
-  bool seen = false;  // the target, once
+  bool seen = false;    // the target, once
+  bool partly = false;  // and the last time only for a part of the time
   bool asking = false;
   bool stopping = false;
 
@@ -69,7 +85,8 @@ Result<std::unique_ptr<Auditor>> Auditor::start(std::string name, const std::str
   Result<std::unique_ptr<EngineCounter>> counter = make_engine_counter(source);
   if (!counter) return counter.error();
   auto shared = std::make_shared<Shared>(std::move(*counter), every);
-  Result<std::thread> thread = start_background_thread("outrider-audit", Privileges::kNone, [shared] { shared->run(); });
+  Result<std::thread> thread =
+      start_background_thread("outrider-audit", Privileges::kNone, [shared] { shared->run(); });
   if (!thread) return thread.error();
   return std::unique_ptr<Auditor>(new Auditor(std::move(name), std::move(shared), *std::move(thread)));
 }
@@ -89,28 +106,28 @@ Auditor::~Auditor() {
 
 void Auditor::observe(const Snapshot& snapshot, Time begin, Time end) {
   const QueryMetrics& queries = snapshot.query_metrics;
-  AuditState now;
-  {
-    const std::lock_guard lock(shared_->mutex);
-    // What was extrapolated is compared with nothing.
-    if (snapshot.overhead.sampled_share < 1) shared_->book.interrupt();
-    shared_->book.ours({begin, end, queries.total_queries - (shared_->with_failed ? 0 : queries.failed_queries)});
-    shared_->seen = true;
-    shared_->changed.notify_all();
-  }
-  say(state());
+  const auto in_flight = static_cast<std::uint64_t>(std::max<std::int64_t>(queries.current_concurrent.value_or(0), 0));
+  std::unique_lock lock(shared_->mutex);
+  shared_->partly = snapshot.overhead.sampled_share < 1;
+  if (shared_->partly) shared_->book.interrupt();  // what was extrapolated is compared with nothing
+  shared_->book.ours({begin, end, counted(queries, shared_->with_failed), in_flight});
+  shared_->seen = true;
+  shared_->changed.notify_all();
+  const std::string error = shared_->counters.error;
+  const std::optional<AuditComparison> comparison = shared_->book.comparison();
+  lock.unlock();  // the log may be slow
+  say(error, comparison);
 }
 
-void Auditor::say(const AuditState& state) {
+void Auditor::say(const std::string& error, const std::optional<AuditComparison>& comparison) {
   const auto now = Clock::now();
-  const auto failing = failing_.observe(!state.error.empty(), now);
-  if (failing == FaultNotice::Say::kBegan) spdlog::warn("{}: not audited: {}", name_, state.error);
+  const auto failing = failing_.observe(!error.empty(), now);
+  if (failing == FaultNotice::Say::kBegan) spdlog::warn("{}: not audited: {}", name_, error);
   if (failing == FaultNotice::Say::kEnded) spdlog::info("{}: audited again", name_);
-  const std::int64_t difference = state.comparison ? state.comparison->difference : 0;
+  const std::int64_t difference = comparison ? comparison->difference : 0;
   if (differing_.observe(difference != 0, now) != FaultNotice::Say::kBegan) return;
-  spdlog::warn("{}: of {} queries that the engine has counted since the audit began, {} were {}", name_,
-               state.comparison->engine_queries, std::abs(difference),
-               difference > 0 ? "not seen" : "seen that it does not know of");
+  spdlog::warn("{}: since the audit began the engine has counted {} queries, at least {} {} than were seen", name_,
+               comparison->engine_queries, std::abs(difference), difference > 0 ? "more" : "fewer");
 }
 
 AuditState Auditor::state() const {
@@ -118,6 +135,7 @@ AuditState Auditor::state() const {
   AuditState state = shared_->counters;
   state.comparison = shared_->book.comparison();
   state.restarts = shared_->book.restarts();
+  if (state.error.empty() && shared_->partly) state.error = kPartly;
   return state;
 }
 

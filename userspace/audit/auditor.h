@@ -1,9 +1,11 @@
-// The audit of one target: a thread that asks the engine what it has counted, and the book in which that is compared with
-// what was seen. The thread has no capability, waits for the engine for as long as that takes, and holds nobody up.
+// The audit of one target: a thread that asks the engine what it has counted, and the book in which that is compared
+// with what was seen. The thread has no capability, waits for the engine for as long as that takes, and holds nobody
+// up.
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,8 +22,8 @@ class Auditor {
  public:
   using Time = AuditBook::Time;
 
-  /// `name` is what logs call the target. The engine is asked when the target was first read, and each `every` from then on.
-  /// Errors: `source` is none (see make_engine_counter()); no thread to be had.
+  /// `name` is what logs call the target. The engine is asked when the target was first read, and each `every` from
+  /// then on. Errors: `source` is none (see make_engine_counter()); no thread to be had.
   static Result<std::unique_ptr<Auditor>> start(std::string name, const std::string& source,
                                                 std::chrono::milliseconds every);
 
@@ -39,7 +41,7 @@ class Auditor {
   struct Shared;
   Auditor(std::string name, std::shared_ptr<Shared> shared, std::thread thread)
       : name_(std::move(name)), shared_(std::move(shared)), thread_(std::move(thread)) {}
-  void say(const AuditState& state);
+  void say(const std::string& error, const std::optional<AuditComparison>& comparison);
 
   std::string name_;
   std::shared_ptr<Shared> shared_;  // with the thread, which may outlive this object

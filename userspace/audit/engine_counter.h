@@ -1,6 +1,6 @@
-// What an engine itself says of how many queries it has run: Redis in INFO, PostgreSQL in pg_stat_statements. Asked like any
-// client would, and only read; each reading makes a connection of its own. Each call blocks for at most kPatience. Not
-// thread-safe.
+// What an engine itself says of how many queries it has run: Redis in INFO, PostgreSQL in pg_stat_statements. Asked
+// like any client would, and only read; each reading makes a connection of its own. Each call blocks for about
+// kPatience at most, and for as long as the system takes for a host's name. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,8 @@ class EngineCounter {
   [[nodiscard]] virtual bool counts_failed() const = 0;
 };
 
-/// `source` is redis://HOST:PORT or unix:///PATH (Redis), or a URI of libpq, postgresql://... Errors: it is none of them.
+/// `source` is redis://HOST:PORT or unix:///PATH (Redis), or a URI of libpq, postgresql://... Errors: it is none of
+/// them.
 Result<std::unique_ptr<EngineCounter>> make_engine_counter(const std::string& source);
 
 /// From the answer to Redis's INFO: the calls of all commands, and the server's run. Errors: either is not there.

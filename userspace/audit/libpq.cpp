@@ -3,7 +3,10 @@
 #include <dlfcn.h>
 
 #include <cerrno>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <type_traits>
 
 namespace outrider {
 namespace {
@@ -45,9 +48,13 @@ Loaded load_all() {
 }  // namespace
 
 Result<const LibPq*> LibPq::load() {
-  static const Loaded loaded = load_all();
-  if (!loaded.error.empty()) return Error{loaded.error, ENOENT};
-  return &loaded.functions;
+  // One that was not there may be installed later.
+  static std::mutex mutex;
+  static std::optional<Loaded> loaded;
+  const std::lock_guard lock(mutex);
+  if (!loaded || !loaded->error.empty()) loaded = load_all();
+  if (!loaded->error.empty()) return Error{loaded->error, ENOENT};
+  return &loaded->functions;
 }
 
 }  // namespace outrider

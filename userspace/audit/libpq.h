@@ -1,5 +1,5 @@
-// PostgreSQL's client library, loaded when the first audit asks for it: it brings libraries for LDAP, Kerberos and TLS, which
-// have no business in an agent with privileges that nobody asked to talk to a PostgreSQL. Thread-safe.
+// PostgreSQL's client library, loaded when the first audit asks for it: it brings libraries for LDAP, Kerberos and TLS,
+// which have no business in an agent with privileges that nobody asked to talk to a PostgreSQL. Thread-safe.
 #pragma once
 
 #include <libpq-fe.h>

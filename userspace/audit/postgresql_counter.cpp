@@ -18,12 +18,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kFirstWithInfo = 140'000;
-// Those that were started anew, reset or dropped for want of room begin another epoch.
+// Without the statements' texts, which are in a file. Those that were started anew, reset or dropped for want of room
+// begin another epoch.
 constexpr const char* kCount =
-    "SELECT coalesce(sum(calls), 0)::bigint, pg_postmaster_start_time()::text || (SELECT stats_reset::text || '/' || dealloc "
-    "FROM pg_stat_statements_info) FROM pg_stat_statements";
+    "SELECT coalesce(sum(calls), 0)::bigint, pg_postmaster_start_time()::text || (SELECT stats_reset::text || '/' || "
+    "dealloc "
+    "FROM pg_stat_statements_info) FROM pg_stat_statements(false)";
 constexpr const char* kOldCount =
-    "SELECT coalesce(sum(calls), 0)::bigint, pg_postmaster_start_time()::text FROM pg_stat_statements";
+    "SELECT coalesce(sum(calls), 0)::bigint, pg_postmaster_start_time()::text FROM pg_stat_statements(false)";
 
 using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 using Answer = std::unique_ptr<PGresult, decltype(&PQclear)>;

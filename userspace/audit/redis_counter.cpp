@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,7 +17,8 @@ namespace {
 constexpr std::string_view kUnix = "unix://";
 constexpr std::string_view kTcp = "redis://";
 constexpr int kDefaultPort = 6379;
-constexpr timeval kTimeout{.tv_sec = EngineCounter::kPatience.count() / 2, .tv_usec = 0};
+constexpr timeval kTimeout{.tv_sec = EngineCounter::kPatience.count() / 2, .tv_usec = 0};  // of one step
+constexpr std::size_t kMostBytes = 4U << 20U;  // of an answer, some 10 KiB of which are usual
 
 struct FreeContext {
   void operator()(redisContext* context) const { redisFree(context); }
@@ -36,9 +38,10 @@ class RedisCounter : public EngineCounter {
     const Context context(port_ == 0 ? redisConnectUnixWithTimeout(place_.c_str(), kTimeout)
                                      : redisConnectWithTimeout(place_.c_str(), port_, kTimeout));
     if (!context) return Error{"out of memory", ENOMEM};
-    if (context->err == 0) redisSetTimeout(context.get(), kTimeout);
-    const Reply reply(context->err == 0 ? static_cast<redisReply*>(redisCommand(context.get(), "INFO all")) : nullptr);
-    if (!reply) return Error{fmt::format("Redis at {}: {}", place_, context->errstr)};
+    const Reply reply(context->err == 0 ? ask(*context) : nullptr);
+    if (!reply) {
+      return Error{fmt::format("Redis at {}: {}", place_, context->err == 0 ? "no answer in time" : context->errstr)};
+    }
     if (reply->type == REDIS_REPLY_ERROR) {
       return Error{fmt::format("Redis at {} refuses INFO: {}", place_, std::string_view(reply->str, reply->len))};
     }
@@ -49,6 +52,22 @@ class RedisCounter : public EngineCounter {
   [[nodiscard]] bool counts_failed() const override { return true; }
 
  private:
+  // redisCommand() would wait for as long as a byte comes now and then, and keep all of them.
+  static redisReply* ask(redisContext& context) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    redisSetTimeout(&context, kTimeout);
+    redisAppendCommand(&context, "INFO all");
+    for (int written = 0; written == 0;) {
+      if (redisBufferWrite(&context, &written) != REDIS_OK) return nullptr;
+    }
+    void* reply = nullptr;
+    while (redisGetReplyFromReader(&context, &reply) == REDIS_OK && reply == nullptr) {
+      if (std::chrono::steady_clock::now() > deadline || context.reader->len > kMostBytes) return nullptr;
+      if (redisBufferRead(&context) != REDIS_OK) return nullptr;
+    }
+    return static_cast<redisReply*>(reply);
+  }
+
   std::string place_;
   int port_;
 };

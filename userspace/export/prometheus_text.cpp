@@ -179,7 +179,8 @@ void add_audit(FamilySet& set, const Labels& target, const AuditState& audit) {
   set.gauge("audit_difference_queries",
             "Queries that the engine counted and the agent did not see; negative: seen, and not counted by the engine.",
             target, static_cast<double>(audit.comparison->difference));
-  set.gauge("audit_uncertainty_queries", "A difference smaller than this does not show.", target,
+  set.gauge("audit_uncertainty_queries",
+            "How far the true difference may be from that one: the two are never read at one moment.", target,
             static_cast<double>(audit.comparison->uncertainty));
 }
 

@@ -54,16 +54,16 @@ struct AuditComparison {
   std::int64_t since_ms = 0;         ///< Unix time of that reading
   std::int64_t compared_ms = 0;      ///< of the newest one
   std::uint64_t engine_queries = 0;  ///< that the engine counted in between
-  /// Queries that the engine counted and nobody saw; negative: seen, and not counted by the engine. 0 where both may be
-  /// right, for they are never read at one moment.
+  /// Queries that the engine counted and nobody saw; negative: seen, and not counted by the engine. Of all numbers that
+  /// may be true, for the two are never read at one moment, the one nearest to 0.
   std::int64_t difference = 0;
-  std::uint64_t uncertainty = 0;  ///< a smaller difference does not show
+  std::uint64_t uncertainty = 0;  ///< the true one is no farther from it
 };
 
 struct AuditState {
   std::uint64_t readings = 0, failed_readings = 0;  ///< of the engine
   std::uint64_t restarts = 0;                       ///< times that the comparison began anew
-  std::string error;                                ///< why the newest reading failed; empty: it did not
+  std::string error;                                ///< why there is nothing to compare now; empty: there is
   std::optional<AuditComparison> comparison;        ///< none: there is nothing to compare yet
 };
 

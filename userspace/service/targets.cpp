@@ -130,6 +130,7 @@ void Targets::take_over(Target& target, Target& old) {
 
 // What is wrong with it stops nothing else.
 void Targets::audit(Target& target) const {
+  target.audit_error.clear();
   if (target.config.audit.empty()) return;
   Result<std::unique_ptr<Auditor>> auditor =
       Auditor::start(target.config.name, target.config.audit, config_.audit_interval);

@@ -26,7 +26,7 @@ constexpr short kGoodPair = 1, kWarnPair = 2, kBadPair = 3, kWaitPair = 4;
 
 // By OUTRIDER_WAIT_*; neighbours in a bar mostly differ, and the letters say the rest.
 constexpr std::array<short, OUTRIDER_WAIT_CLASSES> kWaitColours = {
-    COLOR_GREEN, COLOR_YELLOW, COLOR_BLUE,    COLOR_MAGENTA, COLOR_RED,   COLOR_CYAN,  COLOR_WHITE,
+    COLOR_GREEN, COLOR_YELLOW, COLOR_BLUE,    COLOR_MAGENTA, COLOR_RED,   COLOR_CYAN,   COLOR_WHITE,
     COLOR_BLUE,  COLOR_WHITE,  COLOR_MAGENTA, COLOR_CYAN,    COLOR_WHITE, COLOR_YELLOW, COLOR_RED};
 
 bool wants_colour() {

@@ -28,8 +28,9 @@ function auditText(audit: Audit | null | undefined): string {
   if (!audit.comparison) return "The engine's own count is asked for";
   const { since_ms: since, engine_queries: queries, difference, uncertainty } = audit.comparison;
   const of = `the ${format.count(queries)} ${queries === 1 ? "query" : "queries"} that the engine itself counted since ${format.moment(since)}`;
-  if (difference === 0) return `All of ${of} were seen (a difference up to ${format.count(uncertainty)} would not show)`;
-  return difference > 0 ? `${format.count(difference)} of ${of} were not seen` : `${format.count(-difference)} more were seen than ${of}`;
+  const within = `(to within ${format.count(uncertainty)}: the two are never read at one moment)`;
+  if (difference === 0) return `All of ${of} were seen ${within}`;
+  return difference > 0 ? `${format.count(difference)} of ${of} were not seen ${within}` : `${format.count(-difference)} more were seen than ${of} ${within}`;
 }
 
 function costText(current: Snapshot): string {
