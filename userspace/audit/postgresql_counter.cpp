@@ -96,7 +96,10 @@ class PostgresqlCounter : public EngineCounter {
     Client client(**pq, Clock::now() + kPatience);
     if (Status status = client.connect(uri_); !status) return status.error();
     const Result<Answer> answer = client.ask(client.server_version() >= kFirstWithInfo ? kCount : kOldCount);
-    if (!answer) return answer.error();
+    if (!answer) {
+      const bool missing = answer.error().message.find("pg_stat_statements(") != std::string::npos;
+      return Error{answer.error().message + (missing ? ": CREATE EXTENSION pg_stat_statements in that database" : "")};
+    }
     EngineCount count;
     const std::string_view calls = (*pq)->getvalue(answer->get(), 0, 0);
     if (std::from_chars(calls.data(), calls.data() + calls.size(), count.queries).ec != std::errc{}) {

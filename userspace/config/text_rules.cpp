@@ -107,16 +107,16 @@ const char* audit_source(std::string_view text) {
       "passfile=PATH may be behind the ? of the last), or \"\" for none";
   if (!printable(text) || text.find_first_of(" #") != std::string_view::npos) return kWanted;
   if (text.starts_with("redis://"))
-    return host_and_path(text.substr(8)) && text.find('/', 8) == text.npos ? nullptr : kWanted;
+    return host_and_path(text.substr(8)) && text.find('/', 8) == std::string_view::npos ? nullptr : kWanted;
   if (text.starts_with("unix://")) return absolute_path(text.substr(7)) == nullptr ? nullptr : kWanted;
-  if (!text.starts_with("postgresql://") || text.find("password=") != text.npos) return kWanted;
+  if (!text.starts_with("postgresql://") || text.find("password=") != std::string_view::npos) return kWanted;
   // As libpq takes it apart: it decodes names behind the ? too.
   const std::string_view rest = text.substr(13);
   const std::string_view user = rest.substr(0, rest.find_first_of("/@"));
   const bool named = rest.substr(user.size()).starts_with('@');
   const std::size_t query = rest.find('?');
-  const bool encoded = query != rest.npos && rest.find('%', query) != rest.npos;
-  return encoded || (named && user.find(':') != user.npos) ? kWanted : nullptr;
+  const bool encoded = query != std::string_view::npos && rest.find('%', query) != std::string_view::npos;
+  return encoded || (named && user.find(':') != std::string_view::npos) ? kWanted : nullptr;
 }
 
 const char* mail_address(std::string_view text) {
