@@ -121,7 +121,7 @@ TEST_F(TuiScreen, MoreWaitsThanLinesAreSummedUp) {
   board_ = board_of(s);
   view_.page = Page::kType;
   view_.type = "path";
-  EXPECT_THAT(lines(), Contains(StartsWith("    the rest        900 ms   69.2 %")));  // 4 of 13 are shown
+  EXPECT_THAT(lines(), Contains(StartsWith("    the rest        1.00 s   71.4 %")));  // 4 of 14 are shown
   EXPECT_THAT(lines({50, 200}), testing::Not(Contains(HasSubstr("the rest"))));
 }
 
