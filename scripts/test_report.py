@@ -59,7 +59,9 @@ def has_postgresql():
 
 
 def has_quota():
-    """cgroup v2 with the cpu controller, in a folder that can be written."""
+    """A cpu controller with quotas, of cgroup v1 or v2, in a folder that can be written."""
+    if os.access("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", os.W_OK):
+        return True
     controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
     return controllers.exists() and "cpu" in controllers.read_text().split() and os.access(controllers.parent, os.W_OK)
 
