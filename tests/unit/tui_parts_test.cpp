@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "tests/unit/tui_board.h"
+#include "userspace/model/wait_names.h"
 #include "userspace/tui/figure_text.h"
 #include "userspace/tui/series.h"
 #include "userspace/tui/sparkline.h"
@@ -106,11 +107,10 @@ TEST_F(TuiParts, EveryWaitHasALetterOfItsOwn) {
   for (const WaitClass& one : kWaitClasses) letters += one.letter;
   std::sort(letters.begin(), letters.end());
   EXPECT_EQ(std::unique(letters.begin(), letters.end()), letters.end());
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
   for (std::size_t i = 0; i < kWaitClasses.size(); ++i) {
     std::string name = kWaitClasses[i].name;
     if (name != "io_uring") std::replace(name.begin(), name.end(), ' ', '_');
-    EXPECT_EQ(name, kNames[i]);
+    EXPECT_EQ(name, kWaitNames[i]);
   }
 }
 

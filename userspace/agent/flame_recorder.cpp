@@ -6,6 +6,7 @@
 #include <set>
 
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
@@ -78,8 +79,7 @@ void FlameRecorder::add(const SampledStack& stack) {
   graph_.stacks += stack.count;
   if (!whole) graph_.broken += value;
   if (!whole) unwinding_.look_again(stack.pid);
-  static constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kClasses = OUTRIDER_WAIT_NAMES;
-  if (graph_.kind == FlameKind::kOffCpu) wait_classes_[kClasses.at(stack.wait_class)] += value;
+  if (graph_.kind == FlameKind::kOffCpu) wait_classes_[kWaitNames.at(stack.wait_class)] += value;
 }
 
 void FlameRecorder::add(const std::vector<SampledStack>& stacks) {

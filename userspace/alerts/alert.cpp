@@ -8,7 +8,7 @@
 namespace outrider {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 bool beyond(double value, double threshold, bool above) { return above ? value > threshold : value < threshold; }
 

@@ -9,7 +9,7 @@
 namespace outrider {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr const char* kDamaged = "the kept state of the rules is damaged; what was in it begins anew";
 

@@ -9,6 +9,7 @@
 #include "userspace/alerts/rule_plan.h"
 #include "userspace/base/quantity.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
@@ -44,12 +45,11 @@ std::string resolved_text(const Rule& rule, const Notice& notice, const std::str
 }  // namespace
 
 std::string largest_wait(const std::optional<WaitSeconds>& waits) {
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
   if (!waits) return "";
   const double all = std::accumulate(waits->begin(), waits->end(), 0.0);
   if (!(all > 0)) return "";
   const auto largest = std::max_element(waits->begin(), waits->end());
-  return fmt::format("{} takes {:.0f} % of the wall time", kNames[largest - waits->begin()], 100 * *largest / all);
+  return fmt::format("{} takes {:.0f} % of the wall time", kWaitNames[largest - waits->begin()], 100 * *largest / all);
 }
 
 Notice rule_notice(const Rule& rule, const AlertEvent& event, const std::string& target, const std::string& type,

@@ -10,6 +10,9 @@
 
 namespace outrider {
 
+inline constexpr double kNsPerSecond = 1e9;
+inline constexpr double kMib = 1024.0 * 1024.0;  ///< bytes
+
 /// "250ms", "1s", "2.5s", "5m", "1h", "30d"; a bare number is seconds. Error: not a positive duration.
 Result<std::chrono::milliseconds> parse_duration(const std::string& text);
 

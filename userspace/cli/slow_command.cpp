@@ -19,6 +19,7 @@
 #include "userspace/cli/table.h"
 #include "userspace/model/queries_json.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/wait_names.h"
 #include "userspace/tui/line.h"
 
 namespace outrider {
@@ -61,12 +62,11 @@ std::string waits_text(const WaitNanoseconds& waits) {
 }
 
 std::string state_text(const InFlightQuery& query) {
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
   if (!query.state) return "in flight";
   const std::string for_how_long = " for " + format_seconds(static_cast<double>(query.state_ns) / 1e9);
   if (*query.state == OUTRIDER_ON_CPU) return "running" + for_how_long;
   if (*query.state == OUTRIDER_RUN_QUEUE) return "waits for a CPU" + for_how_long;
-  return fmt::format("waits: {}{}", query.waits_for ? kNames[*query.waits_for] : "other", for_how_long);
+  return fmt::format("waits: {}{}", query.waits_for ? kWaitNames[*query.waits_for] : "other", for_how_long);
 }
 
 void print_text(const std::string& text) {

@@ -9,12 +9,12 @@
 #include "userspace/base/units.h"
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
 
 constexpr unsigned kLinesBetweenHeaders = 20;
-constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kWaitNames = OUTRIDER_WAIT_NAMES;
 
 std::string seconds_or_dash(const std::optional<double>& seconds) { return seconds ? format_seconds(*seconds) : "-"; }
 

@@ -7,7 +7,7 @@ namespace outrider {
 namespace {
 
 // Fewer say nothing: one failure among twenty queries burns fifty times what 99.9 % allow.
-constexpr double kLeastQueries = 100, kLeastBad = 5;
+constexpr double kLeastSeen = 100, kLeastBad = 5;
 constexpr std::int64_t kEveryMs = 10'000;
 constexpr std::int64_t kMinuteMs = 60'000;
 
@@ -48,7 +48,7 @@ void BurnRate::judge(std::int64_t now_ms) {
     std::optional<Finding>& found = found_[i];
     const auto before = found;
     found.reset();
-    if (seen.short_all < kLeastQueries || seen.short_bad < kLeastBad) continue;
+    if (seen.short_all < kLeastSeen || seen.short_bad < kLeastBad) continue;
     const double watched = std::min(1.0, watched_seconds_ / kTable[i].long_seconds);
     const double share = seen.bad / seen.all;
     const double burn = share * watched / allowed;

@@ -12,8 +12,8 @@ namespace outrider {
 namespace {
 
 constexpr double kUsualHalfLife = 600, kNowHalfLife = 5;  // seconds
-constexpr double kLeastQueries = 100;                     // usual ones, before anything is said of them
-constexpr double kLeastShare = 0.3;                       // of the increase
+constexpr double kLeastUsual = 100;                       // usual ones, before anything is said of them
+constexpr double kLeastShareOfIncrease = 0.3;             // of the increase
 
 constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kWords = {"time on the CPU",
                                                                    "waits for a CPU",
@@ -55,7 +55,7 @@ void CostMeans::observe(double interval_seconds, const QueryCosts& costs, const 
 std::string describe_wait(const CostMeans& costs) {
   const CostMeans::Sums& usual = costs.usual();
   const CostMeans::Sums& now = costs.now();
-  if (usual.followed < kLeastQueries || !(now.followed > 0)) return "";
+  if (usual.followed < kLeastUsual || !(now.followed > 0)) return "";
   double all = 0, most = 0;
   std::size_t best = 0;
   for (std::size_t i = 0; i < usual.waits.size(); ++i) {
@@ -65,7 +65,7 @@ std::string describe_wait(const CostMeans& costs) {
     most = more;
     best = i;
   }
-  if (!(most > kLeastShare * all)) return "";
+  if (!(most > kLeastShareOfIncrease * all)) return "";
   return fmt::format("{}, {} -> {} a query ({:.0f} % of the increase)", kWords[best],
                      format_seconds(usual.waits[best] / usual.followed), format_seconds(now.waits[best] / now.followed),
                      100 * most / all);

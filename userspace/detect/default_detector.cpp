@@ -7,7 +7,7 @@
 namespace outrider {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kDefaultVersion = 1;
 constexpr std::int64_t kAcceptMs = 900'000;
 
 void keep_finite(std::optional<double>& figure) {
@@ -87,8 +87,8 @@ void DefaultDetector::observe(const DetectorSample& raw, std::vector<IncidentEve
   state_.memory_incident.update(now, state_.memory.finding(), events);
 }
 
-std::string DefaultDetector::serialise() const { return state_text(state_, kVersion); }
+std::string DefaultDetector::serialise() const { return state_text(state_, kDefaultVersion); }
 
-Status DefaultDetector::restore(std::string_view text) { return restore_state(text, kVersion, state_); }
+Status DefaultDetector::restore(std::string_view text) { return restore_state(text, kDefaultVersion, state_); }
 
 }  // namespace outrider

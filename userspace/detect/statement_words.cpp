@@ -10,7 +10,7 @@
 namespace outrider {
 namespace {
 
-constexpr double kLeastShare = 0.2;
+constexpr double kLeastShareOfBlocker = 0.2;
 constexpr std::size_t kSomeWords = 80, kSomeLines = 300;
 
 std::string cut(const std::string& statement, std::size_t most) {
@@ -28,7 +28,8 @@ std::string with_statement(const QueryMetrics& metrics, const std::string& type)
 
 std::string describe_blocking(const QueryMetrics& metrics, const std::string& type) {
   const auto found = std::find_if(metrics.blocking.begin(), metrics.blocking.end(), [&](const Blocking& pair) {
-    return (type.empty() || pair.type == type) && !pair.blocked_by.empty() && pair.share.value_or(0) >= kLeastShare;
+    return (type.empty() || pair.type == type) && !pair.blocked_by.empty() &&
+           pair.share.value_or(0) >= kLeastShareOfBlocker;
   });
   if (found == metrics.blocking.end()) return "";
   return fmt::format("{} waited {:.0f} % of its time for {} ({})", with_statement(metrics, found->type),

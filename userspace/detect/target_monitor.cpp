@@ -14,7 +14,7 @@
 namespace outrider {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kMonitorVersion = 1;
 constexpr const char* kLatency = "latency";
 constexpr const char* kStall = "stall";
 constexpr const char* kDown = "down";
@@ -296,14 +296,14 @@ void TargetMonitor::observe(const Snapshot& snapshot, const MonitorFacts& facts,
 std::string TargetMonitor::serialise() const {
   StateWriter writer;
   writer(options_.detector, detector_->serialise(), state_, book_);
-  return writer.text(kVersion);
+  return writer.text(kMonitorVersion);
 }
 
 Status TargetMonitor::restore(std::string_view text) {
   std::string name, detector;
   State state(options_);
   IncidentBook book;
-  StateReader reader(text, kVersion);
+  StateReader reader(text, kMonitorVersion);
   reader(name, detector, state, book);
   if (Status done = reader.done(); !done) return done;
   if (name != options_.detector) {

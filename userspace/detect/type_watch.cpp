@@ -14,7 +14,7 @@ constexpr double kAlmostASecond = 0.95, kLongestSample = 60;
 constexpr std::int64_t kAcceptMs = 900'000;
 // The target's own incident comes first where there is one, and it speaks for types that began to be slow with it.
 constexpr std::int64_t kHoldMs = 30'000, kTogetherMs = 120'000;
-constexpr double kLeastShare = 0.25;         // of what moved, for a type to be named
+constexpr double kLeastShareOfMove = 0.25;   // of what moved, for a type to be named
 constexpr double kLeastTargetQueries = 100;  // usual ones
 constexpr double kSlower = 1.1;
 
@@ -150,7 +150,7 @@ std::string TypeWatch::describe_slower(const CostMeans& target) const {
     most = more;
     best = &type;
   }
-  if (best == nullptr || most < kLeastShare * all) return "";
+  if (best == nullptr || most < kLeastShareOfMove * all) return "";
   const CostMeans::Sums& usual = best->costs.usual();
   const CostMeans::Sums& now = best->costs.now();
   const double before = ratio(usual.seconds, usual.queries), after = ratio(now.seconds, now.queries);
@@ -191,7 +191,7 @@ std::string TypeWatch::describe_failing() const {
   }
   if (types_.size() < 2 || !(all > 0)) return "";
   const CostMeans::Sums& now = best->costs.now();
-  if (now.failed < kLeastShare * all) return "";
+  if (now.failed < kLeastShareOfMove * all) return "";
   return fmt::format("type {}, of which {:.1f} % fail ({:.0f} % of the failures)", best->name,
                      100 * ratio(now.failed, now.queries), 100 * now.failed / all);
 }
@@ -207,7 +207,7 @@ std::string TypeWatch::describe_missing() const {
     most = missing;
     best = &type;
   }
-  if (types_.size() < 2 || best == nullptr || most < kLeastShare * all) return "";
+  if (types_.size() < 2 || best == nullptr || most < kLeastShareOfMove * all) return "";
   return fmt::format("type {}, {:.1f}/s -> {:.1f}/s ({:.0f} % of what is missing)", best->name,
                      rate(best->costs.usual()), rate(best->costs.now()), 100 * most / all);
 }

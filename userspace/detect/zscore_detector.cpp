@@ -9,7 +9,7 @@
 namespace outrider {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kZscoreVersion = 1;
 
 }  // namespace
 
@@ -44,8 +44,8 @@ void ZscoreDetector::observe(const DetectorSample& sample, std::vector<IncidentE
   state_.incident.update(sample.time_ms, finding, events);
 }
 
-std::string ZscoreDetector::serialise() const { return state_text(state_, kVersion); }
+std::string ZscoreDetector::serialise() const { return state_text(state_, kZscoreVersion); }
 
-Status ZscoreDetector::restore(std::string_view text) { return restore_state(text, kVersion, state_); }
+Status ZscoreDetector::restore(std::string_view text) { return restore_state(text, kZscoreVersion, state_); }
 
 }  // namespace outrider

@@ -16,6 +16,7 @@
 #include "userspace/model/label_use.h"
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
@@ -82,10 +83,8 @@ class Fields {
     if (value) add(name, *value);
   }
   void add_waits(const std::string& prefix, const std::optional<WaitSeconds>& waits) {
-    static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
-    static_assert(std::size(kNames) == OUTRIDER_WAIT_CLASSES);
     if (!waits) return;
-    for (std::size_t i = 0; i < waits->size(); ++i) add((prefix + kNames[i] + "_seconds").c_str(), (*waits)[i]);
+    for (std::size_t i = 0; i < waits->size(); ++i) add((prefix + kWaitNames[i] + "_seconds").c_str(), (*waits)[i]);
   }
   [[nodiscard]] const std::string& text() const { return text_; }
 

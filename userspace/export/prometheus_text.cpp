@@ -6,14 +6,14 @@
 #include <sstream>
 #include <utility>
 
+#include "userspace/base/units.h"
 #include "userspace/export/agent_families.h"
 #include "userspace/export/family_set.h"
 #include "userspace/model/label_use.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
-
-constexpr double kMib = 1024.0 * 1024.0;
 
 template <typename T>
 std::optional<double> number(const std::optional<T>& figure) {
@@ -68,10 +68,9 @@ void add_latency(FamilySet& set, const Labels& target, const QueryMetrics& metri
 
 void add_waits(FamilySet& set, const Labels& labels, const TypeMetrics& type) {
   if (!type.waits_total) return;
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
   for (std::size_t i = 0; i < type.waits_total->size(); ++i) {
     Labels with_class = labels;
-    with_class.emplace_back("class", kNames[i]);
+    with_class.emplace_back("class", kWaitNames[i]);
     set.counter("query_wait_seconds_total",
                 "Wall time of queries by type and by what they waited on, nested ones included; cpu is no wait.",
                 with_class, (*type.waits_total)[i]);

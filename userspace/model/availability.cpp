@@ -9,7 +9,7 @@
 namespace outrider {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 using Runs = std::vector<std::array<std::int64_t, 4>>;
 
 constexpr int kVersion = 1;

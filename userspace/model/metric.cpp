@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <numeric>
 
+#include "userspace/base/units.h"
 #include "userspace/model/query_figures.h"
 #include "userspace/model/snapshot_fields.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
-
-constexpr double kNsPerSecond = 1e9;
-constexpr const char* kWaitNames[] = OUTRIDER_WAIT_NAMES;
-static_assert(std::size(kWaitNames) == OUTRIDER_WAIT_CLASSES);
 
 double number(std::uint64_t value) { return static_cast<double>(value); }
 

@@ -7,14 +7,12 @@
 
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr const char* kWaitNames[] = OUTRIDER_WAIT_NAMES;
-static_assert(std::size(kWaitNames) == OUTRIDER_WAIT_CLASSES);
 
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 

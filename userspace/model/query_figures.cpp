@@ -6,10 +6,10 @@
 #include <numeric>
 #include <utility>
 
+#include "userspace/base/units.h"
+
 namespace outrider {
 namespace {
-
-constexpr double kNsPerSecond = 1e9;
 
 double seconds(double ns) { return ns / kNsPerSecond; }
 

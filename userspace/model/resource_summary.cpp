@@ -7,16 +7,17 @@
 namespace outrider {
 namespace {
 
-using Figure = std::pair<const char*, std::optional<double> ResourceMetrics::*>;
+using ResourceFigure = std::pair<const char*, std::optional<double> ResourceMetrics::*>;
 
-constexpr std::array kMeans{Figure{"cpu_usage", &ResourceMetrics::cpu_usage},
-                            Figure{"cpu_steal", &ResourceMetrics::cpu_steal},
-                            Figure{"cpu_cores", &ResourceMetrics::cpu_cores},
-                            Figure{"page_faults_per_second", &ResourceMetrics::page_faults_per_second}};
-constexpr std::array kSums{
-    Figure{"throttled_seconds", &ResourceMetrics::throttled_seconds},
-    Figure{"disk_read_mb", &ResourceMetrics::disk_read_mb}, Figure{"disk_write_mb", &ResourceMetrics::disk_write_mb},
-    Figure{"network_rx_mb", &ResourceMetrics::network_rx_mb}, Figure{"network_tx_mb", &ResourceMetrics::network_tx_mb}};
+constexpr std::array kMeans{ResourceFigure{"cpu_usage", &ResourceMetrics::cpu_usage},
+                            ResourceFigure{"cpu_steal", &ResourceMetrics::cpu_steal},
+                            ResourceFigure{"cpu_cores", &ResourceMetrics::cpu_cores},
+                            ResourceFigure{"page_faults_per_second", &ResourceMetrics::page_faults_per_second}};
+constexpr std::array kSums{ResourceFigure{"throttled_seconds", &ResourceMetrics::throttled_seconds},
+                           ResourceFigure{"disk_read_mb", &ResourceMetrics::disk_read_mb},
+                           ResourceFigure{"disk_write_mb", &ResourceMetrics::disk_write_mb},
+                           ResourceFigure{"network_rx_mb", &ResourceMetrics::network_rx_mb},
+                           ResourceFigure{"network_tx_mb", &ResourceMetrics::network_tx_mb}};
 
 // Why the last sample lacks a figure that the whole run has.
 void forget_reason(ResourceSample& sample, const std::string& name) {

@@ -5,14 +5,14 @@
 #include <string_view>
 #include <utility>
 
+#include "userspace/base/units.h"
 #include "userspace/model/query_figures.h"
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
-
-constexpr double kNsPerSecond = 1e9;
 
 // The figures of one snapshot while it is being built.
 class Builder {
@@ -151,14 +151,13 @@ void Builder::fill_types() {
 
 void Builder::fill_blocking() {
   constexpr std::size_t kMost = 10;
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
   std::vector<Blocking>& all = snapshot_.query_metrics.blocking;
   all.reserve(interval_.blocks.size());
   for (const auto& [id, sum] : interval_.blocks) {
     const double seconds = static_cast<double>(sum.total_ns) / kNsPerSecond;
     const auto type = interval_.types.find({id.type, false});
     const double all_ns = type == interval_.types.end() ? 0 : static_cast<double>(type->second.duration_ns);
-    all.push_back({id.type, id.blocked_by, kNames[id.wait_class], sum.count, seconds,
+    all.push_back({id.type, id.blocked_by, kWaitNames[id.wait_class], sum.count, seconds,
                    ratio(static_cast<double>(sum.total_ns), all_ns)});
   }
   std::stable_sort(all.begin(), all.end(), [](const Blocking& a, const Blocking& b) { return a.seconds > b.seconds; });

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "userspace/model/wait_names.h"
+
 namespace outrider {
 namespace {
 
@@ -21,10 +23,7 @@ std::optional<double> share_of(const std::optional<WaitSeconds>& waits) {
   return waits->at(Class) / all;
 }
 
-std::string share_name(std::size_t wait_class) {
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
-  return std::string("waits.") + kNames[wait_class] + "_share";
-}
+std::string share_name(std::size_t wait_class) { return std::string("waits.") + kWaitNames[wait_class] + "_share"; }
 
 template <std::size_t... Classes>
 void add_waits(std::vector<SnapshotField>& fields, std::index_sequence<Classes...>) {

@@ -14,6 +14,7 @@
 
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
@@ -27,10 +28,8 @@ Json nullable(const std::optional<T>& figure) {
 
 Json waits_json(const std::optional<WaitSeconds>& waits) {
   if (!waits) return nullptr;
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
-  static_assert(std::size(kNames) == OUTRIDER_WAIT_CLASSES);
   Json json = Json::object();
-  for (std::size_t i = 0; i < waits->size(); ++i) json[fmt::format("{}_seconds", kNames[i])] = (*waits)[i];
+  for (std::size_t i = 0; i < waits->size(); ++i) json[fmt::format("{}_seconds", kWaitNames[i])] = (*waits)[i];
   return json;
 }
 

@@ -9,6 +9,7 @@
 #include "userspace/model/json_number.h"
 #include "userspace/model/snapshot_fields.h"
 #include "userspace/model/snapshot_json.h"
+#include "userspace/model/wait_names.h"
 
 namespace outrider {
 namespace {
@@ -35,11 +36,9 @@ void read(const Json& json, const char* name, std::optional<T>& figure) {
 
 std::optional<WaitSeconds> read_waits(const Json& json) {
   if (json.is_null()) return std::nullopt;
-  static constexpr const char* kNames[] = OUTRIDER_WAIT_NAMES;
-  static_assert(std::size(kNames) == OUTRIDER_WAIT_CLASSES);
   WaitSeconds waits{};
   for (std::size_t i = 0; i < waits.size(); ++i) {
-    waits[i] = json.value(std::string(kNames[i]) + "_seconds", 0.0);
+    waits[i] = json.value(std::string(kWaitNames[i]) + "_seconds", 0.0);
   }
   return waits;
 }

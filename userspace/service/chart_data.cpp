@@ -10,6 +10,7 @@
 
 #include "userspace/model/metric.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 #include "userspace/service/health_trend.h"
 #include "userspace/service/restarts.h"
 
@@ -22,7 +23,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint32_t kBucketsPerRow = OUTRIDER_HIST_SUB / 4;
 
 constexpr const char* kQueryColumns[] = {"avg", "p50", "p95", "p99", "qps", "queries", "error_rate", "cache_hit_rate"};
-constexpr const char* kWaitNames[] = OUTRIDER_WAIT_NAMES;
 constexpr const char* kTargetColumns[] = {"peak_concurrent",
                                           "current_concurrent",
                                           "health",

@@ -6,6 +6,7 @@
 
 #include "userspace/model/metric.h"
 #include "userspace/model/utf8.h"
+#include "userspace/model/wait_names.h"
 #include "userspace/service/chart_data.h"
 
 namespace outrider {
@@ -16,7 +17,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
-constexpr const char* kWaitNames[] = OUTRIDER_WAIT_NAMES;
 
 Json value_of(const Point& point, const char* metric, const std::string& type) {
   const std::optional<double> value = metric_value(point, metric, type);

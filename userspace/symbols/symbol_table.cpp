@@ -8,6 +8,8 @@
 #include <memory>
 #include <span>
 
+#include "userspace/base/elf_handle.h"
+
 namespace outrider {
 namespace {
 
@@ -16,10 +18,6 @@ constexpr std::size_t kMaxBytes = 256U << 20;
 constexpr std::size_t kMaxName = 4096;
 // Functions that overlap are rare and nest at most so deep.
 constexpr std::ptrdiff_t kMaxOverlap = 16;
-
-struct ElfCloser {
-  void operator()(Elf* elf) const { elf_end(elf); }
-};
 
 std::size_t leading_underscores(std::string_view name) {
   const std::size_t at = name.find_first_not_of('_');
@@ -123,7 +121,7 @@ struct SymbolTable::Reader {
 Result<SymbolTable> SymbolTable::read(int fd, std::string_view name) {
   elf_version(EV_CURRENT);
   // Not by mmap: a file that shrinks while it is read would raise SIGBUS.
-  const std::unique_ptr<Elf, ElfCloser> elf(elf_begin(fd, ELF_C_READ, nullptr));
+  const ElfHandle elf(elf_begin(fd, ELF_C_READ, nullptr));
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64) {
     return Error{fmt::format("{} is no 64-bit ELF file whose symbols could be read", name)};
   }

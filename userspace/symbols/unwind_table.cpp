@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "userspace/base/elf_handle.h"
 #include "userspace/symbols/call_frames.h"
 
 namespace outrider {
@@ -22,9 +23,6 @@ namespace {
 constexpr std::size_t kMaxHeader = 64U << 20;
 constexpr std::size_t kMaxFrames = 256U << 20;  // Chromium's .eh_frame has 15 MiB
 
-struct ElfCloser {
-  void operator()(Elf* elf) const { elf_end(elf); }
-};
 std::optional<GElf_Phdr> find_segment(Elf* elf, auto matches) {
   std::size_t count = 0;
   if (elf_getphdrnum(elf, &count) != 0) return std::nullopt;
@@ -93,7 +91,7 @@ FrameIndex read_index(int fd, const GElf_Phdr& segment) {
 UnwindTable read_unwind_table(int fd, std::uint64_t offset, std::size_t most) {
   constexpr std::uint64_t kHighest = std::numeric_limits<std::uint32_t>::max();
   elf_version(EV_CURRENT);
-  const std::unique_ptr<Elf, ElfCloser> elf(elf_begin(fd, ELF_C_READ, nullptr));
+  const ElfHandle elf(elf_begin(fd, ELF_C_READ, nullptr));
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64) return {};
   const auto loaded = find_segment(elf.get(), [offset](const GElf_Phdr& header) {
     // Mappings begin at whole pages, which may be before the segment; another segment may have the rest of that page.

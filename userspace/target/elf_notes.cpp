@@ -15,6 +15,8 @@
 #include <span>
 #include <tuple>
 
+#include "userspace/base/elf_handle.h"
+
 namespace outrider {
 namespace {
 
@@ -27,11 +29,6 @@ constexpr std::size_t kMaxArgsLength = 1024;
 constexpr std::size_t kNoteHeader = 12;
 constexpr std::uint32_t kStapsdtType = 3;
 constexpr std::uint64_t kSemaphoreSize = 2;
-
-struct ElfCloser {
-  void operator()(Elf* elf) const { elf_end(elf); }
-};
-using ElfHandle = std::unique_ptr<Elf, ElfCloser>;
 
 /// What is needed of a file to turn addresses into offsets.
 struct Layout {

@@ -15,16 +15,14 @@
 #include <span>
 #include <vector>
 
+#include "userspace/base/elf_handle.h"
+
 namespace outrider {
 namespace {
 
 // For all tables together: far more than any engine has. A hostile header could claim the size of a sparse file for
 // each of its sections.
 constexpr std::size_t kMaxTables = 256u << 20;
-
-struct ElfCloser {
-  void operator()(Elf* elf) const { elf_end(elf); }
-};
 
 /// The raw bytes of a section, taken from the budget; none if there are none in the file.
 std::span<const char> section_bytes(Elf_Scn* section, std::size_t& budget) {
@@ -77,7 +75,7 @@ bool is_defined(const Elf64_Sym& entry) { return entry.st_shndx != SHN_UNDEF && 
 Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std::string& symbol) {
   elf_version(EV_CURRENT);
   // Not by mmap: a file that shrinks while it is read would raise SIGBUS.
-  const std::unique_ptr<Elf, ElfCloser> elf(elf_begin(fd, ELF_C_READ, nullptr));
+  const ElfHandle elf(elf_begin(fd, ELF_C_READ, nullptr));
   if (!elf || elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64) {
     return Error{fmt::format("{} is no 64-bit ELF file whose symbols could be read", name)};
   }

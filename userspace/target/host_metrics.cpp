@@ -1,9 +1,9 @@
 #include "userspace/target/host_metrics.h"
 
+#include "userspace/base/units.h"
+
 namespace outrider {
 namespace {
-
-constexpr double kMib = 1024.0 * 1024.0;
 
 // MiB between two counters; none if one is missing or the counter was reset.
 std::optional<double> mib_between(std::optional<TransferBytes> before, std::optional<TransferBytes> now,

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 
+#include "userspace/base/units.h"
+
 namespace outrider {
 namespace {
-
-constexpr double kMib = 1024.0 * 1024.0;
-constexpr double kNsPerSecond = 1e9;
 
 double ticks_per_second() {
   static const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));

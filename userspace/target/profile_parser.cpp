@@ -10,13 +10,13 @@
 #include <numeric>
 #include <span>
 
+#include "userspace/model/wait_names.h"
 #include "userspace/target/profile.h"
 #include "userspace/target/role_info.h"
 
 namespace outrider {
 namespace {
 
-constexpr std::array<const char*, OUTRIDER_WAIT_CLASSES> kWaitNames = OUTRIDER_WAIT_NAMES;
 constexpr std::int64_t kMaxArgumentNumber = 64;
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
