@@ -16,8 +16,11 @@ BINARIES = ("outrider", "graph-engine", "scripted-engine", "nop5-engine", "sessi
 MORE = {"arm64": ("elf_notes_test", "site_code_test", "arg_decode_test", "usdt_guard_test")}
 PROGRAMS = ("sh", "bash", "mount", "umount", "ip", "unshare", "bpftool", "sleep", "cat", "cp", "rm", "mkdir", "ls", "uname",
             "dmesg", "sync", "setpriv")
+# For the shipped unit: no other service of the distribution's is started.
+SYSTEMD = "/usr/lib/systemd/systemd"
+UNITS = ("basic.target", "sysinit.target", "shutdown.target", "local-fs.target", "network.target")
 PYTHON = "/usr/bin/python3"  # the distribution's, whatever else is in the path
-SOURCES = ("tests/e2e", "tests/vm", "usdt/profiles")
+SOURCES = ("tests/e2e", "tests/vm", "usdt/profiles", "packaging")
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 UNUSED = shutil.ignore_patterns("test", "tests", "idlelib", "lib2to3", "tkinter", "ensurepip", "turtledemo", "dist-packages",
                                 "config-*")
@@ -33,7 +36,7 @@ def unbuilt(build, architecture="amd64"):
 
 def missing_programs():
     """The same of this machine's programs."""
-    names = [name for name in (*PROGRAMS, PYTHON, "mkfs.ext4", "strip", "ldd", "dpkg-deb") if not which(name)]
+    names = [name for name in (*PROGRAMS, *Here.more, PYTHON, "mkfs.ext4", "strip", "ldd", "dpkg-deb") if not which(name)]
     return f"not installed: {', '.join(names)}; run scripts/setup" if names else None
 
 
@@ -44,6 +47,7 @@ def which(name):
 class Here:
     """This machine as the source of a guest's programs."""
     strip = "strip"
+    more = ("systemctl", SYSTEMD)
 
     def which(self, name):
         return which(name)
@@ -67,6 +71,7 @@ class Here:
 
 class Sysroot:
     """A folder of packages for another architecture, whose programs cannot be started here."""
+    more = ()
 
     def __init__(self, root, triplet):
         self.root, self.folder, self.strip = root, root / "usr/lib" / triplet, f"{triplet}-strip"
@@ -102,12 +107,13 @@ class Image:
 
     def __init__(self, source, build, cache, origin=None, architecture="amd64"):
         self.source, self.build, self.cache, self.origin = source, build, cache, origin or Here()
+        self.programs = (*PROGRAMS, *self.origin.more, PYTHON)
         self.binaries = (*BINARIES, *MORE.get(architecture, ()))
         self.name = "root" if architecture == "amd64" else f"{architecture}-root"
 
     def _inputs(self):
         files = [self.build / "bin" / name for name in self.binaries]
-        files += [pathlib.Path(self.origin.which(name)) for name in (*PROGRAMS, PYTHON)]
+        files += [pathlib.Path(self.origin.which(name)) for name in self.programs]
         for folder in SOURCES:
             files += sorted(path for path in (self.source / folder).rglob("*")
                             if path.is_file() and "__pycache__" not in path.parts)
@@ -144,8 +150,10 @@ class Image:
             (root / link).symlink_to(target)
         (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n", encoding="ascii")
         (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n", encoding="ascii")
-        for name in (*PROGRAMS, PYTHON):
+        for name in self.programs:
             self._place(root, self.origin.which(name))
+        if self.origin.more:
+            self._place_units(root)
         for name in self.binaries:
             # Functions must keep their names; debugging information would be two thirds of the image.
             subprocess.run([self.origin.strip, "--strip-debug", "-o", root / "outrider/build/bin" / name,
@@ -154,10 +162,20 @@ class Image:
         shutil.copytree(standard, root / self.origin.inside(standard), ignore=UNUSED, symlinks=True)
         for folder in SOURCES:
             shutil.copytree(self.source / folder, root / "outrider" / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        programs = [self.origin.which(name) for name in (*PROGRAMS, PYTHON)]
+        programs = [self.origin.which(name) for name in self.programs]
         programs += [self.build / "bin" / name for name in self.binaries]
         for library in self.origin.libraries_of([*programs, *standard.glob("lib-dynload/*.so")]):
             self._place(root, library)
+
+    def _place_units(self, root):
+        """As the package has it: the unit names /usr/bin/outrider."""
+        units = pathlib.Path(SYSTEMD).parent / "system"
+        for name in UNITS:
+            self._place(root, units / name)
+        own = root / "etc/systemd/system"
+        own.mkdir(parents=True)
+        shutil.copy2(self.source / "tests/vm/guest/outrider-checks.service", own)
+        (root / "usr/bin/outrider").symlink_to("/outrider/build/bin/outrider")
 
     def _place(self, root, path):
         """A file under the name by which it is known here, in the folder that the name's folder really is."""

@@ -105,6 +105,8 @@ def functions():
     return "refused", refused[1]
 
 
+# Of the last ones, what needs systemd as the first process.
+UNDER_SYSTEMD = ("unit",)
 X86_64 = {"nop10": sites.ten_byte_nops, "nop5": sites.five_byte_nops, "functions": functions}
 ARM64 = {"header": by_this_processor, "nop": sites.plain_nops}
 
@@ -127,4 +129,5 @@ CHECKS = {
     "slow": tests("slow_test.Slow.test_slowest"),
     "cpu_unplugged": tests("hotplug.Hotplug"),
     "clock_set": tests("clock.Clock"),
+    **({} if platform.machine() == "aarch64" else {"unit": tests("unit.Unit")}),
 }

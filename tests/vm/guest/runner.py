@@ -1,5 +1,7 @@
 """Runs the checks in the guest, one after the other, and says how each ended: a line of fields parted by tabs to the device
-that the kernel's command line names (see Run.take in machine.py). What the tests print goes to the console."""
+that the kernel's command line names (see Run.take in machine.py). What the tests print goes to the console.
+
+Ends with 3 when what is left to be checked needs systemd, which then runs this once more with --under-systemd."""
 
 import os
 import pathlib
@@ -16,31 +18,52 @@ sys.path[:0] = [str(ROOT / "tests/vm/guest"), str(ROOT / "tests/e2e")]
 import checks  # noqa: E402
 
 
+LEFT_FOR_SYSTEMD = 3
+
+
+def told_by_kernel(name):
+    """A word of the kernel's command line: a service of systemd's has none of them as variables."""
+    words = pathlib.Path("/proc/cmdline").read_text(encoding="ascii").split()
+    return next((word.partition("=")[2] for word in words if word.startswith(name + "=")), "")
+
+
+def run_check(check):
+    try:
+        return check()
+    except Exception as error:  # whatever it is, the other checks are still to be run
+        traceback.print_exc()
+        return "FAILED", (str(error) or repr(error)).splitlines()[0]
+
+
 def main():
-    device = open(os.environ["outrider_results"], "w", buffering=1, encoding="utf-8")
+    under_systemd = "--under-systemd" in sys.argv
+    device = open(told_by_kernel("outrider_results"), "w", buffering=1, encoding="utf-8")
 
     def tell(*fields):
         device.write("\t".join(" ".join(str(field).split()) for field in fields) + "\n")
 
-    wanted = [name for name in os.environ.get("outrider_checks", "").split(",") if name]
-    tell("kernel", platform.release())
-    too_old = False
+    wanted = [name for name in told_by_kernel("outrider_checks").split(",") if name]
+    if not under_systemd:
+        tell("kernel", platform.release())
+    too_old, left = False, False
     for name, check in checks.CHECKS.items():
-        if wanted and name not in wanted:
+        if wanted and name not in wanted or under_systemd and name not in checks.UNDER_SYSTEMD:
             continue
-        tell("begin", name)
+        if not under_systemd:
+            tell("begin", name)
+        if name in checks.UNDER_SYSTEMD and not under_systemd and not too_old:
+            left = True
+            continue
         print(f"\n==== {name} ====", flush=True)
         begin = time.monotonic()
-        try:
-            status, reason = checks.not_tried() if too_old else check()
-        except Exception as error:  # whatever it is, the other checks are still to be run
-            traceback.print_exc()
-            status, reason = "FAILED", (str(error) or repr(error)).splitlines()[0]
+        status, reason = checks.not_tried() if too_old else run_check(check)
         too_old = too_old or (name == "doctor" and status == "refused")
         tell("result", name, status, f"{time.monotonic() - begin:.1f}", reason[:300])
-    tell("end")
+    if not left:
+        tell("end")
     device.close()
+    return LEFT_FOR_SYSTEMD if left else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
