@@ -118,7 +118,7 @@ class Agent(harness.Case):
                 self.assert_counts_equal(rows, summary)
 
     def test_an_attach_in_the_middle_counts_all_that_came_after_it(self):
-        engine = self.engine("--rate", 5000, "--duration", 4, hold=False, delay=0)
+        engine = self.engine("--rate", 5000, "--duration", 8, hold=False, delay=0)  # a busy machine attaches for seconds
         time.sleep(0.5)
         begin = time.monotonic_ns()
         watch = self.watch("--pid", engine.pid, "--mode", "full")

@@ -22,6 +22,7 @@
 #include "userspace/kernel/map_walk.h"
 #include "userspace/kernel/monotonic.h"
 #include "userspace/kernel/role_programs.h"
+#include "userspace/kernel/skeleton.h"
 #include "userspace/kernel/syscall_codes.h"
 #include "userspace/kernel/uapi.h"
 #include "userspace/model/statement_scan.h"
@@ -30,10 +31,7 @@
 namespace outrider {
 namespace {
 
-struct SkeletonDeleter {
-  void operator()(outrider_bpf* skeleton) const { outrider_bpf::destroy(skeleton); }
-};
-using Skeleton = std::unique_ptr<outrider_bpf, SkeletonDeleter>;
+using Skeleton = SkeletonHandle<outrider_bpf>;
 
 unsigned shard_count() {
   const unsigned cpus = std::max(1, libbpf_num_possible_cpus());

@@ -18,13 +18,10 @@
 #include "userspace/kernel/map_memory.h"
 #include "userspace/kernel/map_walk.h"
 #include "userspace/kernel/monotonic.h"
+#include "userspace/kernel/skeleton.h"
 
 namespace outrider {
 namespace {
-
-struct SkeletonDeleter {
-  void operator()(sampler_bpf* skeleton) const { sampler_bpf::destroy(skeleton); }
-};
 
 // A program that began in an earlier round is done after microseconds, unless a hypervisor takes its processor away:
 // what it then adds to a stack that was taken already would be lost.
@@ -85,7 +82,7 @@ Status attach_hooks(std::initializer_list<const bpf_program*> programs, std::vec
 struct StackSampler::State {
   SamplerOptions options;
   std::uint32_t target = 0;
-  std::unique_ptr<sampler_bpf, SkeletonDeleter> skeleton;
+  SkeletonHandle<sampler_bpf> skeleton;
   std::vector<Link> links;
 
   MapMemory rows;
