@@ -1,5 +1,5 @@
-"""The shipped unit under systemd itself: it says when it is ready, has the capabilities that it names and no others, counts
-what the engine recorded, reads its configuration anew, comes back when it is killed, and leaves nothing when it is stopped."""
+"""The shipped unit under systemd itself: it says when it is ready, has no capability that it does not name, counts what the
+engine recorded, reads its configuration anew, comes back when it is killed, and leaves nothing when it is stopped."""
 
 import json
 import os
