@@ -152,6 +152,12 @@ static inline int sql_is_charset(const struct sql_normal *s, __u64 word)
 	return s->word >> 56 == '_';
 }
 
+static inline void sql_stop(struct sql_normal *s)
+{
+	s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN;
+	s->state = SQL_S_STOP;
+}
+
 /* The letter before a string, which `next` goes on with, says what kind of string it is. */
 static inline void sql_prefixed_string(struct sql_normal *s, __u32 next)
 {
@@ -164,8 +170,7 @@ static inline void sql_prefixed_string(struct sql_normal *s, __u32 next)
 		return;
 	}
 	if (!escaped && word != 'b' && word != 'x' && word != 'n') {
-		s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN; /* or a literal's inside */
-		s->state = SQL_S_STOP;
+		sql_stop(s); /* or a literal's inside */
 		return;
 	}
 	s->state = escaped ? SQL_S_ESCAPED : next;
@@ -212,38 +217,63 @@ static inline void sql_body_tag(struct sql_normal *s, __u32 class, __u32 c)
 		s->other_tag = SQL_SEED; /* its end may be the beginning of the one that is looked for */
 }
 
-/* SQLite takes "foo" for a text where no column is called so. Where a value is likely, behind what is `behind`, so do we. */
-static inline int sql_is_likely_text(const struct sql_normal *s, __u32 behind)
-{
-	if (s->rows == SQL_IN_ROW || (s->list && s->brackets == s->list))
-		return 1;
-	if (behind == SQL_S_START) {
-		char last = s->word;
+/* The end of a word, and INTO or FROM behind it. */
+#define SQL_BEFORE(a, b, c, word) (SQL_4(a, b, c, 0) << 32 | (word))
+#define SQL_INTO SQL_4('i', 'n', 't', 'o')
+#define SQL_FROM SQL_4('f', 'r', 'o', 'm')
 
-		return last != ',' && last != '(' && last != '.' && last != 0;
-	}
-	if (behind != SQL_S_NAME)
+/* What only a name follows: certainly so, for nothing else may be taken for one. */
+static inline int sql_expects_name(const struct sql_normal *s)
+{
+	switch (s->word) { /* VACUUM INTO 'a file', IS DISTINCT FROM 'data' */
+	case SQL_BEFORE('e', 'r', 't', SQL_INTO): /* INSERT */
+	case SQL_BEFORE('a', 'c', 'e', SQL_INTO): /* REPLACE */
+	case SQL_BEFORE('o', 'r', 'e', SQL_INTO): /* OR IGNORE */
+	case SQL_BEFORE('o', 'r', 't', SQL_INTO): /* OR ABORT */
+	case SQL_BEFORE('a', 'i', 'l', SQL_INTO): /* OR FAIL */
+	case SQL_BEFORE('a', 'c', 'k', SQL_INTO): /* OR ROLLBACK */
+		return 1;
+	case SQL_BEFORE('n', 'c', 't', SQL_FROM):
 		return 0;
+	}
 	switch (sql_last_word(s)) {
-	case SQL_2('i', 's'):
-	case SQL_4('l', 'i', 'k', 'e'):
-	case SQL_4('g', 'l', 'o', 'b'):
-	case SQL_4('t', 'h', 'e', 'n'):
-	case SQL_4('e', 'l', 's', 'e'):
-	case SQL_4(0, 0, 0, 'm') << 32 | SQL_4('a', 't', 'c', 'h'):
-	case SQL_4(0, 0, 'r', 'e') << 32 | SQL_4('g', 'e', 'x', 'p'):
-	case SQL_4(0, 0, 'e', 's') << 32 | SQL_4('c', 'a', 'p', 'e'):
-	case SQL_4(0, 'b', 'e', 't') << 32 | SQL_4('w', 'e', 'e', 'n'):
+	case SQL_FROM:
+	case SQL_2('a', 's'):
+	case SQL_2('t', 'o'):
+	case SQL_4(0, 's', 'e', 't'):
+	case SQL_4('j', 'o', 'i', 'n'):
+	case SQL_4('v', 'i', 'e', 'w'):
+	case SQL_4('w', 'i', 't', 'h'):
+	case SQL_4(0, 0, 0, 't') << 32 | SQL_4('a', 'b', 'l', 'e'):
+	case SQL_4(0, 0, 0, 'i') << 32 | SQL_4('n', 'd', 'e', 'x'):
+	case SQL_4(0, 0, 'u', 'p') << 32 | SQL_4('d', 'a', 't', 'e'):
+	case SQL_4(0, 0, 'c', 'o') << 32 | SQL_4('l', 'u', 'm', 'n'):
+	case SQL_4(0, 0, 'e', 'x') << 32 | SQL_4('i', 's', 't', 's'):
+	case SQL_4(0, 't', 'r', 'i') << 32 | SQL_4('g', 'g', 'e', 'r'):
 		return 1;
 	}
 	return 0;
 }
 
+/* SQLite takes "foo" for a text where no column is called so, behind what is `behind`. */
+static inline int sql_may_be_text(const struct sql_normal *s, __u32 behind)
+{
+	if (behind == SQL_S_START)
+		return (s->word & 0xff) != '.';
+	return behind != SQL_S_NAME || !sql_expects_name(s);
+}
+
 static inline void sql_begin_quoted(struct sql_normal *s, __u32 behind, __u32 c)
 {
+	if (s->dialect == OUTRIDER_SQL_MYSQL && s->state == SQL_S_WORD && s->word & 0x80) {
+		sql_stop(s); /* or a character's second half */
+		return;
+	}
 	s->quote = c == '[' ? ']' : c;
-	s->name_hash = c == '"' && sql_is_likely_text(s, behind) ? s->hash : 0;
+	s->name_hash = c == '"' && sql_may_be_text(s, behind) ? s->hash : 0;
 	s->name_length = s->out.length;
+	s->utf8_rest = 0;
+	s->last = 0;
 	s->state = SQL_S_QUOTED_FIRST;
 }
 
@@ -258,6 +288,29 @@ static inline void sql_end_quoted(struct sql_normal *s, __u32 c)
 	sql_late_literal(s);
 }
 
+/* Bytes of a UTF-8 character that are to come behind `c`, where so many were before; or that it is none. */
+static inline __u32 sql_utf8_rest(__u32 rest, __u32 c)
+{
+	if (rest == SQL_NO_UTF8 || (rest && (c & 0xc0) != 0x80))
+		return SQL_NO_UTF8;
+	if (rest)
+		return rest - 1;
+	if (c < 0x80)
+		return 0;
+	if (c < 0xc2 || c > 0xf4)
+		return SQL_NO_UTF8;
+	return 1 + (c >= 0xe0) + (c >= 0xf0);
+}
+
+/* The quote is there that ends a name. Of gbk, big5 and sjis a backtick may be a character's second half. */
+static inline void sql_quote_in_name(struct sql_normal *s, __u32 c)
+{
+	if (s->dialect == OUTRIDER_SQL_MYSQL && s->last >= 0x80 && s->utf8_rest)
+		sql_stop(s);
+	else
+		s->state = c == ']' ? SQL_S_VALUE : SQL_S_QUOTED_QUOTE;
+}
+
 /* True: the character is still to be looked at. */
 static inline int sql_quoted(struct sql_normal *s, __u32 c)
 {
@@ -266,7 +319,7 @@ static inline int sql_quoted(struct sql_normal *s, __u32 c)
 		return 1;
 	}
 	if (s->quote && s->state != SQL_S_QUOTED_QUOTE && c == s->quote) {
-		s->state = c == ']' ? SQL_S_VALUE : SQL_S_QUOTED_QUOTE;
+		sql_quote_in_name(s, c);
 		return 0;
 	}
 	if (s->state == SQL_S_QUOTED_FIRST) {
@@ -276,6 +329,8 @@ static inline int sql_quoted(struct sql_normal *s, __u32 c)
 	} else {
 		sql_continue(s, c);
 	}
+	s->utf8_rest = sql_utf8_rest(s->utf8_rest, c);
+	s->last = c;
 	s->state = SQL_S_QUOTED;
 	return 0;
 }
@@ -301,8 +356,7 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 	__u32 state = s->state;
 
 	if (next == SQL_S_STOP) {
-		s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN;
-		s->state = next;
+		sql_stop(s);
 		return 0;
 	}
 	switch (state) {
@@ -358,6 +412,8 @@ static inline int sql_event(struct sql_normal *s, __u32 next, __u32 class, __u32
 		return 0;
 	case SQL_S_DOLLAR:
 	case SQL_S_MEMBER_DOLLAR:
+		if (s->dialect == OUTRIDER_SQL_SQLITE)
+			break; /* behind a parameter */
 		return s->dialect == OUTRIDER_SQL_MYSQL ? sql_dashes(s, c) : sql_dollar(s, class, c);
 	case SQL_S_TAG: sql_tag(s, class, c); return 0;
 	case SQL_S_BODY:

@@ -10,6 +10,8 @@ enum sql_rows { SQL_NO_ROWS = 0, SQL_IN_ROW, SQL_BEHIND_ROW, SQL_NEXT_ROW };
 #define SQL_BLANK_FOLLOWS 0x100u /* of a sign */
 #define SQL_OF_EXPONENT 0x200u   /* or behind a hexadecimal number that ends with e, if no digit follows */
 
+#define SQL_NO_UTF8 ~0u
+
 #define SQL_SEED 0xcbf29ce484222325ULL
 #define SQL_PRIME 0x100000001b3ULL
 #define SQL_INVERSE 0xce965057aff6957bULL /* of that, modulo 2^64 */
@@ -24,6 +26,7 @@ struct sql_normal {
 	__u32 state;
 	__u32 back;      /* the state behind a comment */
 	__u32 quote;     /* that ends the name in quotes, where several do; else 0 */
+	__u32 last, utf8_rest; /* the last byte of that name, and how many its character wants: SQL_NO_UTF8 if it is none */
 	__u32 comments;  /* open ones, nested */
 	__u32 brackets, list, row; /* open ones; those of the IN list, and of VALUES: 0 for none */
 	__u32 rows;

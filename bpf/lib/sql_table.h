@@ -40,6 +40,7 @@ enum sql_state {
 	SQL_S_DASHES = SQL_S_MEMBER_DOLLAR, /* a comment, if a blank follows (MySQL) */
 	SQL_S_COMMENT_BEGINS = SQL_S_COMMENT_SLASH, /* or code, if a ! follows, or a letter and one (MySQL) */
 	SQL_S_COMMENT_LETTER = SQL_S_BODY,
+	SQL_S_PARAMETER = SQL_S_MEMBER_DOLLAR, /* a named one (SQLite) */
 };
 #define SQL_STATE_BITS 5
 #define SQL_DIALECT_BITS 2
@@ -76,9 +77,11 @@ enum sql_action {
 #define SQL_MYSQL_TOKENS(state)                                                                                            \
 	SQL_TOKENS(state), [SQL_C_QUOTE] = T(SQL_S_ESCAPED, SQL_A_LITERAL), [SQL_C_TEXT] = T(SQL_S_STRING, SQL_A_LITERAL),  \
 	[SQL_C_DOLLAR] = BEGINS, [SQL_C_HASH] = EVENT(state), [SQL_C_BANG] = T(SQL_S_START, SQL_A_OPERATOR),                \
-	[SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
+	[SQL_C_DOUBLE] = EVENT(state), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
+#define SQL_PARAMETER T(SQL_S_PARAMETER, SQL_A_BEGIN)
+#define SQL_PARAMETER_GOES_ON T(SQL_S_PARAMETER, SQL_A_CONTINUE)
 #define SQL_SQLITE_TOKENS(state)                                                                                           \
-	SQL_TOKENS(state), [SQL_C_DOUBLE] = EVENT(state), [SQL_C_DOLLAR] = BEGINS,                                           \
+	SQL_TOKENS(state), [SQL_C_DOUBLE] = EVENT(state), [SQL_C_DOLLAR] = SQL_PARAMETER,                                    \
 	[SQL_C_QUESTION] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
 /* All alike. */
 #define SQL_ALL(entry)                                                                                                     \
@@ -155,6 +158,10 @@ enum sql_action {
 
 /* Comments do not nest, and a semicolon ends the statement: a text of several is given to the parser once for each. */
 #define SQL_PLAIN_COMMENTS [SQL_S_COMMENT][SQL_C_SLASH] = T(SQL_S_COMMENT, SQL_A_NONE)
+/* Several quotes are about names, or what is in them has to be looked at. */
+#define SQL_QUOTED_NAMES                                                                                                   \
+	[SQL_S_QUOTED_FIRST][SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED), [SQL_S_QUOTED][SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED),        \
+	[SQL_S_QUOTED_QUOTE] = {SQL_ALL(EVENT(SQL_S_QUOTED_QUOTE))}
 #define SQL_ENDS                                                                                                           \
 	[SQL_S_OVER] = {SQL_ALL(T(SQL_S_OVER, SQL_A_NONE))}, [SQL_S_START][SQL_C_SEMICOLON] = T(SQL_S_START, SQL_A_NONE)
 
@@ -162,7 +169,9 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 	[OUTRIDER_SQL_POSTGRESQL] = {SQL_ROWS(SQL_TOKENS)},
 	/* Texts in either quote; E'' is none, and its states are those of texts in single ones. */
 	[OUTRIDER_SQL_MYSQL] = {
-		SQL_ROWS(SQL_MYSQL_TOKENS), SQL_PLAIN_COMMENTS, SQL_ENDS,
+		SQL_ROWS(SQL_MYSQL_TOKENS), SQL_PLAIN_COMMENTS, SQL_QUOTED_NAMES, SQL_ENDS,
+		/* Of gbk, big5 and sjis a backtick behind a byte may be a character's second half. */
+		[SQL_S_NUMBER][SQL_C_DOUBLE] = SQL_STOPS, [SQL_S_EXPONENT][SQL_C_DOUBLE] = SQL_STOPS,
 		[SQL_S_COMMENT_BEGINS] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
 					  [SQL_C_NAME] = T(SQL_S_COMMENT_LETTER, SQL_A_NONE), [SQL_C_BANG] = SQL_STOPS},
 		[SQL_S_COMMENT_LETTER] = {SQL_ALL(T(SQL_S_COMMENT, SQL_A_NONE)), [SQL_C_STAR] = T(SQL_S_COMMENT_STAR, SQL_A_NONE),
@@ -182,11 +191,13 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 	},
 	/* Names in any of three quotes; a backslash is a character like any other. */
 	[OUTRIDER_SQL_SQLITE] = {
-		SQL_ROWS(SQL_SQLITE_TOKENS), SQL_PLAIN_COMMENTS, SQL_ENDS,
-		[SQL_S_MEMBER][SQL_C_QUESTION] = EVENT(SQL_S_NUMBER), [SQL_S_MEMBER][SQL_C_DOLLAR] = BEGINS,
+		SQL_ROWS(SQL_SQLITE_TOKENS), SQL_PLAIN_COMMENTS, SQL_QUOTED_NAMES, SQL_ENDS,
+		/* What follows it in brackets would belong to its name: $a('it). */
+		[SQL_S_PARAMETER] = {SQL_SQLITE_TOKENS(SQL_S_NAME), [SQL_C_NAME] = SQL_PARAMETER_GOES_ON,
+				     [SQL_C_E] = SQL_PARAMETER_GOES_ON, [SQL_C_DIGIT] = SQL_PARAMETER_GOES_ON,
+				     [SQL_C_DOLLAR] = SQL_PARAMETER_GOES_ON, [SQL_C_OPEN] = SQL_STOPS},
+		[SQL_S_MEMBER][SQL_C_QUESTION] = EVENT(SQL_S_NUMBER), [SQL_S_MEMBER][SQL_C_DOLLAR] = SQL_PARAMETER,
 		[SQL_S_STRING][SQL_C_BACKSLASH] = T(SQL_S_STRING, SQL_A_NONE),
-		[SQL_S_QUOTED_FIRST][SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED), [SQL_S_QUOTED][SQL_C_DOUBLE] = EVENT(SQL_S_QUOTED),
-		[SQL_S_QUOTED_QUOTE] = {SQL_ALL(EVENT(SQL_S_QUOTED_QUOTE))},
 		[SQL_S_SIGN][SQL_C_DOLLAR] = EVENT(SQL_S_SIGN), [SQL_S_SIGN_BLANK][SQL_C_DOLLAR] = EVENT(SQL_S_SIGN_BLANK),
 	},
 };
@@ -222,7 +233,8 @@ static const __u16 sql_characters[1 << SQL_DIALECT_BITS][256] = {
 	[OUTRIDER_SQL_POSTGRESQL] = {SQL_CHARACTERS},
 	[OUTRIDER_SQL_MYSQL] = {SQL_CHARACTERS, SQL_CHARACTER('"', SQL_C_TEXT), SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('#', SQL_C_HASH), SQL_CHARACTER('!', SQL_C_BANG),
 				 SQL_CHARACTER('\r', SQL_C_SPACE)}, /* no end of a comment */
-	[OUTRIDER_SQL_SQLITE] = {SQL_CHARACTERS, SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('[', SQL_C_DOUBLE), SQL_CHARACTER('\r', SQL_C_SPACE)},
+	[OUTRIDER_SQL_SQLITE] = {SQL_CHARACTERS, SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('[', SQL_C_DOUBLE), SQL_CHARACTER('\r', SQL_C_SPACE),
+				  SQL_CHARACTER(':', SQL_C_DOLLAR), SQL_CHARACTER('@', SQL_C_DOLLAR), SQL_CHARACTER('#', SQL_C_DOLLAR)},
 };
 
 #ifdef __clang__

@@ -8,7 +8,7 @@ import tempfile
 import harness
 import mariadb_server
 import redis_server
-from sqlite_test import User
+from sqlite_program import User
 
 ROWS = 500  # of sqlite_user's table, two columns each
 

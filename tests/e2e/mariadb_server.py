@@ -30,7 +30,8 @@ class Session:
     def __init__(self, server, database):
         self.process = subprocess.Popen(
             ["mariadb", "--no-defaults", "--socket", server.socket, "--user=root", "--batch", "--skip-column-names", "--force",
-             "--unbuffered", database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+             "--unbuffered", database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            encoding="utf-8", errors="surrogateescape")
 
     def __enter__(self):
         return self

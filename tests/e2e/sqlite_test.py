@@ -1,35 +1,14 @@
 """SQLite in two programs that use the distribution's library, Python and its own shell, against SQLite's own trace: counts by the
 first word of each statement, rows one by one, failures, a program that forks."""
 
-import json
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 
 import harness
-
-HERE = pathlib.Path(__file__).resolve().parent
-
-
-class User(harness.Child):
-    def __init__(self, path):
-        super().__init__([sys.executable, HERE / "sqlite_user.py", path], stdin=subprocess.PIPE)
-        self.await_line(self.out, "READY", harness.PATIENCE_SECONDS)
-
-    def do(self, what):
-        seen = len(self.out)
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
-        harness.wait_until(lambda: len(self.out) > seen, harness.PATIENCE_SECONDS, lambda: f"an answer to {what}: {self.describe()}")
-        return json.loads(self.out[seen])
-
-    def end(self):
-        self.process.stdin.close()
-        return self.wait(harness.PATIENCE_SECONDS)
-
+from sqlite_program import User
 
 class Sqlite(harness.Case):
     def setUp(self):

@@ -60,6 +60,21 @@ class Program:
         assert library.sqlite3_close(database) == 0
         self.counts.update(SELECT=1, UPDATE=1, DELETE=1)
 
+    def script(self):
+        """Each text of the JSON list beside the database, through the library itself: parameters have no values, and a double-quoted
+        text is one where no column is called so."""
+        library = ctypes.CDLL("libsqlite3.so.0")
+        database, statement = ctypes.c_void_p(), ctypes.c_void_p()
+        assert library.sqlite3_open(str(self.path).encode(), ctypes.byref(database)) == 0
+        with open(f"{self.path}.json", encoding="utf-8") as file:
+            for text in json.load(file):
+                failed = library.sqlite3_prepare_v2(database, text.encode(), -1, ctypes.byref(statement), None)
+                while not failed and library.sqlite3_step(statement) == 100:
+                    pass
+                library.sqlite3_finalize(statement)
+                self.counts.update([None if failed else text.split()[0].upper()])
+        assert library.sqlite3_close(database) == 0
+
     def all_columns(self):
         self.connection.execute("SELECT id, v FROM t").fetchall()
 

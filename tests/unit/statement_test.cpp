@@ -250,28 +250,70 @@ TEST(Statement, OfSqliteMayHaveTextsInDoubleQuotes) {
     EXPECT_EQ(print_of(sql, kSqlite), print_of("SELECT a FROM t WHERE b = 1", kSqlite)) << sql;
   }
   EXPECT_EQ(text_of("INSERT INTO \"t\" (\"a\", \"b\") VALUES (\"secret\", 1), (2, \"secret\")", kSqlite),
-            "insert into t(a, b) values (?, ?)");
+            "insert into t(?, ?) values (?, ?)");
   expect_one({"SELECT a FROM t WHERE b IN (\"x\", 'y')", "SELECT a FROM t WHERE b IN ('x')",
               "SELECT a FROM t WHERE b IN (1, \"z\")"},
              kSqlite);
   EXPECT_EQ(text_of("SELECT CASE WHEN \"a\" LIKE \"secret\" THEN \"secret\" ELSE \"secret\" END", kSqlite),
-            "select case when a like ? then ? else ? end");
+            "select case when ? like ? then ? else ? end");
   EXPECT_EQ(
       text_of("SELECT \"u\".\"a\" FROM \"u\" JOIN \"t\" ON \"u\".\"a\" = \"t\".\"b\" ORDER BY \"u\".\"a\"", kSqlite),
       "select u.a from u join t on u.a = t.b order by u.a");
   EXPECT_EQ(text_of("UPDATE \"t\" SET \"a\" = \"secret\", \"b\" = 'x' || \"secret\"", kSqlite),
-            "update t set a = ?, b = ? || ?");
+            "update t set a = ?, ? = ? || ?");
+}
+
+TEST(Statement, OfSqliteShowsADoubleQuotedNameOnlyWhereNothingElseMayStand) {
+  for (const char* sql :
+       {"SELECT \"secret\"", "SELECT DISTINCT \"secret\", f(\"secret\")", "SELECT a WHERE b = (\"secret\")",
+        "SELECT a WHERE b BETWEEN 1 AND \"secret\"", "SELECT a WHERE b IS DISTINCT FROM \"secret\"",
+        "VACUUM INTO \"secret\"", "VACUUM main INTO \"secret\"", "ATTACH \"secret\" AS a", "PRAGMA a = \"secret\"",
+        "SELECT a FROM t ORDER BY \"secret\"", "SELECT NOT \"secret\", - \"secret\"", "SELECT 1 \"secret\"",
+        "SELECT a FROM t WHERE \"secret\" IN (\"secret\", b) LIMIT \"secret\"", "\"secret\"", "SELECT \"sec\"\"ret\""}) {
+    EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("sec"))) << sql;
+    EXPECT_THAT(text_of(sql, kSqlite), ::testing::HasSubstr("?")) << sql;
+  }
+  EXPECT_EQ(text_of("INSERT OR IGNORE INTO \"t\" SELECT * FROM \"u\" AS \"x\" JOIN \"v\"", kSqlite),
+            "insert or ignore into t select * from u as x join v");
+  EXPECT_EQ(text_of("CREATE TABLE IF NOT EXISTS \"t\" (a)", kSqlite), "create table if not exists t(a)");
+  EXPECT_EQ(text_of("REPLACE INTO main.\"t\" VALUES (1)", kSqlite), "replace into main.t values (?)");
+  expect_different({"SELECT a FROM \"t\"", "SELECT a FROM \"u\"", "DELETE FROM \"t\"", "UPDATE \"t\" SET \"a\" = 1"},
+                   kSqlite);
+}
+
+TEST(Statement, OfSqliteHasNamedParameters) {
+  EXPECT_EQ(text_of("SELECT a FROM t WHERE b=:x AND c = @Y AND d IN ($z, 'secret', $a::b) LIMIT :limit -1", kSqlite),
+            "select a from t where b = :x and c = @y and d in ($z, ?, $a::b) limit :limit - ?");
+  // What is in brackets right behind one belongs to its name; what looks like a quote there is none.
+  for (const char* sql : {"SELECT $a(it's), ' secret '", "SELECT :a(it's), ' secret '", "SELECT @a::b(it's), ' secret '"})
+    EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("secret"))) << sql;
+  EXPECT_EQ(text_of("SELECT $a(it's), ' secret '", kSqlite), "select $a...");
+  EXPECT_EQ(text_of("SELECT :a ('x')", kSqlite), "select :a(?)");
+}
+
+TEST(Statement, OfMysqlMayHaveABacktickInACharacter) {
+  // U+815C of gbk is 81 60; read as single bytes its second half looks like a backtick.
+  const std::string half = "\x81`";
+  for (const std::string& sql :
+       {"SELECT `a" + half + "b`, 'secret' AS `c`, `d" + half + "e`", "SELECT a" + half + ", 'secret', b" + half,
+        "SELECT 1" + half + ", 'secret', 2" + half, "SELECT " + half + ", 'secret', " + half}) {
+    EXPECT_THAT(text_of(sql, kMysql), ::testing::Not(::testing::HasSubstr("secret"))) << sql;
+    EXPECT_THAT(text_of(sql, kMysql), ::testing::EndsWith("...")) << sql;
+  }
+  EXPECT_EQ(text_of("SELECT `gr\u00f6\u00df\u00e9`, `\u540d\u524d`, `\U0001F600` FROM `t`, `a``\u00e9`", kMysql),
+            "select gr\u00f6\u00df\u00e9, \u540d\u524d, \U0001F600 from t, a`\u00e9");
+  EXPECT_EQ(text_of("SELECT `gr\xf6\xdf" "er` FROM`t`", kMysql), "select gr\ufffd\ufffd" "er from t");
 }
 
 TEST(Statement, OfSqliteHasNamesInThreeQuotes) {
-  expect_one({"SELECT \"a\" FROM t WHERE b = 1", "SELECT a FROM t WHERE b = ?", "SELECT `a` FROM [t] WHERE b = ?12",
+  expect_one({"SELECT a FROM \"t\" WHERE b = 1", "SELECT a FROM t WHERE b = ?", "SELECT `a` FROM [t] WHERE b = ?12",
               "SELECT a FROM t WHERE b = 'a\\'", "SELECT a FROM t WHERE b = x'1f'", "SELECT a FROM t WHERE b = 'it''s'",
               "SELECT a /* /* */ FROM t WHERE b = 1", ";; SELECT a FROM t WHERE b = 1; SELECT 2"},
              kSqlite);
   expect_one({"SELECT a FROM t WHERE b IN (?1, ?2)", "SELECT a FROM t WHERE b IN (1, 'x', ?)"}, kSqlite);
   expect_different({"SELECT [a b]", "SELECT a b", "SELECT $a", "SELECT :a", "SELECT @a", "SELECT a"}, kSqlite);
-  EXPECT_EQ(text_of("SELECT \"a`b\", `c\"d`, [it's \"x\"], \"e\"\"f\" FROM t WHERE g = 'secret'", kSqlite),
-            "select a`b, c\"d, it's \"x\", e\"f from t where g = ?");
+  EXPECT_EQ(text_of("SELECT t.\"a`b\", `c\"d`, [it's \"x\"], t.\"e\"\"f\" FROM t WHERE g = 'secret'", kSqlite),
+            "select t.a`b, c\"d, it's \"x\", t.e\"f from t where g = ?");
   EXPECT_EQ(text_of("SELECT [a, 'secret'", kSqlite), "select...");
   EXPECT_EQ(text_of("SELECT e'secret'", kSqlite), "select e...");
 }

@@ -8,7 +8,7 @@ from web_harness import WebCase, harness, require_browser
 
 import mariadb_server
 import redis_server
-from sqlite_test import User
+from sqlite_program import User
 
 
 class Engines(WebCase):

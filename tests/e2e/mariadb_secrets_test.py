@@ -1,0 +1,49 @@
+"""As secrets_test, of MariaDB: texts in either quote, backslashes, comments that are code, characters with ASCII bytes in them."""
+
+import harness
+import mariadb_server
+from planted import NUMBER, SECRET, PlantedCase
+
+# 81 60 is one character of gbk, whose second half looks like a backtick.
+STATEMENTS = (
+    "CREATE TABLE kept (note text)",
+    f"INSERT INTO kept VALUES ('{SECRET}'), (\"{SECRET}\"), (x'{NUMBER}'), (_utf8mb4'{SECRET}')",
+    f"SELECT 'it\\'s {SECRET}', \"{SECRET}\"\"{SECRET}\", N'{SECRET}', {NUMBER}, 'a' '{SECRET}'",
+    f"SELECT note FROM kept WHERE note IN ('{SECRET}', \"{SECRET}\") /* {SECRET} */ # {SECRET}",
+    f"SELECT 1 /*!50000 , '{SECRET}' */",
+    f"PREPARE p FROM 'SELECT \"{SECRET}\"'",
+    "EXECUTE p",
+    f"SELECT * FROM nowhere WHERE a = '{SECRET}'",
+    f"SELEC '{SECRET}'",
+    f"SELECT '{'x' * 1500}{SECRET}'",
+    "\\C gbk",  # SET NAMES, of which the client knows too
+    f"SELECT 1 AS `a\udc81`b`, '{SECRET}' AS `c`, 2 AS `d\udc81`e`",
+    f"SELECT 1 AS a\udc81`, '{SECRET}', 2 AS \udc81`",
+    f"SELECT '\udc81\\' , '{SECRET}', '\udc81\\'",
+)
+
+
+class MariaDb:
+    queries = len(STATEMENTS)
+    target = ""
+
+    def __init__(self, case):
+        mariadb_server.require()
+        self.server = mariadb_server.Server()
+        case.addCleanup(self.server.stop)
+        self.pid = self.server.pid
+
+    def pass_them(self):
+        with self.server.session() as session:
+            for sql in STATEMENTS:
+                session(f"{sql}\n;")
+
+
+class MariaDbSecrets(PlantedCase):
+    def test_statements(self):
+        self.assertIn("insert into kept values (?), (_utf8mb4 ?)", self.check(MariaDb, text="normalised"))
+
+
+if __name__ == "__main__":
+    harness.require_kernel()
+    harness.main()
