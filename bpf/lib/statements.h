@@ -244,10 +244,10 @@ static __noinline int statement_keep(const char *name)
 	flags = w->machine.out.flags;
 	statement_write(&loop, OUTRIDER_STATEMENT_TEXT - 1);
 	shown = sql_shown_length(&w->machine, flags & OUTRIDER_STATEMENT_CUT);
-	if (shown < w->machine.out.length) {
-		statement_write(&loop, shown);
+	if (shown < w->machine.out.length)
 		flags |= OUTRIDER_STATEMENT_UNCERTAIN;
-	}
+	/* Once more, and no further than that: what was written and taken back may be data. */
+	statement_write(&loop, shown);
 	w->machine.out.flags |= flags;
 	statement_write_names(w);
 	bpf_map_update_elem(&statements, &fingerprint, &w->machine.out, BPF_NOEXIST);

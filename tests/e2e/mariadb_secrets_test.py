@@ -41,7 +41,7 @@ class MariaDb:
 
 class MariaDbSecrets(PlantedCase):
     def test_statements(self):
-        self.assertIn("insert into kept values (?), (_utf8mb4 ?)", self.check(MariaDb, text="normalised"))
+        self.assertIn("insert into kept values (?),(_utf8mb4 ?)", self.check(MariaDb, text="normalised"))
 
 
 if __name__ == "__main__":

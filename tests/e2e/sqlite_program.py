@@ -12,6 +12,10 @@ class User(harness.Child):
         super().__init__([sys.executable, pathlib.Path(__file__).resolve().with_name("sqlite_user.py"), path], stdin=subprocess.PIPE)
         self.await_line(self.out, "READY", harness.PATIENCE_SECONDS)
 
+    def kill(self):
+        super().kill()
+        self.process.stdin.close()
+
     def do(self, what):
         seen = len(self.out)
         self.process.stdin.write(f"{what}\n")

@@ -269,7 +269,8 @@ TEST(Statement, OfSqliteShowsADoubleQuotedNameOnlyWhereNothingElseMayStand) {
         "SELECT a WHERE b BETWEEN 1 AND \"secret\"", "SELECT a WHERE b IS DISTINCT FROM \"secret\"",
         "VACUUM INTO \"secret\"", "VACUUM main INTO \"secret\"", "ATTACH \"secret\" AS a", "PRAGMA a = \"secret\"",
         "SELECT a FROM t ORDER BY \"secret\"", "SELECT NOT \"secret\", - \"secret\"", "SELECT 1 \"secret\"",
-        "SELECT a FROM t WHERE \"secret\" IN (\"secret\", b) LIMIT \"secret\"", "\"secret\"", "SELECT \"sec\"\"ret\""}) {
+        "SELECT a FROM t WHERE \"secret\" IN (\"secret\", b) LIMIT \"secret\"", "\"secret\"",
+        "SELECT \"sec\"\"ret\""}) {
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("sec"))) << sql;
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::HasSubstr("?")) << sql;
   }
@@ -285,7 +286,8 @@ TEST(Statement, OfSqliteHasNamedParameters) {
   EXPECT_EQ(text_of("SELECT a FROM t WHERE b=:x AND c = @Y AND d IN ($z, 'secret', $a::b) LIMIT :limit -1", kSqlite),
             "select a from t where b = :x and c = @y and d in ($z, ?, $a::b) limit :limit - ?");
   // What is in brackets right behind one belongs to its name; what looks like a quote there is none.
-  for (const char* sql : {"SELECT $a(it's), ' secret '", "SELECT :a(it's), ' secret '", "SELECT @a::b(it's), ' secret '"})
+  for (const char* sql :
+       {"SELECT $a(it's), ' secret '", "SELECT :a(it's), ' secret '", "SELECT @a::b(it's), ' secret '"})
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("secret"))) << sql;
   EXPECT_EQ(text_of("SELECT $a(it's), ' secret '", kSqlite), "select $a...");
   EXPECT_EQ(text_of("SELECT :a ('x')", kSqlite), "select :a(?)");
@@ -302,7 +304,11 @@ TEST(Statement, OfMysqlMayHaveABacktickInACharacter) {
   }
   EXPECT_EQ(text_of("SELECT `gr\u00f6\u00df\u00e9`, `\u540d\u524d`, `\U0001F600` FROM `t`, `a``\u00e9`", kMysql),
             "select gr\u00f6\u00df\u00e9, \u540d\u524d, \U0001F600 from t, a`\u00e9");
-  EXPECT_EQ(text_of("SELECT `gr\xf6\xdf" "er` FROM`t`", kMysql), "select gr\ufffd\ufffd" "er from t");
+  EXPECT_EQ(text_of("SELECT `gr\xf6\xdf"
+                    "er` FROM`t`",
+                    kMysql),
+            "select gr\ufffd\ufffd"
+            "er from t");
 }
 
 TEST(Statement, OfSqliteHasNamesInThreeQuotes) {
