@@ -17,8 +17,9 @@ STATEMENTS = (
     f"SELEC '{SECRET}'",
     f"SELECT '{'x' * 1500}{SECRET}'",
     "\\C gbk",  # SET NAMES, of which the client knows too
-    f"SELECT 1 AS `a\udc81`b`, '{SECRET}' AS `c`, 2 AS `d\udc81`e`",
-    f"SELECT 1 AS a\udc81`, '{SECRET}', 2 AS \udc81`",
+    f"SELECT 1 AS `a\udc81`b`, 'c\udc81`', ' {SECRET} ' # '",
+    f"SELECT 1 AS a\udc81`, '{SECRET}' `b` # `",
+    f"SELECT 1 AS \udc81`, '{SECRET}' `b` # `",
     f"SELECT '\udc81\\' , '{SECRET}', '\udc81\\'",
 )
 

@@ -29,7 +29,7 @@ class Session:
 
     def __init__(self, server, database):
         self.process = subprocess.Popen(
-            ["mariadb", "--no-defaults", "--socket", server.socket, "--user=root", "--batch", "--skip-column-names", "--force",
+            ["mariadb", "--no-defaults", "--socket", server.socket, "--user=root", "--batch", "--skip-column-names", "--force", "--comments",
              "--unbuffered", database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             encoding="utf-8", errors="surrogateescape")
 
