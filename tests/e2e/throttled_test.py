@@ -71,7 +71,8 @@ class Throttled(harness.Case):
         say = (waits, wall, group.throttled)
         idle = wall - QUERIES * SPIN_MS / 1000
         self.assertGreater(idle, 0.5 * wall, say)
-        self.assertGreater(waits["throttled"], 0.95 * idle, say)
+        # In an emulated machine what else runs wants the processors too, and takes its time.
+        self.assertGreater(waits["throttled"], (0.95 if harness.SLOWNESS == 1 else 0.85) * idle, say)
         self.assertLess(waits["throttled"], min(1.02 * idle, 1.02 * group.throttled), say)
 
     @needs_quota
