@@ -108,6 +108,13 @@ static inline void sql_sign(struct sql_normal *s, __u32 behind, __u32 c)
 	}
 }
 
+/* What comes cannot be told from data. */
+static inline void sql_stop(struct sql_normal *s)
+{
+	s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN;
+	s->state = SQL_S_STOP;
+}
+
 /* What waited for its next character was an operator. Always true: the character is still to be looked at. */
 static inline int sql_was_operator(struct sql_normal *s, __u32 c)
 {
@@ -129,7 +136,11 @@ static inline int sql_dashes(struct sql_normal *s, __u32 c)
 		s->state = s->back;
 		return 0;
 	}
-	if (c < ' ' || (c >= 127 && c <= 0xa0)) { /* those beyond 127 of latin1 */
+	if (c >= 0x80) { /* a control character of latin1, or a letter of another character set */
+		sql_stop(s);
+		return 0;
+	}
+	if (c < ' ' || c == 127) {
 		s->state = SQL_S_LINE_COMMENT;
 		return 0;
 	}
@@ -150,12 +161,6 @@ static inline int sql_is_charset(const struct sql_normal *s, __u64 word)
 			return word >> bits == '_';
 	}
 	return s->word >> 56 == '_';
-}
-
-static inline void sql_stop(struct sql_normal *s)
-{
-	s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN;
-	s->state = SQL_S_STOP;
 }
 
 /* The letter before a string, which `next` goes on with, says what kind of string it is. */
@@ -217,27 +222,37 @@ static inline void sql_body_tag(struct sql_normal *s, __u32 class, __u32 c)
 		s->other_tag = SQL_SEED; /* its end may be the beginning of the one that is looked for */
 }
 
-/* The end of a word, and INTO or FROM behind it. */
-#define SQL_BEFORE(a, b, c, word) (SQL_4(a, b, c, 0) << 32 | (word))
 #define SQL_INTO SQL_4('i', 'n', 't', 'o')
-#define SQL_FROM SQL_4('f', 'r', 'o', 'm')
+#define SQL_INSERT (SQL_4(0, 0, 'i', 'n') << 32 | SQL_4('s', 'e', 'r', 't'))
+#define SQL_REPLACE (SQL_4(0, 'r', 'e', 'p') << 32 | SQL_4('l', 'a', 'c', 'e'))
+#define SQL_IGNORE (SQL_4(0, 0, 'i', 'g') << 32 | SQL_4('n', 'o', 'r', 'e'))
+#define SQL_ROLLBACK (SQL_4('r', 'o', 'l', 'l') << 32 | SQL_4('b', 'a', 'c', 'k'))
+#define SQL_ABORT (SQL_4(0, 0, 0, 'a') << 32 | SQL_4('b', 'o', 'r', 't'))
+#define SQL_FAIL SQL_4('f', 'a', 'i', 'l')
+
+/* The whole text so far is INSERT [OR ...] INTO or REPLACE INTO: behind VACUUM ... INTO is a text. */
+static inline int sql_inserts_into(const struct sql_normal *s)
+{
+	const __u64 insert = sql_hash_word(SQL_SEED, SQL_INSERT), or = sql_hash_word(insert, SQL_2('o', 'r'));
+
+	return s->hash == sql_hash_word(insert, SQL_INTO) ||
+	       s->hash == sql_hash_word(sql_hash_word(SQL_SEED, SQL_REPLACE), SQL_INTO) ||
+	       s->hash == sql_hash_word(sql_hash_word(or, SQL_IGNORE), SQL_INTO) ||
+	       s->hash == sql_hash_word(sql_hash_word(or, SQL_REPLACE), SQL_INTO) ||
+	       s->hash == sql_hash_word(sql_hash_word(or, SQL_ROLLBACK), SQL_INTO) ||
+	       s->hash == sql_hash_word(sql_hash_word(or, SQL_ABORT), SQL_INTO) ||
+	       s->hash == sql_hash_word(sql_hash_word(or, SQL_FAIL), SQL_INTO);
+}
 
 /* What only a name follows: certainly so, for nothing else may be taken for one. */
 static inline int sql_expects_name(const struct sql_normal *s)
 {
-	switch (s->word) { /* VACUUM INTO 'a file', IS DISTINCT FROM 'data' */
-	case SQL_BEFORE('e', 'r', 't', SQL_INTO): /* INSERT */
-	case SQL_BEFORE('a', 'c', 'e', SQL_INTO): /* REPLACE */
-	case SQL_BEFORE('o', 'r', 'e', SQL_INTO): /* OR IGNORE */
-	case SQL_BEFORE('o', 'r', 't', SQL_INTO): /* OR ABORT */
-	case SQL_BEFORE('a', 'i', 'l', SQL_INTO): /* OR FAIL */
-	case SQL_BEFORE('a', 'c', 'k', SQL_INTO): /* OR ROLLBACK */
-		return 1;
-	case SQL_BEFORE('n', 'c', 't', SQL_FROM):
-		return 0;
-	}
+	__u64 before = s->word >> 40;
+
 	switch (sql_last_word(s)) {
-	case SQL_FROM:
+	case SQL_4('f', 'r', 'o', 'm'): /* not IS DISTINCT FROM, nor behind a byte order mark, which SQLite takes for a blank */
+		return before != SQL_4(0, 'n', 'c', 't') && !(before & 0x80);
+	case SQL_INTO: return sql_inserts_into(s);
 	case SQL_2('a', 's'):
 	case SQL_2('t', 'o'):
 	case SQL_4(0, 's', 'e', 't'):
@@ -272,6 +287,8 @@ static inline void sql_begin_quoted(struct sql_normal *s, __u32 behind, __u32 c)
 	s->quote = c == '[' ? ']' : c;
 	s->name_hash = c == '"' && sql_may_be_text(s, behind) ? s->hash : 0;
 	s->name_length = s->out.length;
+	s->word = SQL_NO_WORD;
+	sql_doubt(s);
 	s->utf8_rest = 0;
 	s->last = 0;
 	s->state = SQL_S_QUOTED_FIRST;
@@ -322,8 +339,8 @@ static inline int sql_quoted(struct sql_normal *s, __u32 c)
 		sql_quote_in_name(s, c);
 		return 0;
 	}
-	if (s->state == SQL_S_QUOTED_FIRST) {
-		s->word = ~0ULL; /* no keyword */
+	if (s->state == SQL_S_QUOTED_FIRST || !s->last) {
+		s->word = SQL_NO_WORD;
 		sql_doubt(s);
 		sql_begin(s, c);
 	} else {
@@ -517,7 +534,7 @@ static inline __u32 sql_shown_length(const struct sql_normal *s, int cut)
 	case SQL_S_TAG:
 	case SQL_S_BODY:
 	case SQL_S_BODY_TAG:
-		return s->sure_length && s->sure_length < s->out.length ? s->sure_length : s->out.length;
+		return s->doubt && s->doubt <= s->out.length ? s->doubt - 1 : s->out.length;
 	}
 	return s->out.length;
 }

@@ -11,6 +11,7 @@ enum sql_rows { SQL_NO_ROWS = 0, SQL_IN_ROW, SQL_BEHIND_ROW, SQL_NEXT_ROW };
 #define SQL_OF_EXPONENT 0x200u   /* or behind a hexadecimal number that ends with e, if no digit follows */
 
 #define SQL_NO_UTF8 ~0u
+#define SQL_NO_WORD 0x7f7f7f7f7f7f7f7fULL /* no letters, so that a name in quotes is no keyword */
 
 #define SQL_SEED 0xcbf29ce484222325ULL
 #define SQL_PRIME 0x100000001b3ULL
@@ -33,7 +34,7 @@ struct sql_normal {
 	__u32 sign;
 	__u32 writes;    /* that many characters of `out` are wanted */
 	__u32 word_length, comma_length, row_length, name_length; /* of `out`, where the hashes of that name are of */
-	__u32 sure_length; /* of `out`, at its first literal or name in quotes; 0: none yet */
+	__u32 doubt;     /* behind that many characters of `out`, less one, is its first literal or name in quotes; 0: none yet */
 	struct outrider_statement_text out;
 };
 
@@ -107,6 +108,22 @@ static inline void sql_write_blank(struct sql_normal *s)
 		sql_write(s, ' ');
 }
 
+/* The hash behind a word of up to eight letters. */
+static inline __u64 sql_hash_word(__u64 hash, __u64 word)
+{
+	__u64 begins = SQL_BEGINS;
+
+	for (__u32 bits = 64; bits; bits -= 8) {
+		__u64 c = word >> (bits - 8) & 0xff;
+
+		if (!c)
+			continue;
+		hash = sql_hash(hash, c | begins);
+		begins = 0;
+	}
+	return hash;
+}
+
 /* A character that begins a word, or, as it is, a name in quotes. */
 static inline void sql_begin(struct sql_normal *s, __u32 c)
 {
@@ -143,8 +160,8 @@ static inline void sql_operator(struct sql_normal *s, __u32 c)
 /* If a quote turns out to be missing, or one too many, it is from here on that it may be. */
 static inline void sql_doubt(struct sql_normal *s)
 {
-	if (!s->sure_length)
-		s->sure_length = s->out.length ? s->out.length : 1;
+	if (!s->doubt)
+		s->doubt = s->out.length + 1;
 }
 
 static inline void sql_literal(struct sql_normal *s)

@@ -16,6 +16,7 @@ enum sql_class {
 	SQL_C_HASH, /* # where a comment begins with it */
 	SQL_C_BANG, /* ! where it makes code of a comment */
 	SQL_CLASSES,
+	SQL_C_PARAMETER = SQL_C_HASH, /* what else than a dollar a parameter's name begins with (SQLite) */
 };
 #define SQL_CLASS_BITS 5
 
@@ -82,6 +83,7 @@ enum sql_action {
 #define SQL_PARAMETER_GOES_ON T(SQL_S_PARAMETER, SQL_A_CONTINUE)
 #define SQL_SQLITE_TOKENS(state)                                                                                           \
 	SQL_TOKENS(state), [SQL_C_DOUBLE] = EVENT(state), [SQL_C_DOLLAR] = SQL_PARAMETER,                                    \
+	[SQL_C_PARAMETER] = SQL_PARAMETER,                                                                                   \
 	[SQL_C_QUESTION] = T(SQL_S_NUMBER, SQL_A_LITERAL), [SQL_C_SEMICOLON] = T(SQL_S_OVER, SQL_A_NONE)
 /* All alike. */
 #define SQL_ALL(entry)                                                                                                     \
@@ -195,7 +197,8 @@ static const __u16 sql_table[1 << SQL_DIALECT_BITS][1 << SQL_STATE_BITS][1 << SQ
 		/* What follows it in brackets would belong to its name: $a('it). */
 		[SQL_S_PARAMETER] = {SQL_SQLITE_TOKENS(SQL_S_NAME), [SQL_C_NAME] = SQL_PARAMETER_GOES_ON,
 				     [SQL_C_E] = SQL_PARAMETER_GOES_ON, [SQL_C_DIGIT] = SQL_PARAMETER_GOES_ON,
-				     [SQL_C_DOLLAR] = SQL_PARAMETER_GOES_ON, [SQL_C_OPEN] = SQL_STOPS},
+				     [SQL_C_DOLLAR] = SQL_PARAMETER_GOES_ON, [SQL_C_PARAMETER] = SQL_PARAMETER_GOES_ON,
+				     [SQL_C_OPEN] = SQL_STOPS},
 		[SQL_S_MEMBER][SQL_C_QUESTION] = EVENT(SQL_S_NUMBER), [SQL_S_MEMBER][SQL_C_DOLLAR] = SQL_PARAMETER,
 		[SQL_S_STRING][SQL_C_BACKSLASH] = T(SQL_S_STRING, SQL_A_NONE),
 		[SQL_S_SIGN][SQL_C_DOLLAR] = EVENT(SQL_S_SIGN), [SQL_S_SIGN_BLANK][SQL_C_DOLLAR] = EVENT(SQL_S_SIGN_BLANK),
@@ -234,7 +237,7 @@ static const __u16 sql_characters[1 << SQL_DIALECT_BITS][256] = {
 	[OUTRIDER_SQL_MYSQL] = {SQL_CHARACTERS, SQL_CHARACTER('"', SQL_C_TEXT), SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('#', SQL_C_HASH), SQL_CHARACTER('!', SQL_C_BANG),
 				 SQL_CHARACTER('\r', SQL_C_SPACE)}, /* no end of a comment */
 	[OUTRIDER_SQL_SQLITE] = {SQL_CHARACTERS, SQL_CHARACTER('`', SQL_C_DOUBLE), SQL_CHARACTER('[', SQL_C_DOUBLE), SQL_CHARACTER('\r', SQL_C_SPACE),
-				  SQL_CHARACTER(':', SQL_C_DOLLAR), SQL_CHARACTER('@', SQL_C_DOLLAR), SQL_CHARACTER('#', SQL_C_DOLLAR)},
+				  SQL_CHARACTER(':', SQL_C_PARAMETER), SQL_CHARACTER('@', SQL_C_PARAMETER), SQL_CHARACTER('#', SQL_C_PARAMETER)},
 };
 
 #ifdef __clang__
@@ -266,7 +269,7 @@ static inline __u32 sql_step_of(__u32 dialect, __u32 state, __u32 byte)
 	case SQL_A_CONTINUE: return next | 8 | c << SQL_STEP_SYMBOL_AT;
 	case SQL_A_BEGIN: return next | 16 | (c | SQL_BEGINS) << SQL_STEP_SYMBOL_AT;
 	case SQL_A_OPERATOR: return next | 8 | (c | SQL_IS_OPERATOR) << SQL_STEP_SYMBOL_AT;
-	case SQL_A_LITERAL: return next | 8 | SQL_IS_LITERAL << SQL_STEP_SYMBOL_AT;
+	case SQL_A_LITERAL: return next | SQL_IS_LITERAL << SQL_STEP_SYMBOL_AT;
 	}
 	return SQL_STEP_EVENT;
 }

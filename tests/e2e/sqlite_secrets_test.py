@@ -18,12 +18,15 @@ STATEMENTS = (
     f"UPDATE kept SET note = \"{SECRET}\" WHERE \"{SECRET}\" = note AND NOT \"{SECRET}\"",
     f"SELECT DISTINCT \"{SECRET}\" FROM kept GROUP BY \"{SECRET}\" HAVING \"{SECRET}\" LIMIT {NUMBER} -- {SECRET}",
     f"SELECT $a(it's) , ' {SECRET} ' , :b, @c::d(it's) , ' {SECRET} '",
+    f"SELECT 1 LIKE:p(it's), ' {SECRET} ', :q(it's)",
+    f"SELECT '{SECRET}' IN (\"\"\"{SECRET}\", \"\"\"\")",
     f"VACUUM INTO \"/nowhere/{SECRET}\"",
     f"SELECT * FROM nowhere WHERE a = \"{SECRET}\"",
     f"SELECT '{'x' * 1500}{SECRET}'",
     f"SELECT \"{SECRET}",
     f"SELECT 'a' {SECRET}'",
 )
+FAILING = 3
 
 
 class Sqlite:
@@ -40,7 +43,8 @@ class Sqlite:
         self.pid = self.program.process.pid
 
     def pass_them(self):
-        self.program.do("script")
+        counts = self.program.do("script")
+        assert counts == {"CREATE": 1, "INSERT": 1, "SELECT": 9, "UPDATE": 1, "VACUUM": 1, "null": FAILING}, counts
 
 
 class SqliteSecrets(PlantedCase):

@@ -198,6 +198,11 @@ TEST(Statement, OfMysqlHasCommentsBehindABlank) {
               "SELECT a -- x\r FROM\n FROM t", "SELECT a FROM t"},
              kMysql);
   EXPECT_EQ(text_of("SELECT a--1, 'x\nsecret'", kMysql), "select a -- ?, ?");
+  // 81 41 is a letter of gbk, and no control character.
+  EXPECT_EQ(text_of("SELECT a--\x81"
+                    "A'\n', ' secret ' # '",
+                    kMysql),
+            "select a...");
   EXPECT_EQ(text_of("SELECT a FROM t WHERE b =--1", kMysql), "select a from t where b =-- ?");
 }
 
@@ -267,8 +272,10 @@ TEST(Statement, OfSqliteShowsADoubleQuotedNameOnlyWhereNothingElseMayStand) {
   for (const char* sql :
        {"SELECT \"secret\"", "SELECT DISTINCT \"secret\", f(\"secret\")", "SELECT a WHERE b = (\"secret\")",
         "SELECT a WHERE b BETWEEN 1 AND \"secret\"", "SELECT a WHERE b IS DISTINCT FROM \"secret\"",
-        "VACUUM INTO \"secret\"", "VACUUM main INTO \"secret\"", "ATTACH \"secret\" AS a", "PRAGMA a = \"secret\"",
-        "SELECT a FROM t ORDER BY \"secret\"", "SELECT NOT \"secret\", - \"secret\"", "SELECT 1 \"secret\"",
+        "VACUUM INTO \"secret\"", "VACUUM main INTO \"secret\"", "VACUUM store INTO \"secret\"",
+        "VACUUM insert INTO \"secret\"", "SELECT a WHERE b IS DISTINCT \ufeff FROM \"secret\"",
+        "ATTACH \"secret\" AS a", "PRAGMA a = \"secret\"", "SELECT a FROM t ORDER BY \"secret\"",
+        "SELECT NOT \"secret\", - \"secret\"", "SELECT 1 \"secret\"",
         "SELECT a FROM t WHERE \"secret\" IN (\"secret\", b) LIMIT \"secret\"", "\"secret\"",
         "SELECT \"sec\"\"ret\""}) {
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("sec"))) << sql;
@@ -282,6 +289,17 @@ TEST(Statement, OfSqliteShowsADoubleQuotedNameOnlyWhereNothingElseMayStand) {
                    kSqlite);
 }
 
+TEST(Statement, AQuoteThatIsTheFirstCharacterOfANameIsNoEnd) {
+  const std::string more(1100, 'x');
+  EXPECT_EQ(text_of("INSERT INTO n VALUES (\"\"\"secret " + more + "\")", kSqlite), "insert into n values (...");
+  EXPECT_EQ(text_of("SELECT \"\"\"secret", kSqlite), "select...");
+  EXPECT_EQ(text_of("\"secret", kSqlite), "...");
+  EXPECT_EQ(text_of("SELECT a``` FROM t WHERE x = 'secret'", kMysql), "select a...");
+  EXPECT_EQ(text_of("SELECT a\"\"\" FROM t WHERE x = 'secret'"), "select a...");
+  EXPECT_EQ(text_of("SELECT ```a` FROM t", kMysql), "select `a from t");
+  expect_different({"SELECT b FROM ```a`", "SELECT b```a`", "SELECT b FROM `a`"}, kMysql);
+}
+
 TEST(Statement, OfSqliteHasNamedParameters) {
   EXPECT_EQ(text_of("SELECT a FROM t WHERE b=:x AND c = @Y AND d IN ($z, 'secret', $a::b) LIMIT :limit -1", kSqlite),
             "select a from t where b = :x and c = @y and d in ($z, ?, $a::b) limit :limit - ?");
@@ -290,15 +308,16 @@ TEST(Statement, OfSqliteHasNamedParameters) {
        {"SELECT $a(it's), ' secret '", "SELECT :a(it's), ' secret '", "SELECT @a::b(it's), ' secret '"})
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("secret"))) << sql;
   EXPECT_EQ(text_of("SELECT $a(it's), ' secret '", kSqlite), "select $a...");
+  EXPECT_EQ(text_of("SELECT 1 LIKE:p(x's), ' secret ', :q(x')", kSqlite), "select ?...");
+  EXPECT_EQ(text_of("SELECT a$b, c$d(1)", kSqlite), "select a$b, c$d(?)");
   EXPECT_EQ(text_of("SELECT :a ('x')", kSqlite), "select :a(?)");
 }
 
 TEST(Statement, OfMysqlMayHaveABacktickInACharacter) {
   // U+815C of gbk is 81 60; read as single bytes its second half looks like a backtick.
   const std::string half = "\x81`", rest = ", 'secret', `b` # `";
-  for (const std::string& sql :
-       {"SELECT `a" + half + "b`, 'c" + half + "', ' secret ' # '", "SELECT a" + half + rest, "SELECT 1" + half + rest,
-        "SELECT " + half + rest}) {
+  for (const std::string& sql : {"SELECT `a" + half + "b`, 'c" + half + "', ' secret ' # '", "SELECT a" + half + rest,
+                                 "SELECT 1" + half + rest, "SELECT " + half + rest}) {
     EXPECT_THAT(text_of(sql, kMysql), ::testing::Not(::testing::HasSubstr("secret"))) << sql;
     EXPECT_THAT(text_of(sql, kMysql), ::testing::EndsWith("...")) << sql;
   }
