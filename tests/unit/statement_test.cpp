@@ -270,14 +270,13 @@ TEST(Statement, OfSqliteMayHaveTextsInDoubleQuotes) {
 
 TEST(Statement, OfSqliteShowsADoubleQuotedNameOnlyWhereNothingElseMayStand) {
   for (const char* sql :
-       {"SELECT \"secret\"", "SELECT DISTINCT \"secret\", f(\"secret\")", "SELECT a WHERE b = (\"secret\")",
+       {"SELECT \"secret\"", R"(SELECT DISTINCT "secret", f("secret"))", "SELECT a WHERE b = (\"secret\")",
         "SELECT a WHERE b BETWEEN 1 AND \"secret\"", "SELECT a WHERE b IS DISTINCT FROM \"secret\"",
         "VACUUM INTO \"secret\"", "VACUUM main INTO \"secret\"", "VACUUM store INTO \"secret\"",
         "VACUUM insert INTO \"secret\"", "SELECT a WHERE b IS DISTINCT \ufeff FROM \"secret\"",
         "ATTACH \"secret\" AS a", "PRAGMA a = \"secret\"", "SELECT a FROM t ORDER BY \"secret\"",
-        "SELECT NOT \"secret\", - \"secret\"", "SELECT 1 \"secret\"",
-        "SELECT a FROM t WHERE \"secret\" IN (\"secret\", b) LIMIT \"secret\"", "\"secret\"",
-        "SELECT \"sec\"\"ret\""}) {
+        R"(SELECT NOT "secret", - "secret")", "SELECT 1 \"secret\"",
+        R"(SELECT a FROM t WHERE "secret" IN ("secret", b) LIMIT "secret")", "\"secret\"", R"(SELECT "sec""ret")"}) {
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::Not(::testing::HasSubstr("sec"))) << sql;
     EXPECT_THAT(text_of(sql, kSqlite), ::testing::HasSubstr("?")) << sql;
   }
@@ -285,7 +284,7 @@ TEST(Statement, OfSqliteShowsADoubleQuotedNameOnlyWhereNothingElseMayStand) {
             "insert or ignore into t select * from u as x join v");
   EXPECT_EQ(text_of("CREATE TABLE IF NOT EXISTS \"t\" (a)", kSqlite), "create table if not exists t(a)");
   EXPECT_EQ(text_of("REPLACE INTO main.\"t\" VALUES (1)", kSqlite), "replace into main.t values (?)");
-  expect_different({"SELECT a FROM \"t\"", "SELECT a FROM \"u\"", "DELETE FROM \"t\"", "UPDATE \"t\" SET \"a\" = 1"},
+  expect_different({"SELECT a FROM \"t\"", "SELECT a FROM \"u\"", "DELETE FROM \"t\"", R"(UPDATE "t" SET "a" = 1)"},
                    kSqlite);
 }
 
