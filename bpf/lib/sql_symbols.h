@@ -188,4 +188,11 @@ static inline void sql_late_literal(struct sql_normal *s)
 		sql_literal(s);
 }
 
+/* What comes cannot be told from data. */
+static inline void sql_stop(struct sql_normal *s)
+{
+	s->out.flags |= OUTRIDER_STATEMENT_UNCERTAIN;
+	s->state = SQL_S_STOP;
+}
+
 #endif
