@@ -46,6 +46,8 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 	bool nested = depth ? depth > 1 : is_active(st);
 	struct frame *f = frame_at(st, st->depth);
 
+	if (!st->first_start_ns)
+		st->first_start_ns = now;
 	if (!f) {
 		st->too_deep++;
 		count_loss(h->target_index, OUTRIDER_LOSS_TOO_DEEP, 1);
@@ -162,22 +164,28 @@ INLINE u32 find_frame(struct task_state *st, u64 id)
 	return OUTRIDER_MAX_DEPTH;
 }
 
-/* As end_without_start(). A function of its own, for the stack's sake. */
+/* Of a query that this thread began before both ends were probed, or before any whose start was seen on it. The latter
+ * may seem to have begun later: the attach stops threads between a guard's start probe and its reading of the clock, and a
+ * busy machine keeps them there for as long as it likes; or there was no state to be had for the thread. */
+INLINE bool began_unseen(const struct here *h, const struct outcome *o, u64 now)
+{
+	u64 began = now - o->duration;
+
+	if (began >= now || !is_own(began))
+		return false;
+	return !h->state || !h->state->first_start_ns || began < h->state->first_start_ns || began < h->target->counts_from_ns;
+}
+
+/* True: its start was not to be seen, and it is to be counted by what its end says, as in light mode. A function of its
+ * own, for the stack's sake. */
 static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const struct outcome *o, u64 now)
 {
 	struct task_state *st = h->state;
 	struct frame *f;
 	u32 at;
 
-	if (h->fresh && !h->site->tag) {
-		/* There was no state to be had at its start. A process's first thread may have its query from a fork. */
-		if (o->duration && !is_first_thread())
-			return true;
-		if (!has_state(h))
-			return false;
-	}
-	if (!st)
-		return false; /* of a tag the start has told */
+	if (!st) /* of a tag the start has told */
+		return !h->site->tag && (began_unseen(h, o, now) || has_state(h));
 	if (h->site->tag && st->too_deep && !(h->site->flags & OUTRIDER_SITE_SAME_STACK)) {
 		st->too_deep--; /* all of a tag have one id: the innermost ends first */
 		return false;
@@ -185,10 +193,13 @@ static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const str
 	at = find_frame(st, id);
 	f = frame_at(st, at);
 	if (!f) {
-		if (st->too_deep)
+		if (st->too_deep) {
 			st->too_deep--;
-		else if (!h->site->tag) /* a tagged end without its start closes what another start opened */
-			return end_without_start(h, o, now);
+		} else if (!h->site->tag) { /* a tagged end without its start closes what another start opened */
+			if (began_unseen(h, o, now))
+				return true;
+			count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+		}
 		return false;
 	}
 	if (h->site->flags & OUTRIDER_SITE_SAME_STACK) {

@@ -108,6 +108,7 @@ struct task_struct {
 	unsigned long maj_flt;
 	unsigned long nvcsw;
 	unsigned long nivcsw;
+	u64 start_time;
 	struct mm_struct *mm;
 	struct files_struct *files;
 	struct signal_struct *signal;

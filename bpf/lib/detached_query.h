@@ -34,7 +34,7 @@ static __noinline int start_detached(struct here *h, u64 id, u64 now, u32 slot)
 #define GUARD_SETTLES_NS 5000000ULL
 
 /* Nothing is known of the query's start. True: it began before its start was probed, and is to be counted by what its end
- * says, as in light mode; any other (a fork's child ends what its parent began) is a loss. */
+ * says, as in light mode; any other is a loss. */
 INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now)
 {
 	if (o->duration && now - o->duration - GUARD_SETTLES_NS < h->target->counts_from_ns)

@@ -12,7 +12,6 @@ struct here {
 	struct outrider_target *target;
 	struct task_state *state; /* may be NULL */
 	u32 target_index;
-	bool fresh; /* the thread had no state before this hit */
 };
 
 INLINE u32 this_process(void)
@@ -20,11 +19,10 @@ INLINE u32 this_process(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-INLINE bool is_first_thread(void)
+/* False: what began then was begun by the parent, of which this thread is a fork. */
+INLINE bool is_own(u64 began_ns)
 {
-	u64 id = bpf_get_current_pid_tgid();
-
-	return (u32)id == id >> 32;
+	return began_ns >= bpf_get_current_task_btf()->start_time;
 }
 
 /* Drops what was in flight when the agent changed the probes: ends may have been missed. */
@@ -41,6 +39,7 @@ INLINE void renew(struct here *h)
 	st->generation = h->target->generation;
 	st->depth = 0;
 	st->too_deep = 0;
+	st->first_start_ns = 0;
 	st->current = 0;
 	st->pending_ns = 0;
 	st->pending_type[0] = 0;
@@ -77,13 +76,11 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 	if (h->state) {
 		/* Only threads of watched processes have one, and an exec takes it away. */
 		h->target_index = h->state->target;
-		h->fresh = false;
 	} else {
 		process = living_process(this_process());
 		if (!process)
 			return false;
 		h->target_index = process->target;
-		h->fresh = true;
 	}
 	h->target = target_of(h->target_index);
 	h->site = site_of(ctx);

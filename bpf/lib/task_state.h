@@ -43,6 +43,7 @@ struct task_state {
 	u32 generation;
 	u32 depth;        /* open frames */
 	u32 too_deep;     /* open frames beyond OUTRIDER_MAX_DEPTH */
+	u64 first_start_ns; /* of the first query whose start was seen on this thread; 0: none yet */
 	u64 current;      /* detached query that this thread works on; 0: none */
 	/* scheduler accounting */
 	u32 state;        /* enum outrider_run_state */

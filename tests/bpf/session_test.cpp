@@ -113,14 +113,32 @@ TEST_P(Session, AQueryThatBeganBeforeTheStartProbeIsCountedByItsEnd) {
   EXPECT_EQ(now.concurrent, 0);
 }
 
-TEST_P(Session, AnEndWhoseStartShouldHaveBeenSeenIsALossAndNoQuery) {
+TEST_P(Session, AGuardThatTheAttachKeptForLongIsCountedByItsEnd) {
   open();
   attach({ProbeGroup::kQuery});
-  session().set_complete(target_, true);  // a lie: the start probes are not there
-  usleep(50'000);                         // what begins within 5 ms of it may have been in a guard's middle
-  run_queries("half", 1);
+  session().set_complete(target_, true);
+  run_queries("kept", 1);  // no start is seen, as if the thread had been past that probe, but not yet read the clock
   const TargetCounters now = counters();
-  EXPECT_EQ(type_of(now, "half").queries, 0U);
+  EXPECT_EQ(type_of(now, "kept").queries, 1U);
+  EXPECT_EQ(type_of(now, "kept").timed, 0U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, AnEndOfWhatTheParentBeganIsALossAndNoQuery) {
+  open();
+  attach_all();
+  {
+    const outrider::Query query("parent's");
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      query.~Query();
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+  }
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "parent's").queries, 1U);
   EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], 1U);
 }
 

@@ -91,7 +91,7 @@ class Unit(ServiceCase):
         systemctl("start", "outrider")
         state = shown("ActiveState", "MainPID", "NRestarts")
         self.assertEqual((state["ActiveState"], state["NRestarts"]), ("active", "0"))
-        self.assertEqual(self.json("/api/v1/agent")["reloads"], 0)
+        self.await_answer("/api/v1/agent", lambda answer: answer["reloads"] == 0, "the first report")
         self.assert_confined(state["MainPID"])
         self.assert_counts_an_engine()
         systemctl("reload", "outrider")
