@@ -6,7 +6,7 @@
 
 #include "session.h"
 #include "slots.h"
-#include "sql_normal.h"
+#include "sql_shape.h"
 
 #define STATEMENT_STEP 16 /* characters that one turn of the loop looks at */
 #define STATEMENT_ROOM (OUTRIDER_STATEMENT_TEXT + STATEMENT_STEP) /* the last step's rest is zero */
@@ -15,16 +15,14 @@
 struct statement_work {
 	struct sql_normal machine;
 	u64 fingerprint; /* of the text that was read last; 0: it says nothing, or none was */
-	u32 which;       /* the one of raw[] that has it */
-	u32 size;        /* with the zero at its end */
 	const char *rest; /* of a long text, beyond what is looked at */
 	u64 whole_size;
 	u32 limit;       /* bytes that the caller says there are; 0: until the zero */
-	u64 same;        /* the two of raw[] say the same, as far as they were compared */
 	u64 whose;       /* differs for those whose statements are to be types of their own */
 	u32 by, pad;     /* OUTRIDER_BY_* that `whose` is of */
 	struct session_scan session;
-	u64 raw[2][STATEMENT_ROOM / 8]; /* texts, eight characters at a time: the compiler must know how they are aligned */
+	u64 raw[STATEMENT_ROOM / 8]; /* the text, eight characters at a time: the compiler must know how it is aligned */
+	struct sql_shapes shapes;
 };
 
 struct {
@@ -64,7 +62,7 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
 	struct sql_normal *m = &w->machine;
-	u32 half = w->which & 1, at = i * STATEMENT_STEP;
+	u32 at = i * STATEMENT_STEP;
 	u64 state = (u64)m->state << SQL_STEP_STATE_AT & SQL_STEP_STATE;
 	u64 hash = m->hash, word = m->word, eight = 0;
 	u64 dialect = (u64)m->dialect << SQL_DIALECT_AT;
@@ -76,7 +74,7 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 
 		if (k % 8 == 0) {
 			barrier_var(at);
-			eight = w->raw[half][(at & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP)) / 8 + k / 8];
+			eight = w->raw[(at & (OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP)) / 8 + k / 8];
 		}
 		place = (eight << 2 & 0x3fc) | dialect;
 		/* Most characters go on with a word: the processor then need not wait for the step before. */
@@ -120,8 +118,7 @@ static long statement_hash_step(u32 i, struct statement_loop *loop)
 static long statement_write_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
-	u32 half = w->which & 1;
-	u8 byte = ((const u8 *)w->raw[half])[i & (OUTRIDER_STATEMENT_TEXT - 1)];
+	u8 byte = ((const u8 *)w->raw)[i & (OUTRIDER_STATEMENT_TEXT - 1)];
 
 	if (!byte)
 		return 1;
@@ -129,15 +126,21 @@ static long statement_write_step(u32 i, struct statement_loop *loop)
 	return 0;
 }
 
-static long statement_compare_step(u32 i, struct statement_loop *loop)
+static long statement_match_step(u32 i, struct statement_loop *loop)
+{
+	return sql_match_turn(&loop->work->shapes, loop->work->raw);
+}
+
+static long statement_learn_step(u32 i, struct statement_loop *loop)
 {
 	struct statement_work *w = loop->work;
-	u32 at = i * STATEMENT_STEP;
+	u8 byte = ((const u8 *)w->raw)[i & (OUTRIDER_STATEMENT_TEXT - 1)];
+	u32 before = w->machine.state;
 
-	barrier_var(at);
-	at &= OUTRIDER_STATEMENT_TEXT - STATEMENT_STEP;
-	w->same = w->raw[0][at / 8] == w->raw[1][at / 8] && w->raw[0][at / 8 + 1] == w->raw[1][at / 8 + 1];
-	return !w->same;
+	if (byte)
+		statement_character(&w->machine, byte);
+	sql_learn(&w->shapes, i, byte, before, w->machine.state);
+	return !byte;
 }
 
 static long statement_size_step(u32 i, struct statement_loop *loop)
@@ -169,6 +172,37 @@ static __noinline int statement_hash(struct statement_work *w, const char *text,
 		bpf_loop(STATEMENT_MORE, statement_size_step, &loop, 0);
 	cut = w->whole_size > OUTRIDER_STATEMENT_TEXT - 1 && !sql_is_over(&w->machine);
 	w->fingerprint = sql_says_something(&w->machine) ? sql_fingerprint(&w->machine, cut, sql_size_class(w->whole_size)) : 0;
+	return 0;
+}
+
+/* The text has the shape of one that the thread has sent before. */
+static __noinline int statement_known(struct statement_loop *loop)
+{
+	struct statement_work *w = loop->work;
+
+	for (u32 guess = 0; guess < SQL_SHAPE_GUESSES; guess++) {
+		if (!sql_match_begin(&w->shapes, guess))
+			continue;
+		bpf_loop(SQL_MATCH_TURNS, statement_match_step, loop, 0);
+		if (!w->shapes.match.matches)
+			continue;
+		w->fingerprint = sql_shape_sent(&w->shapes);
+		w->machine.out.flags = 0;
+		return 1;
+	}
+	return 0;
+}
+
+/* Behind statement_hash() of a text that is looked at to its end. */
+static __noinline int statement_learn(struct statement_loop *loop, u32 size)
+{
+	struct statement_work *w = loop->work;
+
+	if (!w->fingerprint || !sql_shape_missed(&w->shapes, w->fingerprint, size + 1))
+		return 0;
+	sql_reset(&w->machine, w->machine.dialect, 0);
+	bpf_loop(OUTRIDER_STATEMENT_TEXT, statement_learn_step, loop, 0);
+	sql_learnt(&w->shapes, w->fingerprint);
 	return 0;
 }
 
@@ -273,7 +307,7 @@ INLINE int statement_type(const struct outrider_target *t, u32 target, const cha
 	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0,
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct statement_loop loop = {.work = w};
-	u32 other, size, room = OUTRIDER_STATEMENT_TEXT;
+	u32 size, room = OUTRIDER_STATEMENT_TEXT;
 	u64 fingerprint;
 	char *end;
 	long n;
@@ -286,32 +320,29 @@ INLINE int statement_type(const struct outrider_target *t, u32 target, const cha
 		count_loss(target, OUTRIDER_LOSS_ARGUMENT, 1);
 	if (w->machine.dialect != t->statements) { /* the text of another target that this thread belongs to */
 		w->machine.dialect = t->statements;
-		w->fingerprint = 0;
-		w->size = 0;
+		sql_shapes_forget(&w->shapes);
 	}
-	other = !(w->which & 1);
 	if (limit && limit < OUTRIDER_STATEMENT_TEXT - 1)
 		room = limit + 1;
 	barrier_var(room);
 	if (room > OUTRIDER_STATEMENT_TEXT) /* which the verifier does not see */
 		return -1;
-	n = bpf_probe_read_user_str(w->raw[other], room, text);
+	w->fingerprint = 0;
+	n = bpf_probe_read_user_str(w->raw, room, text);
 	if (n < 0)
 		return -1;
 	if (n <= 1)
 		return 0;
 	size = (n - 1) & (OUTRIDER_STATEMENT_TEXT - 1);
-	end = (char *)w->raw[other] + size;
+	end = (char *)w->raw + size;
 	for (int i = 0; i < STATEMENT_STEP; i++)
 		end[i] = 0;
-	w->same = 0;
 	w->limit = limit;
-	if (n == w->size && n < OUTRIDER_STATEMENT_TEXT) /* how long a longer one is has to be seen each time */
-		bpf_loop(size / STATEMENT_STEP + 1, statement_compare_step, &loop, 0);
-	if (!w->same) {
-		w->which = other;
-		w->size = n;
+	if (n == OUTRIDER_STATEMENT_TEXT) { /* how long a longer one is has to be seen each time */
 		statement_hash(w, text, size);
+	} else if (!statement_known(&loop)) {
+		statement_hash(w, text, size);
+		statement_learn(&loop, size);
 	}
 	if (!w->fingerprint)
 		return 0;

@@ -1,8 +1,8 @@
 // The victim of scripts/bench: runs queries that do nothing, or that block once, and says how long one took. Reads one
 // command a line on stdin, "KIND COUNT", and answers with nanoseconds a query. Kinds: bare (no guard), guard,
 // prometheus (an in-process histogram and counter by type instead), and each with "-block" for a query that waits for
-// another thread once; sql-N: a guard whose type is an SQL text of N bytes, with other numbers in it each time, and
-// same-N, with always the same ones. Ends at the end of stdin.
+// another thread once; sql-N: a guard whose type is an SQL text of about N bytes, with another number in it each time; same-N,
+// with always the same one; seven-N and forty-N: so many different texts by turns. Ends at the end of stdin.
 #include <fcntl.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
@@ -19,6 +19,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "outrider/query.hpp"
 
@@ -114,34 +115,47 @@ std::map<std::string, std::function<void(long)>> kinds(const std::string& suffix
            }}};
 }
 
-/// A statement of `size` bytes. Numbers in it are as long as the first one, which vary() changes.
+/// A statement of `size` bytes, or one or two less or more by the number that vary() writes into its middle.
 class Sql {
  public:
-  explicit Sql(std::size_t size) : text_("UPDATE accounts SET balance = balance + 0000") {
-    for (int i = 0; text_.size() < size; ++i) {
+  Sql(std::size_t size, int which) : text_("UPDATE table_" + std::to_string(which) + " SET balance = balance + ") {
+    const std::size_t digits = text_.size();
+    text_.append(kDigits, '0');
+    for (int i = 0; text_.size() < size; ++i)
       text_ += i == 0 ? " WHERE id = 1234" : " AND branch_" + std::to_string(i % 10) + " <> 'some text'";
-    }
-    text_.resize(size, ' ');
-    if (text_.size() > size) text_.back() = ' ';
+    rest_ = text_.substr(digits + kDigits, size - digits - kDigits - 1) + ' ';
+    text_.resize(digits);
+    digits_ = digits;
+    text_ += rest_;
   }
   [[nodiscard]] const char* text() const { return text_.c_str(); }
-  void vary(long i) {
-    constexpr std::size_t kDigits = 40;
-    for (int k = 3; k >= 0; --k, i /= 10)
-      text_[kDigits + static_cast<std::size_t>(k)] = static_cast<char>('0' + i % 10);
+  void vary(long number) {
+    text_.resize(digits_);
+    text_ += std::to_string(number);
+    text_ += rest_;
   }
 
  private:
-  std::string text_;
+  static constexpr std::size_t kDigits = 3;
+  std::string text_, rest_;
+  std::size_t digits_ = 0;
 };
 
 void add_sql(std::map<std::string, std::function<void(long)>>& kinds) {
+  struct Mix {
+    const char* name;
+    int statements;
+    bool varies;
+  };
   for (const std::size_t size : {60, 100, 200, 1000}) {
-    for (const bool varies : {false, true}) {
-      kinds[(varies ? "sql-" : "same-") + std::to_string(size)] = [size, varies](long count) {
-        Sql sql(size);
+    for (const Mix& mix : {Mix{"same", 1, false}, Mix{"sql", 1, true}, Mix{"seven", 7, true}, Mix{"forty", 40, true}}) {
+      kinds[mix.name + ("-" + std::to_string(size))] = [size, mix](long count) {
+        std::vector<Sql> statements;
+        statements.reserve(static_cast<std::size_t>(mix.statements));
+        for (int which = 0; which < mix.statements; ++which) statements.emplace_back(size, which);
         for (long i = 0; i < count; ++i) {
-          if (varies) sql.vary(i % 1000);
+          Sql& sql = statements[static_cast<std::size_t>(i % mix.statements)];
+          if (mix.varies) sql.vary(i % 1000 * 37);
           const outrider::Query query(sql.text());
         }
       };
