@@ -1,8 +1,8 @@
 // The victim of scripts/bench: runs queries that do nothing, or that block once, and says how long one took. Reads one
 // command a line on stdin, "KIND COUNT", and answers with nanoseconds a query. Kinds: bare (no guard), guard,
 // prometheus (an in-process histogram and counter by type instead), and each with "-block" for a query that waits for
-// another thread once; sql-N: a guard whose type is an SQL text of about N bytes, with another number in it each time; same-N,
-// with always the same one; seven-N and forty-N: so many different texts by turns. Ends at the end of stdin.
+// another thread once; sql-N: a guard whose type is an SQL text of about N bytes, with another number in it each time;
+// same-N, with always the same one; seven-N and forty-N: so many different texts by turns. Ends at the end of stdin.
 #include <fcntl.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>

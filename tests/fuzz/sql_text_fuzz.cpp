@@ -1,8 +1,10 @@
 // Any bytes as SQL: its first keyword and its statement as the kernel side finds them.
 #include <algorithm>
+#include <memory>
 
 #include "bpf/lib/sql_keyword.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/known_texts.h"
 #include "userspace/model/statement.h"
 #include "userspace/model/utf8.h"
 
@@ -42,6 +44,38 @@ void find_statement(std::string_view sql, outrider_sql_dialect dialect) {
                    "its type is known for one");
 }
 
+/// Other digits and characters here and there, and more or fewer of them, as the input says.
+std::string changed(std::string_view sql, std::string_view bytes) {
+  std::string other;
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    const auto choice = static_cast<unsigned char>(bytes[i % bytes.size()]);
+    other += sql[i] >= '0' && sql[i] <= '9' ? std::to_string(choice) : std::string(choice % 8 == 7 ? 2 : 1, sql[i]);
+    if (choice % 16 == 3) other.back() = bytes[choice % bytes.size()];
+  }
+  return other;
+}
+
+// Of texts of which one has the shape of the other, both are the same statement.
+void know_texts(std::string_view sql, outrider_sql_dialect dialect) {
+  const auto half = sql.substr(0, sql.size() / 2);
+  const std::string text(half.substr(0, half.find('\0')));
+  if (text.size() >= OUTRIDER_STATEMENT_TEXT) return;
+  const std::unique_ptr<known_texts, decltype(&std::free)> texts(known_texts_new(dialect), &std::free);
+  known_texts_learn_next(texts.get());
+  outrider::demand(known_texts_send(texts.get(), text.data(), text.size()) == 0, "nothing is known yet");
+  const auto statement = outrider::statement_of(text, dialect);
+  outrider::demand(known_texts_send(texts.get(), text.data(), text.size()) == (statement ? statement->fingerprint : 0),
+                   "a text has its own shape");
+  for (const std::string_view bytes : {sql.substr(sql.size() / 2), sql.substr(sql.size() / 4)}) {
+    if (bytes.empty()) return;
+    const std::string other = changed(text, bytes);
+    if (other.size() >= OUTRIDER_STATEMENT_TEXT || other.find('\0') != std::string::npos) return;
+    const auto known = known_texts_send(texts.get(), other.data(), other.size());
+    outrider::demand(known == 0 || known == outrider::statement_of(other, dialect)->fingerprint,
+                     "one shape, one statement");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -53,6 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto dialect : {OUTRIDER_SQL_POSTGRESQL, OUTRIDER_SQL_MYSQL, OUTRIDER_SQL_SQLITE}) {
     find_statement(sql, dialect);
     hide_literal(sql, dialect);
+    know_texts(sql, dialect);
   }
   return 0;
 }
