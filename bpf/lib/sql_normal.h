@@ -17,6 +17,12 @@
 #include "sql_symbols.h"
 #include "sql_table.h"
 
+/* The last symbol that is no literal. */
+static inline __u32 sql_last_symbol(const struct sql_normal *s)
+{
+	return s->word & 0xff;
+}
+
 static inline void sql_begin_row(struct sql_normal *s)
 {
 	s->row_hash = s->hash;
@@ -44,7 +50,7 @@ static inline void sql_end_row(struct sql_normal *s)
 static inline void sql_comma(struct sql_normal *s, __u32 behind)
 {
 	s->state = SQL_S_START;
-	if (s->rows == SQL_BEHIND_ROW && s->brackets + 1 == s->row) {
+	if (s->rows == SQL_BEHIND_ROW && s->brackets + 1 == s->row && sql_last_symbol(s) == ')') {
 		s->rows = SQL_NEXT_ROW;
 		return;
 	}
@@ -56,20 +62,34 @@ static inline void sql_comma(struct sql_normal *s, __u32 behind)
 	sql_operator(s, ',');
 }
 
+/* A bracket behind `behind` opens the first of some rows: behind VALUES, where that is no function, or of an IN list. */
+static inline int sql_rows_follow(const struct sql_normal *s, __u64 word, __u32 behind)
+{
+	const __u64 value = SQL_4(0, 0, 0, 'v') << 32 | SQL_4('a', 'l', 'u', 'e');
+	__u32 before = s->word >> (word == value ? 48 : 56) & 0xff;
+
+	if (word == (value << 8 | 's') || (word == value && s->dialect == OUTRIDER_SQL_MYSQL))
+		return before != '=' && before != ',';
+	return s->list && s->brackets == s->list && behind == SQL_S_START && sql_last_symbol(s) == '(';
+}
+
 static inline void sql_open(struct sql_normal *s, __u32 behind)
 {
 	__u64 word = behind == SQL_S_NAME ? sql_last_word(s) : 0;
-	int values = word == (SQL_4(0, 0, 'v', 'a') << 32 | SQL_4('l', 'u', 'e', 's')) && s->rows != SQL_IN_ROW;
+	int values = s->rows != SQL_IN_ROW && sql_rows_follow(s, word, behind);
 
 	if (values) {
 		s->row = s->brackets + 1;
 		s->rows = SQL_NO_ROWS;
 		s->last_row = 0;
 		sql_begin_row(s);
-	} else if (s->rows == SQL_NEXT_ROW && s->brackets + 1 == s->row) {
+	} else if (s->rows == SQL_NEXT_ROW && s->brackets + 1 == s->row && sql_last_symbol(s) == ')') {
 		sql_begin_row(s);
-	} else if (word == SQL_2('i', 'n') && !s->list) {
-		s->list = s->brackets + 1;
+	} else {
+		if (s->rows != SQL_IN_ROW && s->brackets + 1 == s->row)
+			s->rows = SQL_NO_ROWS;
+		if (word == SQL_2('i', 'n'))
+			s->list = s->brackets + 1; /* of one in another the inner one, which is what has literals */
 	}
 	if (values || sql_expects_value(word)) /* else it may be a function */
 		sql_write_blank(s);

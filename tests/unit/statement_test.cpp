@@ -82,6 +82,18 @@ TEST(Statement, ListsOfAnyLengthAreOne) {
   expect_different({"SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, c)",
                     "SELECT a FROM t WHERE b IN (c, 1)", "SELECT a FROM t WHERE b IN (SELECT 1)"});
   expect_different({"SELECT 1", "SELECT 1, 2", "SELECT f(1)", "SELECT f(1, 2)"});
+  expect_one({"SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1)) AND e = 1",
+              "SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1, 2, 3)) AND e = 2"});
+  expect_different({"SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1))",
+                    "SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1), 2)",
+                    "SELECT a FROM t WHERE b IN (SELECT c, d FROM u WHERE d IN (1))"});
+  expect_one(
+      {"SELECT a FROM t WHERE (b, c) IN ((1, 'x'))", "SELECT a FROM t WHERE (b, c) IN ((1, 'x'), (2, 'y'), ($1, $2))"});
+  expect_different({"SELECT a FROM t WHERE (b, c) IN ((1, 2))", "SELECT a FROM t WHERE (b, c) IN ((1, d))",
+                    "SELECT a FROM t WHERE (b, c) IN ((1, 2, 3))", "SELECT a FROM t WHERE (b, c) IN ((1, 2), (3, d))",
+                    "SELECT a FROM t WHERE b IN (c + (d))", "SELECT a FROM t WHERE b IN (c + (d), (d))"});
+  EXPECT_EQ(text_of("SELECT a FROM t WHERE (b, c) IN ((1, 2), (3, 4)) AND d IN (5, 6)"),
+            "select a from t where (b, c) in ((?, ?)) and d in (?)");
   EXPECT_EQ(text_of("SELECT a FROM t WHERE b IN (1, 2) AND c = 3"), "select a from t where b in (?) and c = ?");
   EXPECT_EQ(text_of("INSERT INTO t (a, b) VALUES (1, 2), (3, 4) ON CONFLICT DO NOTHING"),
             "insert into t(a, b) values (?, ?) on conflict do nothing");
@@ -176,6 +188,9 @@ TEST(Statement, OfMysqlHasTextsInEitherQuote) {
   expect_one({"SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (\"x\", 'y', 3)",
               "SELECT a FROM t WHERE b IN ('y', \"x\")", "SELECT a FROM t WHERE b IN (x'1f', -1)"},
              kMysql);
+  EXPECT_EQ(text_of("INSERT INTO t VALUES (1), (2) ON DUPLICATE KEY UPDATE a = VALUES(a), b = (1 + 2), c = 3", kMysql),
+            "insert into t values (?) on duplicate key update a = values(a), b =(? + ?), c = ?");
+  expect_one({"INSERT INTO t VALUE (1)", "INSERT INTO t VALUE (1), (2)"}, kMysql);
   expect_one({"INSERT INTO t VALUES (1, \"a\")", "INSERT INTO t VALUES (1, 'a'), (2, \"b\")"}, kMysql);
   expect_different({"SELECT `a b`", "SELECT a b", "SELECT $a", "SELECT a", "SELECT @a", "SELECT 1"}, kMysql);
   EXPECT_EQ(text_of("SELECT _utf8mb4'x', _binary \"y\", e$1 FROM `T``x`", kMysql),
