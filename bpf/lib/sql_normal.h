@@ -2,8 +2,8 @@
  * that the same code runs in a bpf_loop callback and in user space. Plain C.
  *
  * Literals, numbers and parameters are `?`, with their sign; comments and white space are nothing; unquoted words are in
- * lower case, and "foo" is foo; a list of literals behind IN has one member, and rows behind VALUES that say the same are
- * one row. What is left is hashed symbol by symbol (FNV-1a over 64 bits), and written out where somebody wants to read it.
+ * lower case, and "foo" is foo; a list of literals behind IN has one member, and rows behind VALUES or in it that say the
+ * same are one row. What is left is hashed symbol by symbol (FNV-1a over 64 bits), and written out where somebody wants to read it.
  * What a quote is about and how a literal is written differs: there is a table for each dialect.
  * Where it cannot be told where a literal ends (a backslash before a quote, a name right behind one), all that comes is left
  * out: a literal is never taken for anything else.
