@@ -57,3 +57,22 @@ uint64_t known_texts_send(struct known_texts *texts, const char *sql, size_t siz
   sql_learnt(&texts->shapes, fingerprint);
   return 0;
 }
+
+static bool leaves_alone(enum outrider_sql_dialect dialect, __u32 state, unsigned char c) {
+  return sql_step_of(dialect, state, c) == (state << SQL_STEP_STATE_AT | SQL_STEP_NONE);
+}
+
+bool known_texts_may_be_known(void) {
+  for (__u32 dialect = OUTRIDER_SQL_POSTGRESQL; dialect <= OUTRIDER_SQL_SQLITE; dialect++) {
+    for (unsigned char digit = '0'; digit <= '9'; digit++) {
+      if (sql_characters[dialect][digit] >> 8 != sql_characters[dialect]['0'] >> 8 ||
+          !leaves_alone(dialect, SQL_S_NUMBER, digit))
+        return false;
+    }
+    for (__u32 c = 1; c < 256; c++) {
+      if (c == '\'' || c == '"' || c == '\\') continue;
+      if (!leaves_alone(dialect, SQL_S_STRING, c) || !leaves_alone(dialect, SQL_S_ESCAPED, c)) return false;
+    }
+  }
+  return true;
+}

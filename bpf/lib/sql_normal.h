@@ -25,6 +25,10 @@ static inline __u32 sql_last_symbol(const struct sql_normal *s)
 
 static inline void sql_begin_row(struct sql_normal *s)
 {
+	if (s->rows == SQL_NEXT_ROW) {
+		s->hash = s->row_comma_hash;
+		s->out.length = s->row_comma_length;
+	}
 	s->row_hash = s->hash;
 	s->row_length = s->out.length;
 	s->hash = SQL_SEED;
@@ -37,8 +41,8 @@ static inline void sql_end_row(struct sql_normal *s)
 {
 	__u64 row = s->hash;
 
-	s->rows = SQL_BEHIND_ROW;
-	if (row == s->last_row) {
+	s->rows = s->row_is_certain ? SQL_BEHIND_ROW : SQL_NO_ROWS;
+	if (row == s->last_row && s->row_is_certain) {
 		s->hash = s->row_hash;
 		s->out.length = s->row_length;
 		return;
@@ -50,11 +54,13 @@ static inline void sql_end_row(struct sql_normal *s)
 static inline void sql_comma(struct sql_normal *s, __u32 behind)
 {
 	s->state = SQL_S_START;
+	if (s->rows == SQL_IN_ROW && s->brackets == s->row)
+		s->row_is_certain = 1;
 	if (s->rows == SQL_BEHIND_ROW && s->brackets + 1 == s->row && sql_last_symbol(s) == ')') {
 		s->rows = SQL_NEXT_ROW;
-		return;
-	}
-	if (s->list && s->brackets == s->list && behind == SQL_S_VALUE) {
+		s->row_comma_hash = s->hash;
+		s->row_comma_length = s->out.length;
+	} else if (s->list && s->brackets == s->list && behind == SQL_S_VALUE) {
 		s->comma_hash = s->hash;
 		s->comma_length = s->out.length;
 		s->state = SQL_S_MEMBER;
@@ -62,34 +68,41 @@ static inline void sql_comma(struct sql_normal *s, __u32 behind)
 	sql_operator(s, ',');
 }
 
-/* A bracket behind `behind` opens the first of some rows: behind VALUES, where that is no function, or of an IN list. */
-static inline int sql_rows_follow(const struct sql_normal *s, __u64 word, __u32 behind)
+/* The last word is VALUES, or VALUE, and no function of that name: to MySQL it is one behind an operator. */
+static inline int sql_is_values(const struct sql_normal *s, __u64 word)
 {
 	const __u64 value = SQL_4(0, 0, 0, 'v') << 32 | SQL_4('a', 'l', 'u', 'e');
 	__u32 before = s->word >> (word == value ? 48 : 56) & 0xff;
 
-	if (word == (value << 8 | 's') || (word == value && s->dialect == OUTRIDER_SQL_MYSQL))
-		return before != '=' && before != ',';
-	return s->list && s->brackets == s->list && behind == SQL_S_START && sql_last_symbol(s) == '(';
+	if (s->dialect != OUTRIDER_SQL_MYSQL)
+		return word == (value << 8 | 's');
+	if (word != value && word != (value << 8 | 's'))
+		return 0;
+	return !before || before == ')' || before == '_' || before == '$' || before >= 'a';
 }
 
 static inline void sql_open(struct sql_normal *s, __u32 behind)
 {
 	__u64 word = behind == SQL_S_NAME ? sql_last_word(s) : 0;
-	int values = s->rows != SQL_IN_ROW && sql_rows_follow(s, word, behind);
+	int values = s->rows != SQL_IN_ROW && sql_is_values(s, word);
+	int first = s->list && s->brackets == s->list && behind == SQL_S_START && sql_last_symbol(s) == '(';
 
-	if (values) {
+	if (values || (first && s->rows != SQL_IN_ROW)) {
 		s->row = s->brackets + 1;
+		s->row_is_certain = values;
 		s->rows = SQL_NO_ROWS;
 		s->last_row = 0;
 		sql_begin_row(s);
-	} else if (s->rows == SQL_NEXT_ROW && s->brackets + 1 == s->row && sql_last_symbol(s) == ')') {
+	} else if (s->rows == SQL_NEXT_ROW && s->brackets + 1 == s->row && sql_last_symbol(s) == ',' &&
+		   s->hash == sql_hash(s->row_comma_hash, ',' | SQL_IS_OPERATOR)) {
 		sql_begin_row(s);
 	} else {
 		if (s->rows != SQL_IN_ROW && s->brackets + 1 == s->row)
 			s->rows = SQL_NO_ROWS;
-		if (word == SQL_2('i', 'n'))
-			s->list = s->brackets + 1; /* of one in another the inner one, which is what has literals */
+		if (word == SQL_2('i', 'n')) {
+			s->outer_list = s->list;
+			s->list = s->brackets + 1;
+		}
 	}
 	if (values || sql_expects_value(word)) /* else it may be a function */
 		sql_write_blank(s);
@@ -104,8 +117,10 @@ static inline void sql_close(struct sql_normal *s, __u32 c)
 	s->state = SQL_S_VALUE;
 	if (c != ')')
 		return;
-	if (s->list == s->brackets)
-		s->list = 0;
+	if (s->list == s->brackets) {
+		s->list = s->outer_list;
+		s->outer_list = 0;
+	}
 	if (s->rows == SQL_IN_ROW && s->brackets == s->row)
 		sql_end_row(s);
 	if (s->brackets)

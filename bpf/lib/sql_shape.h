@@ -27,7 +27,7 @@ struct sql_run {
 
 struct sql_shape {
 	__u64 fingerprint; /* 0: there is none */
-	__u16 size;        /* of the text, with the zero at its end: it begins at piece i of shape i */
+	__u16 size;        /* of the text, with the zero at its end; that of shape i begins at piece i */
 	__u16 strings;     /* a bit for each run: of a string, else of a number */
 	__u8 runs, next;   /* `next`: what the thread sent behind it */
 	struct sql_run run[SQL_SHAPE_RUNS];
@@ -38,7 +38,7 @@ struct sql_match {
 	__u32 known, text; /* in sql_shapes.text, and in the text that is looked at */
 	__u32 left;        /* up to the next run, or the end */
 	__u32 run;         /* that comes next, or that we are in */
-	__u32 within;      /* 0: not in one; else bytes of it that were seen, and 1 */
+	__u32 within;      /* bytes of the run that were seen, and 1 more; 0: not in a run */
 	__u32 matches;
 };
 
@@ -203,21 +203,23 @@ static inline __u64 sql_shape_sent(struct sql_shapes *s)
 	return sql_shape_at(s, s->tried)->fingerprint;
 }
 
-/* Behind a text of that fingerprint that had to be looked at whole. True: it is to be learnt, and has `size` bytes, with the
- * zero at its end. */
+/* A text of that fingerprint had to be looked at whole. Guesses the better of it the next time, if a shape of such a text is there
+ * that was not tried. True: it is to be learnt, has `size` bytes with the zero at its end, and shape `tried` is its; that it may have
+ * one already does no harm. */
 static inline int sql_shape_missed(struct sql_shapes *s, __u64 fingerprint, __u32 size)
 {
-	__u32 pieces = (size + SQL_SHAPE_PIECE - 1) / SQL_SHAPE_PIECE;
+	__u32 pieces = (size + SQL_SHAPE_PIECE - 1) / SQL_SHAPE_PIECE, next = sql_shape_at(s, s->last)->next;
 
-	for (__u32 i = 0; i < SQL_SHAPES; i++) {
-		if (s->of[i].fingerprint == fingerprint && i != s->last && i != sql_shape_at(s, s->last)->next) {
-			s->tried = i;
-			sql_shape_sent(s);
-			return 0;
+	if (++s->whole < SQL_SHAPE_EVERY) {
+		for (__u32 i = 0; i < SQL_SHAPES; i++) {
+			if (s->of[i].fingerprint == fingerprint && i != s->last && i != next) {
+				s->tried = i;
+				sql_shape_sent(s);
+				return 0;
+			}
 		}
-	}
-	if (++s->whole < SQL_SHAPE_EVERY)
 		return 0;
+	}
 	s->whole = 0;
 	if (s->hand + pieces > SQL_SHAPES)
 		s->hand = 0;
@@ -233,24 +235,28 @@ static inline int sql_shape_missed(struct sql_shapes *s, __u64 fingerprint, __u3
 	return 1;
 }
 
-/* Character `at` of the text that is learnt, or the zero at its end: it took the machine from state `before` to `behind`. */
+/* Character `at` of the text that is learnt, or the zero at its end: it took the machine from state `before` to `behind`. What
+ * is in a run is not kept. Either quote ends one, though within the other it need not. */
 static inline void sql_learn(struct sql_shapes *s, __u32 at, unsigned char c, __u32 before, __u32 behind)
 {
 	struct sql_shape *shape = sql_shape_at(s, s->tried);
+	unsigned char *kept = &((unsigned char *)s->text)[(s->tried * SQL_SHAPE_PIECE + at) & (SQL_SHAPE_ROOM - 1)];
 	__u32 string = before == behind && (behind == SQL_S_STRING || behind == SQL_S_ESCAPED);
-	struct sql_run *last = sql_run_at(shape, shape->runs - 1);
+	struct sql_run *run = sql_run_at(shape, shape->runs - 1);
 
-	((unsigned char *)s->text)[(s->tried * SQL_SHAPE_PIECE + at) & (SQL_SHAPE_ROOM - 1)] = c;
+	*kept = c;
 	if (string ? !c || c == '\'' || c == '"' || c == '\\' : behind != SQL_S_NUMBER || !sql_is_digit(c))
 		return;
-	if (shape->runs && last->end == at) {
-		last->end++;
-	} else if (shape->runs < SQL_SHAPE_RUNS) {
-		sql_run_at(shape, shape->runs)->at = at;
-		sql_run_at(shape, shape->runs)->end = at + 1;
+	if (!shape->runs || run->end != at) {
+		if (shape->runs >= SQL_SHAPE_RUNS)
+			return;
+		run = sql_run_at(shape, shape->runs);
+		run->at = at;
 		shape->strings |= string << shape->runs;
 		shape->runs++;
 	}
+	run->end = at + 1;
+	*kept = 0;
 }
 
 static inline void sql_learnt(struct sql_shapes *s, __u64 fingerprint)

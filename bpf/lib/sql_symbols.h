@@ -23,17 +23,20 @@ struct sql_normal {
 	__u64 tag, other_tag; /* of a dollar-quoted string */
 	__u64 name_hash;      /* before a name in quotes that may be a text; 0: it is a name */
 	__u64 comma_hash, row_hash, last_row; /* before a list's comma; before a row; of the row before */
+	__u64 row_comma_hash;                 /* before the comma behind a row */
 	__u32 dialect;   /* enum outrider_sql_dialect */
 	__u32 state;
 	__u32 back;      /* the state behind a comment */
 	__u32 quote;     /* that ends the name in quotes, where several do; else 0 */
 	__u32 last, utf8_rest; /* the last byte of that name, and how many its character wants: SQL_NO_UTF8 if it is none */
 	__u32 comments;  /* open ones, nested */
-	__u32 brackets, list, row; /* open ones; those of the IN list, and of VALUES: 0 for none */
+	__u32 brackets, list, row; /* open ones; those of the IN list, and of the rows: 0 for none */
+	__u32 outer_list;          /* the IN list that the other one is in */
 	__u32 rows;
+	__u32 row_is_certain;      /* else it is one if it has a comma */
 	__u32 sign;
 	__u32 writes;    /* that many characters of `out` are wanted */
-	__u32 word_length, comma_length, row_length, name_length; /* of `out`, where the hashes of that name are of */
+	__u32 word_length, comma_length, row_length, row_comma_length, name_length; /* of `out`, where the hashes of that name are of */
 	__u32 doubt;     /* behind that many characters of `out`, less one, is its first literal or name in quotes; 0: none yet */
 	struct outrider_statement_text out;
 };

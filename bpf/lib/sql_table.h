@@ -1,5 +1,5 @@
 /* The tables of the machine in sql_normal.h, one a dialect: (state, class of the character) -> (next state, what to do); and the
- * class of each character. */
+ * class of each character. sql_shape.h relies on what they say of digits and of what is in a string. */
 #ifndef OUTRIDER_BPF_SQL_TABLE_H
 #define OUTRIDER_BPF_SQL_TABLE_H
 

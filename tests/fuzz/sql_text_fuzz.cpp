@@ -59,7 +59,7 @@ std::string changed(std::string_view sql, std::string_view bytes) {
 void know_texts(std::string_view sql, outrider_sql_dialect dialect) {
   const auto half = sql.substr(0, sql.size() / 2);
   const std::string text(half.substr(0, half.find('\0')));
-  if (text.size() >= OUTRIDER_STATEMENT_TEXT) return;
+  if (text.size() >= OUTRIDER_STATEMENT_TEXT - 1) return;
   const std::unique_ptr<known_texts, decltype(&std::free)> texts(known_texts_new(dialect), &std::free);
   known_texts_learn_next(texts.get());
   outrider::demand(known_texts_send(texts.get(), text.data(), text.size()) == 0, "nothing is known yet");
@@ -69,7 +69,7 @@ void know_texts(std::string_view sql, outrider_sql_dialect dialect) {
   for (const std::string_view bytes : {sql.substr(sql.size() / 2), sql.substr(sql.size() / 4)}) {
     if (bytes.empty()) return;
     const std::string other = changed(text, bytes);
-    if (other.size() >= OUTRIDER_STATEMENT_TEXT || other.find('\0') != std::string::npos) return;
+    if (other.size() >= OUTRIDER_STATEMENT_TEXT - 1 || other.find('\0') != std::string::npos) return;
     const auto known = known_texts_send(texts.get(), other.data(), other.size());
     outrider::demand(known == 0 || known == outrider::statement_of(other, dialect)->fingerprint,
                      "one shape, one statement");

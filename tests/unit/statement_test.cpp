@@ -85,13 +85,22 @@ TEST(Statement, ListsOfAnyLengthAreOne) {
   expect_one({"SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1)) AND e = 1",
               "SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1, 2, 3)) AND e = 2"});
   expect_different({"SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1))",
-                    "SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE d IN (1), 2)",
                     "SELECT a FROM t WHERE b IN (SELECT c, d FROM u WHERE d IN (1))"});
   expect_one(
       {"SELECT a FROM t WHERE (b, c) IN ((1, 'x'))", "SELECT a FROM t WHERE (b, c) IN ((1, 'x'), (2, 'y'), ($1, $2))"});
   expect_different({"SELECT a FROM t WHERE (b, c) IN ((1, 2))", "SELECT a FROM t WHERE (b, c) IN ((1, d))",
                     "SELECT a FROM t WHERE (b, c) IN ((1, 2, 3))", "SELECT a FROM t WHERE (b, c) IN ((1, 2), (3, d))",
                     "SELECT a FROM t WHERE b IN (c + (d))", "SELECT a FROM t WHERE b IN (c + (d), (d))"});
+  expect_different({"SELECT a FROM t WHERE b IN ((c), -d)", "SELECT a FROM t WHERE b IN ((c) - d)",
+                    "SELECT a FROM t WHERE b IN ((c), (c) + d)", "SELECT a FROM t WHERE b IN ((c) + d)",
+                    "SELECT a FROM t WHERE b IN ((c), (c))", "SELECT a FROM t WHERE b IN ((c))",
+                    "SELECT a FROM t WHERE b IN ((c), (c).d)", "SELECT a FROM t WHERE b IN ((c).d)"});
+  EXPECT_EQ(text_of("SELECT a FROM t WHERE b IN ((SELECT max(c) FROM u), d)"),
+            "select a from t where b in ((select max(c) from u), d)");
+  expect_one({"SELECT a FROM t WHERE b IN ((1 + 2))", "SELECT a FROM t WHERE b IN ((1 + 2), 3)"});
+  expect_one({"SELECT a FROM t WHERE b IN (CASE WHEN c IN (1) THEN 2 END, 3)",
+              "SELECT a FROM t WHERE b IN (CASE WHEN c IN (1, 2) THEN 2 END, 3, 4)"});
+  expect_one({"UPDATE t SET a = 1; VALUES (1)", "UPDATE t SET a = 1; VALUES (1), (2)"});
   EXPECT_EQ(text_of("SELECT a FROM t WHERE (b, c) IN ((1, 2), (3, 4)) AND d IN (5, 6)"),
             "select a from t where (b, c) in ((?, ?)) and d in (?)");
   EXPECT_EQ(text_of("SELECT a FROM t WHERE b IN (1, 2) AND c = 3"), "select a from t where b in (?) and c = ?");
@@ -190,6 +199,15 @@ TEST(Statement, OfMysqlHasTextsInEitherQuote) {
              kMysql);
   EXPECT_EQ(text_of("INSERT INTO t VALUES (1), (2) ON DUPLICATE KEY UPDATE a = VALUES(a), b = (1 + 2), c = 3", kMysql),
             "insert into t values (?) on duplicate key update a = values(a), b =(? + ?), c = ?");
+  EXPECT_EQ(text_of("INSERT INTO t VALUES (1), (2) ON DUPLICATE KEY UPDATE c = c + VALUES(c), d = IF(d < VALUES(d), "
+                    "VALUES(d), d)",
+                    kMysql),
+            "insert into t values (?) on duplicate key update c = c + values(c), d = if(d < values(d), values(d), d)");
+  expect_different({"INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE c = GREATEST(VALUE(a), -b, c)",
+                    "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE c = GREATEST(VALUE(a) - b, c)"},
+                   kMysql);
+  EXPECT_EQ(text_of("CREATE TABLE t (value int, KEY value (value), KEY n (n))", kMysql),
+            "create table t(value int, key value (value), key n(n))");
   expect_one({"INSERT INTO t VALUE (1)", "INSERT INTO t VALUE (1), (2)"}, kMysql);
   expect_one({"INSERT INTO t VALUES (1, \"a\")", "INSERT INTO t VALUES (1, 'a'), (2, \"b\")"}, kMysql);
   expect_different({"SELECT `a b`", "SELECT a b", "SELECT $a", "SELECT a", "SELECT @a", "SELECT 1"}, kMysql);
