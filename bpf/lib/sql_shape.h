@@ -17,7 +17,7 @@
 #define SQL_SHAPE_ROOM (SQL_SHAPES * SQL_SHAPE_PIECE)
 #define SQL_SHAPE_RUNS 16 /* a power of two: what comes behind them is looked at as it stands */
 #define SQL_SHAPE_GUESSES 2
-#define SQL_SHAPE_EVERY 16 /* a text of so many that had to be looked at whole is learnt, which takes as long once more */
+#define SQL_SHAPE_EVERY 16 /* of so many texts that had to be looked at whole one is learnt, which takes longer still */
 #define SQL_MATCH_STEP 16  /* bytes that a turn compares: of both texts so many may be read behind their end */
 #define SQL_MATCH_TURNS (OUTRIDER_STATEMENT_TEXT / 8 + SQL_SHAPE_RUNS + 1)
 
