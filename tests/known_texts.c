@@ -7,9 +7,9 @@
 
 struct known_texts {
   struct sql_normal machine;
-  struct sql_shapes shapes;
-  __u64 text[(OUTRIDER_STATEMENT_TEXT + SQL_MATCH_STEP) / 8];
   enum outrider_sql_dialect dialect;
+  __u64 text[(OUTRIDER_STATEMENT_TEXT + SQL_MATCH_STEP) / 8];
+  struct sql_shapes shapes; /* the last, so that what is read behind it is seen */
 };
 
 struct known_texts *known_texts_new(enum outrider_sql_dialect dialect) {
@@ -35,9 +35,8 @@ uint64_t known_texts_send(struct known_texts *texts, const char *sql, size_t siz
   struct sql_normal *machine = &texts->machine;
   __u64 fingerprint;
 
-  if (size >= OUTRIDER_STATEMENT_TEXT || memchr(sql, 0, size)) abort();
-  memset(texts->text, 0xaa, sizeof(texts->text)); /* the kernel leaves there what a longer text left */
-  memcpy(texts->text, sql, size);
+  if (size >= OUTRIDER_STATEMENT_TEXT - 1 || memchr(sql, 0, size)) abort();
+  memcpy(texts->text, sql, size); /* behind it is what a longer text left, as in the kernel */
   memset((char *)texts->text + size, 0, SQL_MATCH_STEP);
   if (is_known(texts)) return sql_shape_sent(&texts->shapes);
 
