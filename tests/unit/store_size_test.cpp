@@ -11,12 +11,14 @@ TEST_F(StoreTest, size_cap_costs_the_oldest_fine_points_first) {
   options_.max_bytes = 16 << 20;
   open();
   // Some 5 KB a point: 40 types with a spread of latencies.
+  std::map<std::string, TypePoint> types;
+  for (std::uint64_t type = 0; type < 40; ++type) {
+    TypePoint& figures = types["type " + std::to_string(type)];
+    for (std::uint64_t i = 0; i < 32; ++i) add_query(figures, (1000 + type) << (i % 16) | i << 5);
+  }
   for (std::int64_t index = 0; index < 3'000; ++index) {
     Point point = make_second(index);
-    for (std::uint64_t type = 0; type < 40; ++type) {
-      TypePoint& figures = point.types["type " + std::to_string(type)];
-      for (std::uint64_t i = 0; i < 32; ++i) add_query(figures, (1000 + type) << (i % 16) | i << 5);
-    }
+    point.types.insert(types.begin(), types.end());
     store_->add("engine", std::move(point));
     if (index % 100 == 99) {
       flush_at(index);
