@@ -137,6 +137,14 @@ TEST(Detector, errors_a_fall_of_traffic_a_cold_cache_and_a_busy_processor) {
   EXPECT_EQ(bench.closed().size(), 4U);
 }
 
+TEST(Detector, a_host_that_was_never_below_the_limit_is_held_against_the_limit) {
+  Bench bench;
+  bench.sample.cpu_usage = 100;
+  bench.pass(62);
+  ASSERT_EQ(bench.opened(), (std::vector<std::string>{"limit system_metrics.cpu_usage"}));
+  EXPECT_EQ(bench.events.front().expected, 85);
+}
+
 TEST(Detector, a_load_that_ebbs_slowly_is_no_fall) {
   Bench bench;
   bench.pass(3'600);

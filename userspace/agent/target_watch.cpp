@@ -287,10 +287,10 @@ Status TargetWatch::prepare_path() {
   Result<std::uint64_t> bits = prepare_files(std::move(files));
   if (!bits) return bits.error();
   path_key_ = *key;
-  executables_[*key] = {.files = *bits, .own = true};
+  const bool known = !executables_.insert_or_assign(*key, Executable{.files = *bits, .own = true}).second;
   session_->set_executable(index_, key->device, key->inode);
   Status status = session_->watch_executable(key->device, key->inode, index_, *bits);
-  if (status && applied_) spdlog::info("{}: {} is a new file; its probes are attached", label_, spec_.value);
+  if (status && applied_ && !known) spdlog::info("{}: {} is a new file; its probes are attached", label_, spec_.value);
   return status;
 }
 

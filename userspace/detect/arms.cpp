@@ -85,7 +85,9 @@ void LimitArm::observe(std::int64_t now_ms, double value) {
     return;
   }
   if (!above_since_ms_) above_since_ms_ = now_ms;
-  if (now_ms - *above_since_ms_ >= kForMs) finding_ = Finding{value, level_, value / limit_, *above_since_ms_};
+  // A host that was never below it has no usual level.
+  const double expected = seen_ > 0 ? level_ : limit_;
+  if (now_ms - *above_since_ms_ >= kForMs) finding_ = Finding{value, expected, value / limit_, *above_since_ms_};
 }
 
 void CacheArm::observe(std::int64_t now_ms, double queries, double hit_rate, bool learn) {

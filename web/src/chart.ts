@@ -141,8 +141,8 @@ export class TimeChart {
   /** The theme has changed. */
   rebuild(): void {
     this.dismantle();
-    this.dirty = true;
-    if (this.visible && this.data[0]!.length) this.draw();
+    this.dirty = this.data[0]!.length > 0; // else there is nothing to draw yet, not even a span of time
+    if (this.visible && this.dirty) this.draw();
   }
 
   private resize(): void {
