@@ -72,6 +72,9 @@ class Sqlite(harness.Case):
                               timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "every process of this host .*--allow-library-returns")
+        sites = subprocess.run([harness.OUTRIDER, "probes", "--pid", str(user.process.pid)], capture_output=True, text=True, check=True,
+                               timeout=60)
+        self.assertRegex(sites.stdout, r"profile sqlite: 10 sites .*\n +4 of them at returns, .*outrider doctor")
         self.assertEqual(user.end(), 0)
 
     def test_shell(self):

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "userspace/cli/commands.h"
@@ -69,6 +70,12 @@ void print_fit(const ProbeFile& file, const std::vector<Profile>& profiles, Upro
   }
   fmt::print("  profile {}: {} sites would be attached, {} left out; light mode {}\n", profile.name, plan->sites.size(),
              plan->unusable.size(), plan->light_possible ? "possible" : "not possible (no duration at the end probe)");
+  const auto returns =
+      std::count_if(plan->sites.begin(), plan->sites.end(), [](const PlannedSite& site) { return site.at_return; });
+  if (returns > 0) {
+    fmt::print("    {} of them at returns, which are not safe in every process: `outrider doctor --pid PID` decides\n",
+               returns);
+  }
   for (const UnusableSite& site : plan->unusable) {
     fmt::print("    {}:{} at {:#x}: {}\n", site.provider, site.probe, site.offset, site.reason);
   }
