@@ -139,11 +139,11 @@ static long detached_oldest(void *map, struct outrider_detached_key *key, struct
 	return 0;
 }
 
-INLINE void scan_in_flight(struct task_struct *task, struct outrider_target *t)
+INLINE void scan_in_flight(struct task_struct *task, u32 target, struct outrider_target *t)
 {
 	struct task_state *st = bpf_task_storage_get(&tasks, task, 0, 0);
 
-	if (!st || st->generation != t->generation || !st->depth)
+	if (!st || st->target != target || st->generation != t->generation || !st->depth)
 		return;
 	t->live_in_flight++;
 	if (!t->oldest_start_ns || st->frames[0].start_ns < t->oldest_start_ns)
@@ -170,6 +170,6 @@ int scan_tasks(struct bpf_iter__task *ctx)
 	t->live_threads++;
 	t->live_cpu_ns += task->se.sum_exec_runtime;
 	t->live_faults += task->min_flt + task->maj_flt;
-	scan_in_flight(task, t);
+	scan_in_flight(task, process->target, t);
 	return 0;
 }

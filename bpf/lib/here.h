@@ -50,6 +50,26 @@ INLINE void renew(struct here *h)
 	st->phase_depth = 0;
 }
 
+/* A thread's state says its target while that is watched as it was: one that is watched anew may have another's number. Only
+ * threads of watched processes have a state, and an exec takes it away. */
+INLINE bool find_target(struct here *h)
+{
+	struct outrider_process *process;
+
+	if (h->state) {
+		h->target_index = h->state->target;
+		h->target = target_of(h->target_index);
+		if (h->target && h->target->generation == h->state->generation)
+			return true;
+	}
+	process = living_process(this_process());
+	if (!process)
+		return false;
+	h->target_index = process->target;
+	h->target = target_of(h->target_index);
+	return h->target;
+}
+
 /* Whether this hit is of the probe on the file that the process has mapped, not on the same file under another name. */
 INLINE bool in_own_file(const struct outrider_site *site)
 {
@@ -69,23 +89,14 @@ INLINE bool locate(void *ctx, struct here *h, enum outrider_run run, bool create
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct outrider_target_cell *cell;
-	struct outrider_process *process;
 
 	keep_own_stack(ctx);
 	h->state = bpf_task_storage_get(&tasks, task, 0, 0);
-	if (h->state) {
-		/* Only threads of watched processes have one, and an exec takes it away. */
-		h->target_index = h->state->target;
-	} else {
-		process = living_process(this_process());
-		if (!process)
-			return false;
-		h->target_index = process->target;
-	}
-	h->target = target_of(h->target_index);
+	if (!find_target(h))
+		return false;
 	h->site = site_of(ctx);
 	cell = cell_of(h->target_index);
-	if (!h->target || !h->site)
+	if (!h->site)
 		return false;
 	if (cell) {
 		add64(&cell->runs[run], 1);

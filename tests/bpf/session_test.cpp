@@ -257,6 +257,27 @@ TEST_P(Session, ATargetThatIsOffCountsNothingButItsCost) {
   EXPECT_EQ(all_losses(now), 0U);
 }
 
+// As after a reload that changed two targets: each may get the number that the other had.
+TEST_P(Session, AThreadOfATargetThatGetsAnotherNumberCountsThere) {
+  open();
+  attach_all();
+  run_queries("before", 3);
+  session().remove_target(target_);
+  const std::uint32_t stranger = must(session().add_target());
+  ASSERT_EQ(stranger, target_);
+  target_ = must(session().add_target());
+  must(session().watch_process(getpid(), target_));
+  for (const std::uint32_t target : {stranger, target_}) {
+    must(session().set_mode(target, OUTRIDER_MODE_FULL));
+    session().set_complete(target, true);
+  }
+  run_queries("after", 2);
+  const TargetCounters ours = counters();
+  EXPECT_EQ(type_of(ours, "after").queries, 2U);
+  EXPECT_EQ(type_of(ours, "before").queries, 0U);
+  EXPECT_EQ(type_of(session().read(stranger), "after").queries, 0U);
+}
+
 TEST_P(Session, AHitCountsOnlyForTheFileThatTheProcessHasMapped) {
   constexpr std::uint64_t kOwn = 2;
   constexpr std::uint64_t kOther = 4;
