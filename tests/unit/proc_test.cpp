@@ -85,10 +85,10 @@ TEST(ProcReader, AThreadInStrictModeIsFoundAmongOthersUnderAFilter) {
   };
   thread("7", "0");
   thread("8", "2");
-  EXPECT_EQ(ProcReader(root).strictly_confined(7), std::nullopt);
+  EXPECT_EQ(*ProcReader(root).strictly_confined(7), std::nullopt);
   thread("9", "1");
-  EXPECT_EQ(ProcReader(root).strictly_confined(7), 9);
-  EXPECT_EQ(ProcReader(root).strictly_confined(6), std::nullopt);  // gone
+  EXPECT_EQ(*ProcReader(root).strictly_confined(7), 9);
+  EXPECT_EQ(*ProcReader(root).strictly_confined(6), std::nullopt);  // gone
   fs::remove_all(root);
 }
 

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/unit/elf_builder.h"
 #include "userspace/target/process.h"
@@ -295,6 +297,28 @@ TEST_F(FakeProcfs, key_comes_from_the_kernels_own_numbers) {
 TEST(ProcfsText, words) {
   EXPECT_THAT(split_words("  a\tb \n c"), ::testing::ElementsAre("a", "b", "c"));
   EXPECT_THAT(split_words(""), ::testing::IsEmpty());
+}
+
+// Of processes that cannot be opened for want of descriptors nobody may think that they have ended.
+TEST(ProcessFind, all_or_that_no_descriptors_are_left) {
+  const TempDirectory directory;
+  const std::string engine = copy_of_sleep(directory, "engine");
+  const Child first(engine), second(engine), third(engine);
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  const int lowest = Fd(open("/dev/null", O_RDONLY | O_CLOEXEC)).get();
+  std::set<std::size_t> seen;
+  for (rlim_t room = 1; room < 12; ++room) {
+    const rlimit low{static_cast<rlim_t>(lowest) + room, usual.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    const Result<std::vector<Process>> found = find_by_exe(engine);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    if (!found) {
+      EXPECT_EQ(found.error().code, EMFILE) << found.error().message;
+    }
+    seen.insert(found ? found->size() : 0);
+  }
+  EXPECT_EQ(seen, (std::set<std::size_t>{0, 3}));
 }
 
 }  // namespace

@@ -117,6 +117,12 @@ void TargetWatch::describe_plan(const ProbePlan& plan, const std::string& path) 
   if (stepped > 0) spdlog::warn("{}: {} sites must be single-stepped, which costs microseconds a hit", label_, stepped);
 }
 
+Status TargetWatch::probe(const FileKey& file, const ProbePlanForInterval& plan) {
+  Status status = attachments_->want(file, index_, groups_for(plan));
+  for (const std::string& skipped : attachments_->skipped(file)) say_once("left out: " + skipped);
+  return status;
+}
+
 // Probes the file as the rest of the target is probed now.
 Status TargetWatch::want(const FileKey& file) {
   if (!applied_) return Ok{};
@@ -125,7 +131,8 @@ Status TargetWatch::want(const FileKey& file) {
   // Its queries in flight end without their starts having been seen.
   session_->set_complete(index_, false);
   session_->set_phases_complete(index_, false);
-  Status status = attachments_->want(file, index_, groups_for(*applied_));
+  Status status = probe(file, *applied_);
+  if (!status) settled_ = false;  // the next interval tries again
   session_->set_complete(index_, applied_->mode == ProbeMode::kFull);
   session_->set_phases_complete(index_, applied_->cache);
   return status;
@@ -350,20 +357,20 @@ Status TargetWatch::adopt_all(std::vector<Process> found) {
 Status TargetWatch::apply(const ProbePlanForInterval& plan) {
   if (settled_ && applied_ == plan) return Ok{};
   const bool mode = !applied_ || plan.mode != applied_->mode;
-  const bool phases = !applied_ || plan.cache != applied_->cache;
+  const bool phases = !applied_ || plan.cache != applied_->cache || !settled_;
   // A query or a phase that began before the change may end unseen, or end without its start.
+  const bool queries = mode || !settled_;
+  if (queries) session_->set_complete(index_, false);
   if (mode) {
-    session_->set_complete(index_, false);
     if (Status status = session_->set_mode(index_, bpf_mode(plan.mode)); !status) return status;
   }
   applied_ = plan;
   if (phases) session_->set_phases_complete(index_, false);
   Status status = Ok{};
   for (const auto& [file, light] : files_) {
-    if (Status one = attachments_->want(file, index_, groups_for(plan)); !one && status) status = one;
-    for (const std::string& skipped : attachments_->skipped(file)) say_once("left out: " + skipped);
+    if (Status one = probe(file, plan); !one && status) status = one;
   }
-  if (mode) session_->set_complete(index_, plan.mode == ProbeMode::kFull);
+  if (queries) session_->set_complete(index_, plan.mode == ProbeMode::kFull);
   if (phases) session_->set_phases_complete(index_, plan.cache);
   settled_ = static_cast<bool>(status);
   return status;
@@ -378,9 +385,13 @@ bool TargetWatch::over(const std::vector<pid_t>& processes) const {
   return spec_.kind == TargetSpec::Kind::kPid && processes.empty();
 }
 
-std::string TargetWatch::why_over() const {
+bool TargetWatch::has_ended() const {
   pollfd ended{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-  if (pidfd_.valid() && poll(&ended, 1, 0) == 0) {
+  return pidfd_.valid() && poll(&ended, 1, 0) > 0;
+}
+
+std::string TargetWatch::why_over() const {
+  if (pidfd_.valid() && !has_ended()) {
     return fmt::format(
         "process {} now runs another program; `outrider doctor --pid {}` says whether that can be watched", spec_.value,
         spec_.value);
@@ -411,7 +422,7 @@ void TargetWatch::look_at_path() {
 std::vector<std::string> TargetWatch::refresh() {
   std::vector<std::string> changes;
   // The kernel follows what a process forks; it is for us only if its files had to be let go.
-  if (spec_.kind == TargetSpec::Kind::kPid && !forgotten_) return changes;
+  if (spec_.kind == TargetSpec::Kind::kPid && (!forgotten_ || has_ended())) return changes;
   Result<std::vector<Process>> found = find_processes(spec_);
   if (!found) {
     say_once(found.error().message);

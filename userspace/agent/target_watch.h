@@ -107,6 +107,8 @@ class TargetWatch {
   Result<std::uint64_t> prepare_files(ProbeFiles files);
   Status prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place);
   Status want(const FileKey& file);
+  Status probe(const FileKey& file, const ProbePlanForInterval& plan);
+  [[nodiscard]] bool has_ended() const;  ///< the process that was named: another may have its number now
   Status prepare_path();
   void look_at_path();
   void refuse(const Process& process);

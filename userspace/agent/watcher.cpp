@@ -136,11 +136,26 @@ void Watcher::remove(std::uint32_t index) {
   if (program_time_.sampling()) start_sample();
 }
 
+// What processes that joined just now had used before is none of this interval's. `target` was read a moment ago.
+void Watcher::leave_out_the_past(Watched& target) {
+  if (Status status = session_->take_stock(); !status) {
+    spdlog::warn("{}: its next CPU use is that of its new processes' whole life: {}", target.watch.label(),
+                 status.error().message);
+    return;
+  }
+  const TargetCounters& before = target.skipped ? *target.skipped : target.previous;
+  const TargetCounters now = session_->read(target.watch.index());
+  target.previous.cpu_ns += now.cpu_ns - std::min(now.cpu_ns, before.cpu_ns);
+  target.previous.faults += now.faults - std::min(now.faults, before.faults);
+}
+
 void Watcher::refresh_targets() {
   if (Clock::now() - last_refresh_ < kRefreshEvery) return;
   last_refresh_ = Clock::now();
   for (Watched& target : targets_) {
-    for (const std::string& change : target.watch.refresh()) spdlog::info("{}: {}", target.watch.label(), change);
+    const std::vector<std::string> joined = target.watch.refresh();
+    for (const std::string& change : joined) spdlog::info("{}: {}", target.watch.label(), change);
+    if (!joined.empty()) leave_out_the_past(target);
     target.shedder.set_may_go_light(may_go_light(target.watch));
     allow_texts(target);
   }
@@ -177,7 +192,10 @@ Watcher::Cost Watcher::cost_of(const RunCounts& runs, const TargetFigures& inter
 // The interval's maxima are those of all ticks in it.
 TargetCounters Watcher::take_counters(Watched& target) {
   TargetCounters current = session_->read(target.watch.index());
-  if (target.skipped) keep_maxima(*target.skipped, current);
+  if (target.skipped) {
+    keep_maxima(*target.skipped, current);
+    keep_slowest(current.slow, OUTRIDER_SLOW_QUERIES);  // else an hour at ticks of a second has 3,600 lists
+  }
   target.skipped.reset();
   return current;
 }

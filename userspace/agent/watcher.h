@@ -194,6 +194,7 @@ class Watcher {
   TargetCounters take_counters(Watched& target);
   void apply(Watched& target);
   void refresh_targets();
+  void leave_out_the_past(Watched& target);
   void take_prices();
   void sample_prices();
   void start_sample();

@@ -79,7 +79,7 @@ std::optional<BpfSession> check_kernel(Report& report) {
   } else {
     report.good("a probe hit", fmt::format("costs {:.0f} ns on this machine", *trap));
   }
-  const std::string& refused = return_probes_refused(*session);
+  const std::string refused = return_probes_refused(*session);
   if (refused.empty()) {
     report.good("return probes", "safe on this kernel, for engines whose profile has any");
   } else {

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -7,6 +9,14 @@
 #include "userspace/cli/logging.h"
 
 namespace {
+
+// Each process that is looked for takes two descriptors; a shell's usual limit is 1,024, and what is allowed far more.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // a search that finds none left says so
+}
 
 int run(int argc, char** argv) {
   CLI::App app{
@@ -47,6 +57,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : outrider::kExitUsage;
   }
   outrider::set_up_logging(level);
+  raise_descriptor_limit();
   return commands.at(app.get_subcommands().front())();
 }
 

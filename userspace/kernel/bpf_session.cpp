@@ -366,7 +366,7 @@ Status BpfSession::State::scan() {
 }
 
 Status BpfSession::next_interval() {
-  if (Status status = state_->refresh(); !status) return status;
+  if (Status status = take_stock(); !status) return status;  // before the interval is over: a failure loses nothing of it
   auto& bss = *state_->skeleton->bss;
   state_->closed_epoch = bss.epoch;
   const std::uint32_t next = bss.epoch + 1;
@@ -383,7 +383,7 @@ Status BpfSession::next_interval() {
                                         __ATOMIC_SEQ_CST)) {
     }
   }
-  return state_->scan();
+  return Ok{};
 }
 
 Status BpfSession::take_stock() {

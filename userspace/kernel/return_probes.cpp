@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "userspace/kernel/own_site.h"
 
@@ -46,10 +48,16 @@ constexpr std::uint32_t kUretprobeCall = 335;
   _exit(EXIT_SUCCESS);
 }
 
-std::string find_out(BpfSession& session) {
+struct Trial {
+  std::string refused;  ///< why no return may be probed
+  bool conclusive = true;
+};
+
+Trial find_out(BpfSession& session) {
   const auto cannot = [](const std::string& why) {
-    return "whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " +
-           why;
+    return Trial{"whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " +
+                     why,
+                 false};
   };
   Result<ProbeSet> probes =
       probe_own_site(session, reinterpret_cast<std::uint64_t>(&outrider_return_site), /*at_return=*/true);
@@ -62,21 +70,25 @@ std::string find_out(BpfSession& session) {
   while (waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return cannot(std::strerror(errno));
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) return "";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) return {};
+  if (WIFSIGNALED(status) && WTERMSIG(status) != SIGSYS) return cannot(strsignal(WTERMSIG(status)));
   if (WIFSIGNALED(status)) {
-    return fmt::format(
+    return {fmt::format(
         "this kernel kills ({}) a process that has a seccomp filter, as services often have, when it returns from a "
         "function whose return is probed (Linux 6.11 to 6.13); use a newer kernel",
-        strsignal(WTERMSIG(status)));
+        strsignal(WTERMSIG(status)))};
   }
   return cannot("seccomp filters are refused");
 }
 
 }  // namespace
 
-const std::string& return_probes_refused(BpfSession& session) {
-  static const std::string refused = find_out(session);
-  return refused;
+std::string return_probes_refused(BpfSession& session) {
+  static std::optional<std::string> known;
+  if (known) return *known;
+  Trial trial = find_out(session);
+  if (trial.conclusive) known = trial.refused;
+  return std::move(trial.refused);
 }
 
 std::string returns_refused(BpfSession& session, const ReturnPlace& place) {

@@ -9,9 +9,9 @@ namespace outrider {
 
 /// Why no return of a function may be probed on this kernel, or "". Linux 6.11 to 6.13 return from a probed function by
 /// a system call that a seccomp filter does not know: a process with one, as services of systemd often have, is killed.
-/// Found out by a child of one's own, once; takes some milliseconds the first time. Not to be called by two threads at
+/// Found out by a child of one's own, until that is known; takes some milliseconds. Not to be called by two threads at
 /// once.
-const std::string& return_probes_refused(BpfSession& session);
+std::string return_probes_refused(BpfSession& session);
 
 /// Where a return would be probed.
 struct ReturnPlace {

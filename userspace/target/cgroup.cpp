@@ -65,6 +65,8 @@ Result<std::vector<Process>> open_all(std::vector<pid_t> pids, const std::string
       found.push_back(std::move(*process));
     } else if (process.error().code == EACCES || process.error().code == EPERM) {
       refused = process.error();
+    } else if (is_exhausted(process.error().code)) {
+      return process.error();
     }
   }
   if (found.empty() && refused) return *refused;

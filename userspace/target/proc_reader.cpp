@@ -1,6 +1,7 @@
 #include "userspace/target/proc_reader.h"
 
 #include <dirent.h>
+#include <fmt/format.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string_view>
 
@@ -153,16 +155,21 @@ std::optional<unsigned> ProcReader::allowed_cpus(pid_t pid) const {
   return count_cpu_list(std::string(*(found + 1)));
 }
 
-std::optional<pid_t> ProcReader::strictly_confined(pid_t pid) const {
-  const Directory threads(opendir(process_path(pid, "task").c_str()));
-  if (!threads) return std::nullopt;
+Result<std::optional<pid_t>> ProcReader::strictly_confined(pid_t pid) const {
+  const std::string tasks = process_path(pid, "task");
+  const Directory threads(opendir(tasks.c_str()));
+  if (!threads && (errno == ENOENT || errno == ESRCH)) return std::optional<pid_t>();
+  if (!threads) return Error::from_errno(errno, "list the threads in " + tasks);
   while (const dirent* entry = readdir(threads.get())) {
     const auto thread = to_number<pid_t>(entry->d_name);
     if (!thread) continue;
     const auto status = read(pid, "task/" + std::to_string(*thread) + "/status");
     if (status && field(*status, "Seccomp:") == std::uint64_t{SECCOMP_MODE_STRICT}) return thread;
+    // It has ended, or nobody knows.
+    const std::string path = fmt::format("{}/{}", tasks, *thread);
+    if (!status && access(path.c_str(), F_OK) == 0) return Error{path + "/status cannot be read", EIO};
   }
-  return std::nullopt;
+  return std::optional<pid_t>();
 }
 
 std::optional<std::string> ProcReader::command_line(pid_t pid) const {

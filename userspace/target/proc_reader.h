@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/result.h"
+
 namespace outrider {
 
 /// From /proc/PID/stat. Times in clock ticks.
@@ -74,8 +76,8 @@ class ProcReader {
   [[nodiscard]] WrittenFileSystems written_file_systems(pid_t pid, std::size_t budget, std::set<dev_t>& seen) const;
   /// CPUs in Cpus_allowed_list.
   [[nodiscard]] std::optional<unsigned> allowed_cpus(pid_t pid) const;
-  /// A thread of it in seccomp's strict mode; none too where that cannot be read.
-  [[nodiscard]] std::optional<pid_t> strictly_confined(pid_t pid) const;
+  /// A thread of it in seccomp's strict mode; none where the process is gone. Error: it cannot be read.
+  [[nodiscard]] Result<std::optional<pid_t>> strictly_confined(pid_t pid) const;
   [[nodiscard]] std::optional<std::string> command_line(pid_t pid) const;  ///< arguments joined by blanks
   [[nodiscard]] std::optional<std::string> comm(pid_t pid) const;
   /// Of the process's network namespace, all interfaces but loopback. Bytes since the interfaces exist.

@@ -128,6 +128,8 @@ Result<std::vector<Process>> find(const std::string& procfs, Matches matches) {
       found.push_back(std::move(*process));
     } else if (process.error().code == EACCES || process.error().code == EPERM) {
       refused = process.error();
+    } else if (is_exhausted(process.error().code)) {
+      return process.error();
     }
   }
   if (found.empty() && refused) return *refused;
@@ -206,8 +208,12 @@ Result<std::vector<Process>> find_by_exe(const std::string& path, const std::str
   return found;
 }
 
+bool is_exhausted(int code) { return code == EMFILE || code == ENFILE || code == ENOMEM; }
+
 Status check_confinement(const Process& process, const std::string& procfs) {
-  const auto thread = ProcReader(procfs).strictly_confined(process.pid);
+  const Result<std::optional<pid_t>> confined = ProcReader(procfs).strictly_confined(process.pid);
+  if (!confined) return confined.error();
+  const std::optional<pid_t>& thread = *confined;
   if (!thread) return Ok{};
   return Error{fmt::format("thread {} of process {} ({}) is in seccomp's strict mode, in which a thread that reads the "
                            "clock may be killed, and probes make it read the clock; nothing is attached to it",

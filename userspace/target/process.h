@@ -51,6 +51,9 @@ Result<std::vector<Process>> find_by_name(const std::string& name, const std::st
 /// exists (it may be started later), an error if it does not.
 Result<std::vector<Process>> find_by_exe(const std::string& path, const std::string& procfs = "/proc");
 
+/// Whether an error means that this machine had no descriptor or no memory left, not that the process is gone.
+bool is_exhausted(int code);
+
 /// Error: the process may not be probed, for one of its threads is in seccomp's strict mode. Where the clock is the
 /// processor's own counter, the kernel takes away even that: the first watched query would end the thread, for the
 /// guards of usdt/ read the clock as soon as somebody watches.
