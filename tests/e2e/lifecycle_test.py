@@ -176,8 +176,10 @@ class Agent(harness.Case):
         watch = self.watch("--pid", engine.pid, "--duration", "1500ms", "--interval", "500ms")
         engine.release()
         summary = next(iter(watch.end().values()))
-        self.assertLess(time.monotonic() - begin, 15)
-        self.assertAlmostEqual(summary["interval_seconds"], 1.5, delta=0.5)
+        took = time.monotonic() - begin
+        self.assertLess(took, 15)
+        self.assertGreaterEqual(summary["interval_seconds"], 1.5)
+        self.assertLess(summary["interval_seconds"], took)
         self.assertTrue(engine.running)
 
 
