@@ -14,6 +14,7 @@ async function load(name) {
 }
 
 const { Series } = await load("series.ts");
+const { stretch } = await load("format.ts");
 
 const NOON = Date.UTC(2024, 0, 1, 12);
 
@@ -77,4 +78,10 @@ test("the colours' steps are those of the agent's SVG", () => {
   for (const [by, step] of [[0, 0], [0.0049, 0], [-0.0049, 0], [0.005, 1], [-0.005, -1], [0.03, 2], [-0.0299, -1], [0.1, 3], [-0.1, -3], [1, 3]]) {
     assert.equal(band(by), step, String(by));
   }
+});
+
+test("a stretch says the day of its end where that is another", () => {
+  const at = (day, hour, minute) => new Date(2024, 0, day, hour, minute).getTime();
+  assert.equal(stretch(at(1, 10, 0), at(1, 10, 5)), "2024-01-01 10:00:00 to 10:05:00");
+  assert.equal(stretch(at(1, 23, 50), at(2, 2, 10)), "2024-01-01 23:50:00 to 2024-01-02 02:10:00");
 });

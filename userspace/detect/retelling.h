@@ -1,4 +1,5 @@
-// Goes through a state as visit() shows it and has its incidents told again: see Incident::tell_again(). Not thread-safe.
+// Goes through a state as visit() shows it and has its incidents told again: see Incident::tell_again(). Not
+// thread-safe.
 #pragma once
 
 #include <string_view>

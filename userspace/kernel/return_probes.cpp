@@ -55,9 +55,9 @@ struct Trial {
 
 Trial find_out(BpfSession& session) {
   const auto cannot = [](const std::string& why) {
-    return Trial{"whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " +
-                     why,
-                 false};
+    return Trial{
+        "whether this kernel's return probes are safe for processes with a seccomp filter could not be tried: " + why,
+        false};
   };
   Result<ProbeSet> probes =
       probe_own_site(session, reinterpret_cast<std::uint64_t>(&outrider_return_site), /*at_return=*/true);

@@ -97,3 +97,9 @@ export function moment(ms: number): string {
   if (date.toDateString() === new Date().toDateString()) return clock(ms);
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(ms)}`;
 }
+
+/** The end has its day where that is another than the begin's. */
+export function stretch(fromMs: number, toMs: number): string {
+  const sameDay = new Date(fromMs).toDateString() === new Date(toMs).toDateString();
+  return `${moment(fromMs)} to ${sameDay ? clock(toMs) : moment(toMs)}`;
+}

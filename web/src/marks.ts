@@ -1,7 +1,7 @@
 // What is marked in every chart: incidents, when the target was down or stalled, and its restarts.
 import type { Alerts, Notice } from "./api";
 import { h, setHidden } from "./dom";
-import { clock, moment } from "./format";
+import { moment, stretch } from "./format";
 import type { Mark } from "./mark_signs";
 import type { Series } from "./series";
 
@@ -57,7 +57,7 @@ export function restarts(series: Series): Mark[] {
 
 function told(mark: Mark): string {
   if (mark.kind === "restart") return mark.label;
-  return mark.goesOn ? `${mark.label}, since ${moment(mark.from)}` : `${mark.label}, ${moment(mark.from)} to ${clock(mark.to)}`;
+  return mark.goesOn ? `${mark.label}, since ${moment(mark.from)}` : `${mark.label}, ${stretch(mark.from, mark.to)}`;
 }
 
 /** The marks in words, each behind the sign that it has in the charts: their legend, and what a screen reader has of them. */

@@ -3,7 +3,7 @@
 import { whose, type TypeRow, type TypeTable } from "./api";
 import { h, setText } from "./dom";
 import * as format from "./format";
-import { clock, moment } from "./format";
+import { stretch } from "./format";
 import { waitBar } from "./wait_bar";
 
 const MOST_ROWS = 200;
@@ -125,7 +125,7 @@ export class TypesTable {
     if (focused !== undefined) this.buttonOf(focused)?.focus();
     const left = found.length - rows.length;
     setText(this.note, !all.length ? "No query ended in this window" : left > 0 ? `${rows.length} of ${found.length} types are shown; filter to see others` : wanted ? `${found.length} of ${all.length} types` : "");
-    if (this.table) setText(this.caption, `${moment(this.table.from)} to ${clock(this.table.to)}, compared with ${moment(this.table.before_from)} to ${clock(this.table.before_to)}`);
+    if (this.table) setText(this.caption, `${stretch(this.table.from, this.table.to)}, compared with ${stretch(this.table.before_from, this.table.before_to)}`);
   }
 
   private buttonOf(type: string): HTMLElement | undefined {

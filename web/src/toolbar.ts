@@ -1,6 +1,6 @@
 // What is looked at, to be changed: spans of time, zoom and pan, the type filter.
 import { h, setHidden, setText } from "./dom";
-import { moment, seconds } from "./format";
+import { seconds, stretch } from "./format";
 import { limits, LONGEST_MS, setView, SHORTEST_MS, SPANS, view, type Span } from "./view";
 
 const ZOOM = 2;
@@ -76,7 +76,7 @@ export class Toolbar {
     setHidden(this.nowButton, span.live);
     setHidden(this.filter, type === "");
     setText(this.filter, `Type: ${type} ✕`);
-    const text = span.live ? "" : `${moment(span.from)} to ${moment(span.to)}, ${seconds((span.to - span.from) / 1000)}`;
+    const text = span.live ? "" : `${stretch(span.from, span.to)}, ${seconds((span.to - span.from) / 1000)}`;
     setText(this.shown, [text, note].filter((each) => each !== "").join("; "));
   }
 }
