@@ -294,6 +294,32 @@ TEST_F(StoreTest, parts_that_are_not_asked_for_are_left_out_and_the_others_are_r
   EXPECT_TRUE(write.types.at("write").histogram.empty());
 }
 
+TEST_F(StoreTest, a_question_that_takes_too_long_ends) {
+  options_.longest_read_ms = 0;
+  open();
+  for (std::int64_t second = 0; second < 3'000; ++second) {
+    store_->add("engine", make_second(second));
+    if (second % 300 == 299) flush_at(second);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const auto late = read(kStartMs, kStartMs + 3'000'000, 1'000);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ETIMEDOUT);
+    EXPECT_THAT(late.error().message, testing::HasSubstr("shorter window"));
+  }
+}
+
+TEST_F(StoreTest, a_service_that_stops_waits_for_no_question) {
+  open();
+  for (std::int64_t second = 0; second < 300; ++second) store_->add("engine", make_second(second));
+  flush_at(299);
+  EXPECT_TRUE(read(kStartMs, kStartMs + 300'000, 1'000));
+  store_->stop_reading();
+  const auto stopped = read(kStartMs, kStartMs + 300'000, 1'000);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ECANCELED);
+}
+
 TEST_F(StoreTest, windows_that_make_no_sense_are_refused) {
   open();
   EXPECT_FALSE(read(kStartMs, kStartMs, 0));

@@ -250,6 +250,7 @@ void Service::stop() {
   outputs_.stop(deadline);
   alerts_end.wait();
   flames_end.wait();
+  if (store_) store_->stop_reading();  // the month of many types takes longer to read than the patience lasts
   web_.stop();
   store_.reset();
 }

@@ -129,6 +129,15 @@ Result<std::optional<std::int64_t>> Database::number(std::string_view sql) const
   return std::optional(statement->number(0));
 }
 
+void Database::set_limit(const std::function<bool()>* is_over) {
+  constexpr int kInstructions = 10'000;
+  static constexpr auto kAsk = [](void* asked) -> int {
+    return (*static_cast<const std::function<bool()>*>(asked))() ? 1 : 0;
+  };
+  if (is_over == nullptr) return sqlite3_progress_handler(handle_.get(), 0, nullptr, nullptr);
+  sqlite3_progress_handler(handle_.get(), kInstructions, kAsk, const_cast<std::function<bool()>*>(is_over));
+}
+
 std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(handle_.get()); }
 int Database::changes() const { return sqlite3_changes(handle_.get()); }
 

@@ -19,7 +19,8 @@ struct StoreOptions {
   std::int64_t max_bytes = 2LL << 30;  ///< database and write-ahead log together
   std::size_t max_queued_points = 512;
   int write_interval_ms = 1'000;
-  int busy_timeout_ms = 500;  ///< of a write, when another process holds the lock
+  int longest_read_ms = 10'000;  ///< of a question to Store; those who ask over HTTP are not answered any more then
+  int busy_timeout_ms = 500;     ///< of a write, when another process holds the lock
   /// Unix milliseconds; empty: the system's clock. Called by the store's thread.
   std::function<std::int64_t()> now_ms;
   /// Milliseconds of a clock that nobody sets. Empty: `now_ms` if that is given, else the system's time since boot.

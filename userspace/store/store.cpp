@@ -1,9 +1,14 @@
 #include "userspace/store/store.h"
 
+#include <fmt/format.h>
+#include <sqlite3.h>
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -179,15 +184,28 @@ void Store::finish_batch(const Status& done, double seconds) {
 
 template <typename T, typename Read>
 Result<T> Store::read(Read&& how) {
+  const Error stopping{"the service is stopping", ECANCELED};
   const std::lock_guard lock(reader_mutex_);
+  if (stops_reading_) return stopping;
   if (!reader_) {
     auto opened = StoreReader::open(options_);
     if (!opened) return opened.error();
     reader_ = std::move(*opened);
   }
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.longest_read_ms);
+  const std::function<bool()> is_over = [&] {
+    return stops_reading_.load() || std::chrono::steady_clock::now() >= until;
+  };
+  reader_->set_limit(&is_over);
   Result<T> result = how(*reader_);
-  if (!result) reader_.reset();
-  return result;
+  reader_->set_limit(nullptr);
+  if (result) return result;
+  reader_.reset();
+  if (result.error().code != SQLITE_INTERRUPT) return result;
+  if (stops_reading_) return stopping;
+  return Error{fmt::format("the answer takes more than {} s; ask for a shorter window or a larger step",
+                           options_.longest_read_ms / 1000),
+               ETIMEDOUT};
 }
 
 Result<std::optional<std::string>> Store::get_state(const std::string& key) {

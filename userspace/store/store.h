@@ -5,6 +5,7 @@
 // Unix milliseconds.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -50,6 +51,8 @@ class Store {
 
   /// Waits until all that was queued before is written or has failed once.
   Status flush();
+  /// Questions about the past end with an error from now on, those that are being answered as well.
+  void stop_reading() { stops_reading_ = true; }
 
   /// The newest point of the target, written or not; null if there is none.
   std::shared_ptr<const Point> get_current_performance(const std::string& target);
@@ -96,6 +99,7 @@ class Store {
   std::uint64_t flushes_wanted_ = 0, flushes_done_ = 0;
   bool stopping_ = false;
 
+  std::atomic<bool> stops_reading_{false};
   std::mutex reader_mutex_;  ///< taken alone, never with mutex_
   std::optional<StoreReader> reader_;
 

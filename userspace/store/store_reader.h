@@ -55,6 +55,9 @@ class StoreReader {
   /// `options`: the path and the busy timeout. The tiers are those that the file was written with.
   static Result<StoreReader> open(const StoreOptions& options);
 
+  /// See Database::set_limit().
+  void set_limit(const std::function<bool()>* is_over) { database_.set_limit(is_over); }
+
   /// A window and a step that lie on a kept tier's grid are answered exactly, others rounded outward to the finest
   /// tier that reaches back far enough. An unknown target has no points.
   Result<History> history(const HistoryQuery& query);
