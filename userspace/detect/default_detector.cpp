@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "userspace/detect/retelling.h"
 #include "userspace/detect/state_text.h"
 
 namespace outrider {
@@ -86,24 +85,6 @@ void DefaultDetector::observe(const DetectorSample& raw, std::vector<IncidentEve
   state_.cpu_incident.update(now, state_.cpu.finding(), events);
   if (sample->memory_used_mb) state_.memory.observe(now, *sample->memory_used_mb);
   state_.memory_incident.update(now, state_.memory.finding(), events);
-}
-
-void DefaultDetector::went_down() {
-  tell_again("");
-  const State fresh;
-  state_.memory = fresh.memory;
-  state_.memory_incident = fresh.memory_incident;
-}
-
-void DefaultDetector::tell_again(std::string_view arm) {
-  Retelling again(arm);
-  State::visit(state_, again);
-}
-
-void DefaultDetector::forget_host() {
-  const State fresh;
-  state_.cpu = fresh.cpu;
-  state_.cpu_incident = fresh.cpu_incident;
 }
 
 std::string DefaultDetector::serialise() const { return state_text(state_, kDefaultVersion); }

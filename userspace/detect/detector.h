@@ -58,14 +58,6 @@ class Detector {
   /// without samples) does not count: nothing is found, and no incident is over, because of it.
   virtual void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) = 0;
 
-  /// The target has ended, and people were told that all that is open is over: what is still found a minute after the
-  /// next sample opens anew. What its processes had is gone.
-  virtual void went_down() = 0;
-  /// The same for what one arm has found, of which people were not told.
-  virtual void tell_again(std::string_view arm) = 0;
-  /// The host's figures come no more: nothing is open because of them, and they are learned anew if they come back.
-  virtual void forget_host() = 0;
-
   /// All that a restarted agent needs to go on as if nothing had been, as one line of JSON: some KB.
   [[nodiscard]] virtual std::string serialise() const = 0;
   /// Error: not what serialise() of this kind of detector gives; the detector stays as it is.

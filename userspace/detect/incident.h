@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "userspace/detect/detector.h"
@@ -44,27 +43,18 @@ class Incident {
   [[nodiscard]] IncidentEvent as_opening(std::int64_t now_ms) const {
     return event(IncidentEvent::What::kOpen, now_ms);
   }
-  [[nodiscard]] std::string_view arm() const { return arm_; }
-  /// If it is open: people were told that it is over, or were not told of it. What is still found after the quiet time
-  /// opens it anew.
-  void tell_again();
   /// The new level is the normal one from now on.
   void close(std::int64_t now_ms, const std::string& why, std::vector<IncidentEvent>& events);
 
   template <typename Self, typename State>
   static void visit(Self& self, State& state) {
-    if constexpr (requires { state.incident(self); }) {
-      state.incident(self);
-    } else {
-      state(self.said_, self.last_);
-      state.times(self.opened_ms_, self.last_seen_ms_);
-    }
+    state(self.said_, self.last_);
+    state.times(self.opened_ms_, self.last_seen_ms_);
   }
 
  private:
   [[nodiscard]] IncidentEvent event(IncidentEvent::What what, std::int64_t now_ms) const;
   [[nodiscard]] double effect(const Finding& finding) const;
-  [[nodiscard]] bool awaits_retelling(std::int64_t now_ms);
 
   const char* arm_;
   const char* metric_;
@@ -74,9 +64,6 @@ class Incident {
   std::int64_t last_seen_ms_ = 0;
   Finding said_;  ///< with the last event
   Finding last_;  ///< the newest
-  /// A finding that is to be told again: when it was first seen since, 0 if it was not. A restart of the agent forgets
-  /// this, and what is found opens at once.
-  std::optional<std::int64_t> again_since_ms_;
 };
 
 }  // namespace outrider

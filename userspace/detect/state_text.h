@@ -135,13 +135,18 @@ class StateReader {
   std::string error_;  ///< empty: none so far
 };
 
-/// A visitor that goes into every object of a state; `Visitor`, derived from it, has times() and what else it wants.
-template <typename Visitor>
-class StateWalk {
+/// Moves all that is remembered as a time, but "never".
+class ClockShift {
  public:
+  explicit ClockShift(std::int64_t by_ms) : by_ms_(by_ms) {}
+
   template <typename... Fields>
   void operator()(Fields&... fields) {
     (inside(fields), ...);
+  }
+  template <typename... Fields>
+  void times(Fields&... fields) {
+    (move(fields), ...);
   }
   template <typename Field>
   void index(Field& /*field*/, std::size_t /*limit*/) {}
@@ -149,9 +154,7 @@ class StateWalk {
  private:
   template <typename Field>
   void inside(Field& field) {
-    if constexpr (std::is_class_v<Field> && !std::is_same_v<Field, std::string>) {
-      Field::visit(field, static_cast<Visitor&>(*this));
-    }
+    if constexpr (std::is_class_v<Field> && !std::is_same_v<Field, std::string>) Field::visit(field, *this);
   }
   template <typename Field>
   void inside(std::optional<Field>& field) {
@@ -165,19 +168,7 @@ class StateWalk {
   void inside(std::vector<Field>& fields) {
     for (Field& field : fields) inside(field);
   }
-};
 
-/// Moves all that is remembered as a time, but "never".
-class ClockShift : public StateWalk<ClockShift> {
- public:
-  explicit ClockShift(std::int64_t by_ms) : by_ms_(by_ms) {}
-
-  template <typename... Fields>
-  void times(Fields&... fields) {
-    (move(fields), ...);
-  }
-
- private:
   void move(std::int64_t& time_ms) const {
     if (time_ms != 0) time_ms += by_ms_;
   }

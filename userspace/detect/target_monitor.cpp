@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "userspace/detect/incident_notice.h"
-#include "userspace/detect/retelling.h"
 #include "userspace/detect/state_text.h"
 #include "userspace/detect/statement_words.h"
 #include "userspace/model/histogram.h"
@@ -166,34 +165,11 @@ TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event, const Q
   return story;
 }
 
-// A restart cures some faults and not others: of those that it did not cure people have to hear.
-void TargetMonitor::went_down() {
-  detector_->went_down();
-  Retelling again("");
-  State::visit(state_, again);
-  const State fresh(options_);
-  state_.memory = fresh.memory;  // of processes that are gone
-  state_.handles = fresh.handles;
-}
-
-void TargetMonitor::watch_host(bool host, std::int64_t now_ms, std::vector<Notice>& out) {
-  if (options_.host == host) return;
-  options_.host = host;
-  if (host) return;
-  book_.close_metrics("system_metrics.", now_ms, "another target tells of the host now", out);
-  detector_->forget_host();
-  const State fresh(options_);
-  state_.host_memory = fresh.host_memory;
-  state_.host_disk = fresh.host_disk;
-}
-
 void TargetMonitor::observe_state(std::string_view state, std::int64_t now_ms, std::vector<Notice>& out) {
   if (state != "up" && state != "stalled" && state != "down") return;
-  const bool was_down = book_.has_group(kDown);
   set_state(kStall, state == "stalled", now_ms, out);
   set_state(kDown, state == "down", now_ms, out);
   if (state == "down") book_.close_others(kDown, now_ms, "the target is down", out);
-  if (state == "down" && !was_down) went_down();
   book_.tick(now_ms, out);
 }
 
@@ -232,12 +208,9 @@ void TargetMonitor::observe_figures(const Snapshot& snapshot, std::vector<Notice
   if (options_.detector == "default" && has_queries(snapshot)) observe_costs(snapshot);
   detector_->observe(sample_of(snapshot, options_.host), events_);
   for (const IncidentEvent& event : events_) {
-    // That a target which does not serve has less traffic is no news, until it serves again.
+    // That a target which does not serve has less traffic is no news.
     const bool closes = event.what == IncidentEvent::What::kClose;
-    if (event.arm == "drop" && !closes && (book_.has_group(kStall) || book_.has_group(kDown))) {
-      detector_->tell_again("drop");
-      continue;
-    }
+    if (event.arm == "drop" && !closes && (book_.has_group(kStall) || book_.has_group(kDown))) continue;
     tell(event, story_of(event, snapshot.query_metrics), out);
   }
   for (TypeEvent& one : type_events_) {

@@ -66,8 +66,8 @@ class TargetMonitor {
   /// Detector::observe() holds for all of it.
   void observe(const Snapshot& snapshot, const MonitorFacts& facts, std::vector<Notice>& out);
 
-  /// Whether the host's figures are watched here, from now on. What is open of them is resolved when they are not.
-  void watch_host(bool host, std::int64_t now_ms, std::vector<Notice>& out);
+  /// Whether the host's figures are watched here, from now on.
+  void watch_host(bool host) { options_.host = host; }
 
   /// The availability's state ("up", "stalled", "down"; "unknown" changes nothing) where there is no snapshot;
   /// observe() does it by itself. With a target that is down everything else of it is over.
@@ -118,7 +118,6 @@ class TargetMonitor {
   TargetMonitor(std::string target, MonitorOptions options, std::unique_ptr<Detector> detector);
 
   bool advance(const Snapshot& snapshot);
-  void went_down();
   void note_binary(const std::string& binary, std::int64_t now_ms);
   void observe_costs(const Snapshot& snapshot);
   void observe_figures(const Snapshot& snapshot, std::vector<Notice>& out);
