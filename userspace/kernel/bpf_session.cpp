@@ -366,8 +366,8 @@ Status BpfSession::State::scan() {
 }
 
 Status BpfSession::next_interval() {
-  if (Status status = take_stock(); !status)
-    return status;  // before the interval is over: a failure loses nothing of it
+  // Before the interval is over: a failure loses nothing of it.
+  if (Status status = take_stock(); !status) return status;
   auto& bss = *state_->skeleton->bss;
   state_->closed_epoch = bss.epoch;
   const std::uint32_t next = bss.epoch + 1;

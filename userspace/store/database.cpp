@@ -134,7 +134,6 @@ void Database::set_limit(const std::function<bool()>* is_over) {
   static constexpr auto kAsk = [](void* asked) -> int {
     return (*static_cast<const std::function<bool()>*>(asked))() ? 1 : 0;
   };
-  if (is_over == nullptr) return sqlite3_progress_handler(handle_.get(), 0, nullptr, nullptr);
   sqlite3_progress_handler(handle_.get(), kInstructions, kAsk, const_cast<std::function<bool()>*>(is_over));
 }
 

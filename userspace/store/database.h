@@ -56,8 +56,8 @@ class Database {
   Result<Statement> prepare(std::string_view sql) const;
   /// First column of the first row; none without rows.
   Result<std::optional<std::int64_t>> number(std::string_view sql) const;
-  /// Statements end with SQLITE_INTERRUPT once `is_over` says so; it is asked every some hundred rows. Borrowed; null:
-  /// no limit.
+  /// Statements end with SQLITE_INTERRUPT once `is_over` says so; it is asked every some hundred rows. Borrowed,
+  /// for as long as this lives.
   void set_limit(const std::function<bool()>* is_over);
   [[nodiscard]] std::int64_t last_row() const;
   [[nodiscard]] int changes() const;

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -191,14 +190,10 @@ Result<T> Store::read(Read&& how) {
     auto opened = StoreReader::open(options_);
     if (!opened) return opened.error();
     reader_ = std::move(*opened);
+    reader_->set_limit(&reading_is_over_);
   }
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.longest_read_ms);
-  const std::function<bool()> is_over = [&] {
-    return stops_reading_.load() || std::chrono::steady_clock::now() >= until;
-  };
-  reader_->set_limit(&is_over);
+  read_until_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.longest_read_ms);
   Result<T> result = how(*reader_);
-  reader_->set_limit(nullptr);
   if (result) return result;
   reader_.reset();
   if (result.error().code != SQLITE_INTERRUPT) return result;

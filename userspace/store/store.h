@@ -6,8 +6,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -101,7 +103,11 @@ class Store {
 
   std::atomic<bool> stops_reading_{false};
   std::mutex reader_mutex_;  ///< taken alone, never with mutex_
-  std::optional<StoreReader> reader_;
+  std::chrono::steady_clock::time_point read_until_;
+  const std::function<bool()> reading_is_over_ = [this] {
+    return stops_reading_ || std::chrono::steady_clock::now() >= read_until_;
+  };
+  std::optional<StoreReader> reader_;  ///< asks the one before it
 
   std::thread thread_;  ///< last: it uses everything above
 };
