@@ -76,7 +76,7 @@ TEST(DetectorState, what_is_damaged_is_refused_and_changes_nothing) {
     const std::string cut = kept.substr(0, kept.rfind(',')) + "]";
     const std::string longer = kept.substr(0, kept.size() - 1) + ",1]";
     for (const std::string& text : {std::string(), std::string("{}"), std::string("[1]"), cut, longer,
-                                    "[2" + kept.substr(2), std::string("[1,[99999999999]]"), std::string("[1,[-1]]"),
+                                    "[9" + kept.substr(2), std::string("[1,[99999999999]]"), std::string("[1,[-1]]"),
                                     std::string("[1,null]"), std::string("[1,1e999]")}) {
       const Status restored = detector->restore(text);
       ASSERT_FALSE(restored) << name << " " << text.substr(0, 60);

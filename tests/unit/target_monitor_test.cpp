@@ -227,6 +227,86 @@ TEST(TargetMonitor, with_a_target_that_is_down_everything_else_of_it_is_over) {
   EXPECT_THAT(target.story(), UnorderedElementsAre("firing Target down", "resolved Traffic drop"));
 }
 
+TEST(TargetMonitor, what_a_restart_does_not_cure_is_told_again_and_what_it_cures_is_not) {
+  for (const bool cured : {false, true}) {
+    Target target;
+    target.pass(1'800);
+    target.write_seconds += 0.0075;
+    target.write_lock_seconds += 0.0075;
+    target.pass(300);
+    ASSERT_THAT(target.story(), ElementsAre("firing Latency shift"));
+    target.told.clear();
+    target.clock_ms += 1'000;
+    target.monitor->observe_state("down", target.clock_ms, target.told);
+    EXPECT_THAT(target.story(), UnorderedElementsAre("resolved Latency shift", "firing Target down"));
+    target.told.clear();
+    if (cured) {
+      target.write_seconds -= 0.0075;
+      target.write_lock_seconds -= 0.0075;
+    }
+    target.pass(300);
+    if (cured) {
+      EXPECT_THAT(target.story(), ElementsAre("resolved Target down"));
+    } else {
+      EXPECT_THAT(target.story(), ElementsAre("resolved Target down", "firing Latency shift"));
+    }
+  }
+}
+
+// Two restarts within the minute: told once, a minute after the last.
+TEST(TargetMonitor, of_a_type_what_a_restart_does_not_cure_is_told_again_once) {
+  Target target;
+  target.read_seconds = 0.00002;
+  target.pass(3'600);
+  target.read_seconds = 0.00004;
+  target.pass(600);
+  ASSERT_THAT(target.story(), ElementsAre("firing Latency shift of READ"));
+  for (int restart = 0; restart < 2; ++restart) {
+    target.told.clear();
+    target.monitor->observe_state("down", target.clock_ms += 1'000, target.told);
+    target.pass(40);
+    EXPECT_EQ(target.story().back(), "resolved Target down");
+  }
+  EXPECT_EQ(target.told.size(), 2U);
+  target.pass(200);
+  EXPECT_THAT(target.story(), ElementsAre("firing Target down", "resolved Target down", "firing Latency shift of READ"));
+  target.pass(1'800);
+  EXPECT_EQ(target.story().back(), "resolved Latency shift of READ");
+  EXPECT_THAT(target.monitor->active(), IsEmpty());
+}
+
+TEST(TargetMonitor, traffic_that_does_not_come_back_after_a_stall_is_told_then) {
+  Target target;
+  target.pass(1'800);
+  target.read_rate = target.write_rate = 0;
+  target.snapshot.availability->state = "stalled";
+  target.pass(300);
+  ASSERT_THAT(target.story(), ElementsAre("firing Target stalled"));
+  target.read_rate = 6;
+  target.write_rate = 2;
+  target.snapshot.availability->state = "up";
+  target.pass(180);
+  EXPECT_THAT(target.story(), ElementsAre("firing Target stalled", "resolved Target stalled", "firing Traffic drop"));
+}
+
+TEST(TargetMonitor, of_the_host_nothing_stays_open_where_another_tells_of_it) {
+  Target target;
+  target.snapshot.system_metrics.cpu_usage = 30;
+  target.pass(1'800);
+  target.snapshot.system_metrics.cpu_usage = 100;
+  target.pass(120);
+  ASSERT_THAT(target.story(), ElementsAre("firing CPU saturation"));
+  target.monitor->watch_host(false, target.clock_ms, target.told);
+  ASSERT_THAT(target.story(), ElementsAre("firing CPU saturation", "resolved CPU saturation"));
+  EXPECT_THAT(target.monitor->active(), IsEmpty());
+  target.pass(120);
+  target.monitor->watch_host(true, target.clock_ms, target.told);
+  target.pass(50);  // the minute begins anew
+  EXPECT_EQ(target.told.size(), 2U);
+  target.pass(30);
+  EXPECT_EQ(target.story().back(), "firing CPU saturation");
+}
+
 // From 60 % by 0.2 % a minute: 40 % more take 200 minutes; found after seven floors of three minutes, which is 21 (and
 // those in which it did not grow yet): 178 minutes are left.
 TEST(TargetMonitor, memory_that_will_be_full_is_told_with_the_time_that_is_left) {

@@ -73,6 +73,10 @@ class BurnRate {
   void observe(std::int64_t now_ms, double interval_seconds, double all, double bad,
                std::vector<IncidentEvent>& events);
 
+  void tell_again() {
+    for (Incident& incident : incidents_) incident.tell_again();
+  }
+
   /// Of an event: 0 is the fastest pair.
   static std::size_t pair_of(const IncidentEvent& event);
 

@@ -7,7 +7,7 @@
 namespace outrider {
 namespace {
 
-constexpr int kDefaultVersion = 1;
+constexpr int kDefaultVersion = 2;
 constexpr std::int64_t kAcceptMs = 900'000;
 
 void keep_finite(std::optional<double>& figure) {
@@ -85,6 +85,23 @@ void DefaultDetector::observe(const DetectorSample& raw, std::vector<IncidentEve
   state_.cpu_incident.update(now, state_.cpu.finding(), events);
   if (sample->memory_used_mb) state_.memory.observe(now, *sample->memory_used_mb);
   state_.memory_incident.update(now, state_.memory.finding(), events);
+}
+
+void DefaultDetector::went_down() {
+  State& s = state_;
+  for (Incident* one : {&s.avg.spike, &s.avg.shift, &s.p95.spike, &s.p95.shift, &s.error_incident, &s.traffic_incident,
+                        &s.cpu_incident, &s.cache_incident}) {
+    one->tell_again();
+  }
+  const State fresh;
+  s.memory = fresh.memory;
+  s.memory_incident = fresh.memory_incident;
+}
+
+void DefaultDetector::forget_host() {
+  const State fresh;
+  state_.cpu = fresh.cpu;
+  state_.cpu_incident = fresh.cpu_incident;
 }
 
 std::string DefaultDetector::serialise() const { return state_text(state_, kDefaultVersion); }

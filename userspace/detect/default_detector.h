@@ -15,6 +15,8 @@ namespace outrider {
 class DefaultDetector : public Detector {
  public:
   void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) override;
+  void went_down() override;
+  void forget_host() override;
   [[nodiscard]] std::string serialise() const override;
   Status restore(std::string_view text) override;
   [[nodiscard]] std::size_t state_bytes() const override { return sizeof *this; }

@@ -58,6 +58,12 @@ class Detector {
   /// without samples) does not count: nothing is found, and no incident is over, because of it.
   virtual void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) = 0;
 
+  /// The target has ended, and people were told that what was found of it is over: what is still found a minute after
+  /// the next sample opens anew. What its processes had is forgotten.
+  virtual void went_down() {}
+  /// The host's figures come no more: nothing is open because of them.
+  virtual void forget_host() {}
+
   /// All that a restarted agent needs to go on as if nothing had been, as one line of JSON: some KB.
   [[nodiscard]] virtual std::string serialise() const = 0;
   /// Error: not what serialise() of this kind of detector gives; the detector stays as it is.

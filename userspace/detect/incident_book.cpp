@@ -74,15 +74,25 @@ void IncidentBook::tick(std::int64_t now_ms, std::vector<Notice>& out) {
   });
 }
 
-void IncidentBook::close_others(std::string_view group, std::int64_t now_ms, const std::string& why,
-                                std::vector<Notice>& out) {
+template <typename Matches>
+void IncidentBook::close_if(Matches matches, std::int64_t now_ms, const std::string& why, std::vector<Notice>& out) {
   std::erase_if(told_, [&](Told& told) {
-    if (told.group == group) return false;
+    if (!matches(told)) return false;
     told.over_ms = now_ms;
     told.why = why;
     out.push_back(closing(told, now_ms));
     return true;
   });
+}
+
+void IncidentBook::close_others(std::string_view group, std::int64_t now_ms, const std::string& why,
+                                std::vector<Notice>& out) {
+  close_if([&](const Told& told) { return told.group != group; }, now_ms, why, out);
+}
+
+void IncidentBook::close_metrics(std::string_view begin, std::int64_t now_ms, const std::string& why,
+                                 std::vector<Notice>& out) {
+  close_if([&](const Told& told) { return told.notice.metric.starts_with(begin); }, now_ms, why, out);
 }
 
 void IncidentBook::close_all(std::int64_t now_ms, const std::string& why, std::vector<Notice>& out) {

@@ -34,6 +34,9 @@ class IncidentBook {
   /// All but those of `group`.
   void close_others(std::string_view group, std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
 
+  /// Those that were last told by a figure whose name begins so.
+  void close_metrics(std::string_view begin, std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
+
   [[nodiscard]] bool has_group(std::string_view group) const;
   /// When the incident was first told; none: there is none.
   [[nodiscard]] std::optional<std::int64_t> opened_at_ms(std::string_view group) const;
@@ -67,6 +70,8 @@ class IncidentBook {
   };
 
   std::vector<Told>::iterator remove(const std::string& key);
+  template <typename Matches>
+  void close_if(Matches matches, std::int64_t now_ms, const std::string& why, std::vector<Notice>& out);
   static Notice closing(Told& told, std::int64_t now_ms);
 
   std::vector<Told> told_;

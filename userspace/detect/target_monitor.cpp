@@ -14,7 +14,7 @@
 namespace outrider {
 namespace {
 
-constexpr int kMonitorVersion = 1;
+constexpr int kMonitorVersion = 2;
 constexpr const char* kLatency = "latency";
 constexpr const char* kStall = "stall";
 constexpr const char* kDown = "down";
@@ -39,8 +39,13 @@ std::string group_of(const IncidentEvent& event, const std::string& type) {
   return key_of(event, type);
 }
 
+bool is_in(const Snapshot& snapshot, std::string_view state) {
+  return snapshot.availability && snapshot.availability->state == state;
+}
+
+// That a target which does not serve has less traffic is no news, until it serves again.
 bool has_queries(const Snapshot& snapshot) {
-  return !snapshot.summary && snapshot.overhead.mode != "paused" && snapshot.overhead.sampled_share > 0;
+  return !is_in(snapshot, "stalled") && !snapshot.summary && snapshot.overhead.mode != "paused" && snapshot.overhead.sampled_share > 0;
 }
 
 DetectorSample sample_of(const Snapshot& snapshot, bool host) {
@@ -165,11 +170,39 @@ TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event, const Q
   return story;
 }
 
+// A restart cures some faults and not others: of those that it did not cure people have to hear.
+void TargetMonitor::went_down() {
+  detector_->went_down();
+  State& s = state_;
+  s.types.tell_again();
+  s.errors.tell_again();
+  s.slow.tell_again();
+  for (Exhaustion* one : {&s.disk, &s.host_memory, &s.host_disk}) one->tell_again();
+  const State fresh(options_);
+  s.memory = fresh.memory;  // of processes that are gone
+  s.handles = fresh.handles;
+}
+
+void TargetMonitor::watch_host(bool host, std::int64_t now_ms, std::vector<Notice>& out) {
+  if (options_.host == host) return;
+  options_.host = host;
+  if (host) return;
+  book_.close_metrics("system_metrics.", now_ms, "another target tells of the host now", out);
+  detector_->forget_host();
+  const State fresh(options_);
+  state_.host_memory = fresh.host_memory;
+  state_.host_disk = fresh.host_disk;
+}
+
 void TargetMonitor::observe_state(std::string_view state, std::int64_t now_ms, std::vector<Notice>& out) {
   if (state != "up" && state != "stalled" && state != "down") return;
+  const bool was_down = book_.has_group(kDown);
   set_state(kStall, state == "stalled", now_ms, out);
   set_state(kDown, state == "down", now_ms, out);
-  if (state == "down") book_.close_others(kDown, now_ms, "the target is down", out);
+  if (state == "down" && !was_down) {
+    book_.close_others(kDown, now_ms, "the target is down", out);
+    went_down();
+  }
   book_.tick(now_ms, out);
 }
 
@@ -207,12 +240,7 @@ void TargetMonitor::observe_figures(const Snapshot& snapshot, std::vector<Notice
   events_.clear();
   if (options_.detector == "default" && has_queries(snapshot)) observe_costs(snapshot);
   detector_->observe(sample_of(snapshot, options_.host), events_);
-  for (const IncidentEvent& event : events_) {
-    // That a target which does not serve has less traffic is no news.
-    const bool closes = event.what == IncidentEvent::What::kClose;
-    if (event.arm == "drop" && !closes && (book_.has_group(kStall) || book_.has_group(kDown))) continue;
-    tell(event, story_of(event, snapshot.query_metrics), out);
-  }
+  for (const IncidentEvent& event : events_) tell(event, story_of(event, snapshot.query_metrics), out);
   for (TypeEvent& one : type_events_) {
     add_cause(one.cause, describe_blocking(snapshot.query_metrics, one.type));
     tell(one.event, {one.type, one.cause, "", false}, out);
@@ -287,6 +315,7 @@ void TargetMonitor::observe(const Snapshot& snapshot, const MonitorFacts& facts,
   handle_limit_ = facts.handle_limit;
   note_binary(facts.binary, snapshot.timestamp_ms);
   if (snapshot.availability) observe_state(snapshot.availability->state, snapshot.timestamp_ms, out);
+  if (is_in(snapshot, "down")) return;
   observe_figures(snapshot, out);
   book_.tick(snapshot.timestamp_ms, out);
   if (options_.detector != "none") observe_limits(snapshot, out);

@@ -66,11 +66,12 @@ class TargetMonitor {
   /// Detector::observe() holds for all of it.
   void observe(const Snapshot& snapshot, const MonitorFacts& facts, std::vector<Notice>& out);
 
-  /// Whether the host's figures are watched here, from now on.
-  void watch_host(bool host) { options_.host = host; }
+  /// Whether the host's figures are watched here, from now on. What is open of them is resolved when they are not.
+  void watch_host(bool host, std::int64_t now_ms, std::vector<Notice>& out);
 
   /// The availability's state ("up", "stalled", "down"; "unknown" changes nothing) where there is no snapshot;
-  /// observe() does it by itself. With a target that is down everything else of it is over.
+  /// observe() does it by itself. With a target that is down everything else of it is over; what a restart did not
+  /// cure is told again a minute after it.
   void observe_state(std::string_view state, std::int64_t now_ms, std::vector<Notice>& out);
 
   /// The target is not watched any more: whatever is open is resolved with the reason `why`. Nothing may follow.
@@ -118,6 +119,7 @@ class TargetMonitor {
   TargetMonitor(std::string target, MonitorOptions options, std::unique_ptr<Detector> detector);
 
   bool advance(const Snapshot& snapshot);
+  void went_down();
   void note_binary(const std::string& binary, std::int64_t now_ms);
   void observe_costs(const Snapshot& snapshot);
   void observe_figures(const Snapshot& snapshot, std::vector<Notice>& out);

@@ -88,6 +88,14 @@ void TypeWatch::tell(Type& type, std::int64_t now_ms, const Context& context, st
   events.push_back({type.name, opening, describe_wait(type.costs)});
 }
 
+void TypeWatch::tell_again() {
+  for (Type& type : types_) {
+    type.shift.tell_again();
+    type.held_since_ms = 0;
+    type.told = false;
+  }
+}
+
 void TypeWatch::admit(const std::string& name, double queries) {
   if (types_.size() >= kMost) {
     const auto least = std::min_element(types_.begin(), types_.end(), [](const Type& a, const Type& b) {

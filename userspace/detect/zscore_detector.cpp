@@ -9,7 +9,7 @@
 namespace outrider {
 namespace {
 
-constexpr int kZscoreVersion = 1;
+constexpr int kZscoreVersion = 2;
 
 }  // namespace
 

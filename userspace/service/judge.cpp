@@ -196,7 +196,7 @@ void Judge::observe(const Snapshot& snapshot, const TargetState& target, bool ho
   if (snapshot.interval_seconds >= kLeastOfInterval * target.interval_seconds) book_.observe(snapshot, found_, host);
   TargetMonitor* const monitor = monitor_of(snapshot.target);
   if (monitor == nullptr) return;
-  monitor->watch_host(host);
+  monitor->watch_host(host, snapshot.timestamp_ms, found_);
   monitor->observe(snapshot, {target.build_id, target.handle_limit}, found_);
 }
 
