@@ -45,7 +45,8 @@ bool is_in(const Snapshot& snapshot, std::string_view state) {
 
 // That a target which does not serve has less traffic is no news, until it serves again.
 bool has_queries(const Snapshot& snapshot) {
-  return !is_in(snapshot, "stalled") && !snapshot.summary && snapshot.overhead.mode != "paused" && snapshot.overhead.sampled_share > 0;
+  return !is_in(snapshot, "stalled") && !snapshot.summary && snapshot.overhead.mode != "paused" &&
+         snapshot.overhead.sampled_share > 0;
 }
 
 DetectorSample sample_of(const Snapshot& snapshot, bool host) {

@@ -1,9 +1,11 @@
 #include "userspace/service/alert_channels.h"
 
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <future>
+#include <sstream>
 #include <utility>
 
 #include "userspace/config/load.h"
@@ -16,6 +18,8 @@ namespace {
 
 // One that is switched off by a reload has as long to hand on what it has; judging waits for it.
 constexpr std::chrono::milliseconds kRetireTime{500};
+
+constexpr const char* kNamesKey = "alerts.channels";
 
 std::string key_of(const std::string& channel) { return "alerts.channel." + channel; }
 
@@ -113,9 +117,26 @@ void AlertChannels::retire(std::vector<Running>::iterator first) {
     if (left.queued > 0) {
       spdlog::warn("the alert channel {} is no more; {} notices that waited for it are lost", left.name, left.queued);
     }
-    if (store_ != nullptr) store_->put_state(key_of(left.name), "");
   }
   running_.erase(first, running_.end());
+}
+
+// What one that is no more has kept would be said again when it comes back, whatever has ended since; it may have gone
+// while no agent ran.
+void AlertChannels::forget_unwanted(const std::vector<WantedChannel>& wanted) {
+  const auto kept = store_->get_state(kNamesKey);
+  if (!kept) return spdlog::error("what channels were there before cannot be read: {}", kept.error().message);
+  std::map<std::string, std::string> states;
+  std::istringstream before(kept->value_or(""));
+  for (std::string name; std::getline(before, name);) states[key_of(name)] = "";
+  std::vector<std::string> names;
+  names.reserve(wanted.size());
+  for (const WantedChannel& channel : wanted) {
+    names.push_back(channel.config.name);
+    states.erase(key_of(channel.config.name));
+  }
+  states[kNamesKey] = fmt::format("{}", fmt::join(names, "\n"));  // no name has a control character
+  store_->put_states(states);
 }
 
 void AlertChannels::configure(const std::vector<WantedChannel>& wanted, const std::vector<Notice>& goes_on) {
@@ -123,6 +144,7 @@ void AlertChannels::configure(const std::vector<WantedChannel>& wanted, const st
     return std::any_of(wanted.begin(), wanted.end(),
                        [&](const WantedChannel& channel) { return channel.config.name == running.config.name; });
   };
+  if (store_ != nullptr) forget_unwanted(wanted);
   retire(std::stable_partition(running_.begin(), running_.end(), is_wanted));
   for (const WantedChannel& channel : wanted) {
     const auto runs = std::find_if(running_.begin(), running_.end(),

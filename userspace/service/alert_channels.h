@@ -49,6 +49,7 @@ class AlertChannels {
   };
 
   void start(const WantedChannel& wanted, const std::vector<Notice>& goes_on);
+  void forget_unwanted(const std::vector<WantedChannel>& wanted);
   void retire(std::vector<Running>::iterator first);
   static void change(Running& running, const WantedChannel& wanted);
 
