@@ -429,6 +429,29 @@ TEST(TargetMonitor, intervals_of_100_ms_and_of_5_s_find_what_those_of_a_second_f
   }
 }
 
+// Both are found by blocks of ten intervals, and begin with one of them here.
+TEST(TargetMonitor, a_fall_of_traffic_or_hits_is_told_from_its_begin_whatever_the_interval) {
+  for (const bool of_traffic : {true, false}) {
+    for (const double interval : {1.0, 5.0}) {
+      Target target;
+      target.snapshot.interval_seconds = interval;
+      target.snapshot.cache_metrics.hit_rate = 0.9;
+      target.pass(1'800);
+      const std::int64_t begin_ms = target.clock_ms;
+      if (of_traffic) {
+        target.read_rate = 6;
+        target.write_rate = 2;
+      } else {
+        target.snapshot.cache_metrics.hit_rate = 0.5;
+      }
+      target.pass(60);
+      ASSERT_EQ(target.told.size(), 1U) << interval;
+      EXPECT_EQ(target.told.front().arm, of_traffic ? "drop" : "shift");
+      EXPECT_EQ(target.told.front().since_ms, begin_ms) << interval;
+    }
+  }
+}
+
 TEST(TargetMonitor, ten_thousand_types_take_bounded_memory) {
   Target target;
   for (int i = 0; i < 10'000; ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace outrider {
 namespace {
@@ -52,11 +53,12 @@ void TrafficArm::end_block(std::int64_t now_ms, bool learn) {
   const double mean = sum_ / static_cast<double>(in_block_);
   sum_ = 0;
   in_block_ = 0;
+  const std::int64_t block_since_ms = std::exchange(block_since_ms_, now_ms);
   blocks_[count_++ % kBlocks] = mean;
   if (count_ > kLeastBlocks) {
     const double reference = finding_ || low_ > 0 ? reference_ : before();
     const bool low = mean < kShare * reference && mean < kShare * level_ && reference - mean > kOfLevel * level_;
-    if (low && low_ == 0) since_ms_ = now_ms - static_cast<std::int64_t>(kBlock) * 1000;
+    if (low && low_ == 0) since_ms_ = block_since_ms;
     low_ = low ? low_ + 1 : 0;
     reference_ = low ? reference : 0;
     finding_.reset();
@@ -96,13 +98,14 @@ void CacheArm::observe(std::int64_t now_ms, double queries, double hit_rate, boo
   queries_ += queries;
   if (++in_block_ < kBlock) return;
   in_block_ = 0;
+  const std::int64_t block_since_ms = std::exchange(block_since_ms_, now_ms);
   const double queries_seen = queries_, rate = queries_ > 0 ? hits_ / queries_ : 0;
   hits_ = queries_ = 0;
   if (queries_seen < kLeastQueries) return;
   if (blocks_ >= kLeastBlocks) {
     const double sigma = std::sqrt(std::max(level_ * (1 - level_), 0.01) / queries_seen);
     const bool low = level_ - rate > std::max(kDrop, kSigmas * sigma);
-    if (low && low_ == 0) since_ms_ = now_ms - static_cast<std::int64_t>(kBlock) * 1000;
+    if (low && low_ == 0) since_ms_ = block_since_ms;
     low_ = low ? low_ + 1 : 0;
     finding_.reset();
     if (low_ >= 2) finding_ = Finding{rate, level_, (level_ - rate) / sigma, since_ms_};

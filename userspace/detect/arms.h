@@ -32,7 +32,7 @@ class ErrorArm {
   std::optional<Finding> finding_;
 };
 
-/// Throughput that falls to less than half within a minute, by blocks of 10 seconds. A slow ebb is no fall.
+/// Throughput that falls to less than half within a minute, by blocks of 10 samples. A slow ebb is no fall.
 class TrafficArm {
  public:
   void observe(std::int64_t now_ms, double queries_per_second, bool learn);
@@ -43,7 +43,7 @@ class TrafficArm {
   static void visit(Self& self, State& state) {
     state(self.sum_, self.blocks_, self.count_, self.level_, self.reference_, self.low_, self.finding_);
     state.index(self.in_block_, kBlock);
-    state.times(self.since_ms_);
+    state.times(self.block_since_ms_, self.since_ms_);
   }
 
  private:
@@ -59,7 +59,7 @@ class TrafficArm {
   double level_ = 0;  ///< of the long run
   double reference_ = 0;
   std::size_t low_ = 0;
-  std::int64_t since_ms_ = 0;
+  std::int64_t block_since_ms_ = 0, since_ms_ = 0;
   std::optional<Finding> finding_;
 };
 
@@ -83,7 +83,7 @@ class LimitArm {
   std::optional<Finding> finding_;
 };
 
-/// Cache hit rate that falls by 0.12 or more below its usual level, by blocks of 10 seconds.
+/// Cache hit rate that falls by 0.12 or more below its usual level, by blocks of 10 samples.
 class CacheArm {
  public:
   void observe(std::int64_t now_ms, double queries, double hit_rate, bool learn);
@@ -93,7 +93,7 @@ class CacheArm {
   static void visit(Self& self, State& state) {
     state(self.hits_, self.queries_, self.level_, self.blocks_, self.low_, self.finding_);
     state.index(self.in_block_, kBlock);
-    state.times(self.since_ms_);
+    state.times(self.block_since_ms_, self.since_ms_);
   }
 
  private:
@@ -103,7 +103,7 @@ class CacheArm {
   std::size_t in_block_ = 0;
   double level_ = 0, blocks_ = 0;
   std::size_t low_ = 0;
-  std::int64_t since_ms_ = 0;
+  std::int64_t block_since_ms_ = 0, since_ms_ = 0;
   std::optional<Finding> finding_;
 };
 
