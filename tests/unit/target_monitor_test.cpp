@@ -227,33 +227,72 @@ TEST(TargetMonitor, with_a_target_that_is_down_everything_else_of_it_is_over) {
   EXPECT_THAT(target.story(), UnorderedElementsAre("firing Target down", "resolved Traffic drop"));
 }
 
-TEST(TargetMonitor, what_a_restart_does_not_cure_is_told_again_and_what_it_cures_is_not) {
-  for (const bool cured : {false, true}) {
-    Target target;
-    target.pass(1'800);
-    target.write_seconds += 0.0075;
-    target.write_lock_seconds += 0.0075;
-    target.pass(300);
-    ASSERT_THAT(target.story(), ElementsAre("firing Latency shift"));
-    target.told.clear();
-    target.clock_ms += 1'000;
-    target.monitor->observe_state("down", target.clock_ms, target.told);
-    EXPECT_THAT(target.story(), UnorderedElementsAre("resolved Latency shift", "firing Target down"));
-    target.told.clear();
-    if (cured) {
-      target.write_seconds -= 0.0075;
-      target.write_lock_seconds -= 0.0075;
-    }
-    target.pass(300);
-    if (cured) {
-      EXPECT_THAT(target.story(), ElementsAre("resolved Target down"));
-    } else {
-      EXPECT_THAT(target.story(), ElementsAre("resolved Target down", "firing Latency shift"));
+/// The target ends and, after `seconds`, is up again.
+void restart(Target& target, int seconds) {
+  target.told.clear();
+  target.monitor->observe_state("down", target.clock_ms + 500, target.told);
+  target.clock_ms += 1'000 * static_cast<std::int64_t>(seconds);
+}
+
+TEST(TargetMonitor, what_a_restart_does_not_cure_is_found_anew_and_what_it_cures_is_over) {
+  for (const int down_seconds : {1, 120}) {
+    for (const bool cured : {false, true}) {
+      Target target;
+      target.pass(1'800);
+      target.write_seconds += 0.0075;
+      target.write_lock_seconds += 0.0075;
+      target.pass(300);
+      ASSERT_THAT(target.story(), ElementsAre("firing Latency shift"));
+      const std::string id = target.told.front().id;
+      restart(target, down_seconds);
+      EXPECT_THAT(target.story(), UnorderedElementsAre("resolved Latency shift", "firing Target down"));
+      target.told.clear();
+      if (cured) {
+        target.write_seconds -= 0.0075;
+        target.write_lock_seconds -= 0.0075;
+      }
+      const std::int64_t up_ms = target.clock_ms;
+      target.pass(300);
+      if (cured) {
+        EXPECT_THAT(target.story(), ElementsAre("resolved Target down")) << down_seconds;
+        continue;
+      }
+      ASSERT_THAT(target.story(), ElementsAre("resolved Target down", "firing Latency shift")) << down_seconds;
+      EXPECT_NE(target.told.back().id, id);
+      EXPECT_GT(target.told.back().since_ms, up_ms);
     }
   }
 }
 
-// Two restarts within the minute: told once, a minute after the last.
+// What comes up in the place of one that failed may serve nobody: of that is known that the traffic is away.
+TEST(TargetMonitor, what_comes_up_has_none_of_the_faults_of_before) {
+  for (const bool serves : {false, true}) {
+    Target target;
+    target.snapshot.cache_metrics.hit_rate = 0.9;
+    target.pass(3'600);
+    target.error_rate = 0.5;
+    target.write_seconds *= 3;
+    target.snapshot.cache_metrics.hit_rate = 0.4;
+    target.pass(300);
+    EXPECT_THAT(target.story(), testing::IsSupersetOf({"firing Error burst", "firing Error budget burn"}));
+    restart(target, 10);
+    target.told.clear();
+    if (serves) {
+      target.error_rate = 0.0005;
+      target.write_seconds /= 3;
+      target.snapshot.cache_metrics.hit_rate = 0.9;
+    } else {
+      target.read_rate = target.write_rate = 0;
+    }
+    target.pass(600);
+    if (serves) {
+      EXPECT_THAT(target.story(), ElementsAre("resolved Target down"));
+    } else {
+      EXPECT_THAT(target.story(), ElementsAre("resolved Target down", "firing Traffic drop"));
+    }
+  }
+}
+
 TEST(TargetMonitor, of_a_type_what_a_restart_does_not_cure_is_told_again_once) {
   Target target;
   target.read_seconds = 0.00002;
@@ -261,16 +300,14 @@ TEST(TargetMonitor, of_a_type_what_a_restart_does_not_cure_is_told_again_once) {
   target.read_seconds = 0.00004;
   target.pass(600);
   ASSERT_THAT(target.story(), ElementsAre("firing Latency shift of READ"));
-  for (int restart = 0; restart < 2; ++restart) {
-    target.told.clear();
-    target.monitor->observe_state("down", target.clock_ms += 1'000, target.told);
+  for (int i = 0; i < 2; ++i) {
+    restart(target, 1);
     target.pass(40);
     EXPECT_EQ(target.story().back(), "resolved Target down");
   }
   EXPECT_EQ(target.told.size(), 2U);
-  target.pass(200);
-  EXPECT_THAT(target.story(),
-              ElementsAre("firing Target down", "resolved Target down", "firing Latency shift of READ"));
+  target.pass(600);
+  EXPECT_THAT(target.story(), ElementsAre("firing Target down", "resolved Target down", "firing Latency shift of READ"));
   target.pass(1'800);
   EXPECT_EQ(target.story().back(), "resolved Latency shift of READ");
   EXPECT_THAT(target.monitor->active(), IsEmpty());

@@ -25,9 +25,9 @@ void ErrorArm::observe(std::int64_t now_ms, double queries, double error_rate, b
     const double step = failed * std::log(bad / usual) + (queries - failed) * std::log((1 - bad) / (1 - usual));
     sum_ = std::clamp(sum_ + step, 0.0, 2 * kLimit);
   }
+  if (sum_ <= 0 || begin_ms_ == 0) begin_ms_ = now_ms;
   if (sum_ <= 0) {
     run_queries_ = run_failed_ = 0;
-    begin_ms_ = now_ms;
   } else {
     run_queries_ += queries;
     run_failed_ += failed;
@@ -38,6 +38,12 @@ void ErrorArm::observe(std::int64_t now_ms, double queries, double error_rate, b
   const double keep = half_of(3600);
   queries_ = keep * queries_ + queries;
   failed_ = keep * failed_ + failed;
+}
+
+void ErrorArm::forget_evidence() {
+  sum_ = run_queries_ = run_failed_ = 0;
+  begin_ms_ = 0;
+  finding_.reset();
 }
 
 double TrafficArm::before() const {
@@ -56,7 +62,7 @@ void TrafficArm::end_block(std::int64_t now_ms, bool learn) {
   const std::int64_t block_since_ms = std::exchange(block_since_ms_, now_ms);
   blocks_[count_++ % kBlocks] = mean;
   if (count_ > kLeastBlocks) {
-    const double reference = finding_ || low_ > 0 ? reference_ : before();
+    const double reference = reference_ > 0 ? reference_ : before();
     const bool low = mean < kShare * reference && mean < kShare * level_ && reference - mean > kOfLevel * level_;
     if (low && low_ == 0) since_ms_ = block_since_ms;
     low_ = low ? low_ + 1 : 0;
@@ -68,6 +74,7 @@ void TrafficArm::end_block(std::int64_t now_ms, bool learn) {
 }
 
 void TrafficArm::observe(std::int64_t now_ms, double queries_per_second, bool learn) {
+  if (block_since_ms_ == 0) block_since_ms_ = now_ms;
   sum_ += queries_per_second;
   if (++in_block_ == kBlock) end_block(now_ms, learn);
 }
@@ -75,6 +82,15 @@ void TrafficArm::observe(std::int64_t now_ms, double queries_per_second, bool le
 void TrafficArm::accept_level() {
   level_ = blocks_[(count_ - 1) % kBlocks];
   low_ = 0;
+  reference_ = 0;
+  finding_.reset();
+}
+
+// What it fell from stays: it has to come back to that.
+void TrafficArm::forget_evidence() {
+  sum_ = 0;
+  in_block_ = low_ = 0;
+  block_since_ms_ = 0;
   finding_.reset();
 }
 
@@ -94,6 +110,7 @@ void LimitArm::observe(std::int64_t now_ms, double value) {
 
 void CacheArm::observe(std::int64_t now_ms, double queries, double hit_rate, bool learn) {
   constexpr double kDrop = 0.12, kLeastQueries = 100, kLeastBlocks = 30, kSigmas = 5;
+  if (block_since_ms_ == 0) block_since_ms_ = now_ms;
   hits_ += hit_rate * queries;
   queries_ += queries;
   if (++in_block_ < kBlock) return;
@@ -113,6 +130,13 @@ void CacheArm::observe(std::int64_t now_ms, double queries, double hit_rate, boo
   if (!learn || low_ > 0) return;
   level_ += gain(120, blocks_) * (rate - level_);
   ++blocks_;
+}
+
+void CacheArm::forget_evidence() {
+  hits_ = queries_ = 0;
+  in_block_ = low_ = 0;
+  block_since_ms_ = 0;
+  finding_.reset();
 }
 
 void GrowthArm::observe(std::int64_t now_ms, double value) {

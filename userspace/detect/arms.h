@@ -1,5 +1,6 @@
 // The tests besides latency's, one class each: constant memory, one observe() a sample, a finding while the figure is
-// out of line. Not thread-safe. `learn`: the sample may be taken for a normal one.
+// out of line. Not thread-safe. `learn`: the sample may be taken for a normal one. forget_evidence(): what was seen says
+// nothing of what is now, but for what is normal.
 #pragma once
 
 #include <array>
@@ -16,6 +17,7 @@ namespace outrider {
 class ErrorArm {
  public:
   void observe(std::int64_t now_ms, double queries, double error_rate, bool learn);
+  void forget_evidence();
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
 
   template <typename Self, typename State>
@@ -28,7 +30,7 @@ class ErrorArm {
   double queries_ = 0, failed_ = 0;  ///< with the weight of the past halved every hour
   double sum_ = 0;
   double run_queries_ = 0, run_failed_ = 0;  ///< since the sum left 0
-  std::int64_t begin_ms_ = 0;
+  std::int64_t begin_ms_ = 0;  ///< 0: with the next sample
   std::optional<Finding> finding_;
 };
 
@@ -36,6 +38,7 @@ class ErrorArm {
 class TrafficArm {
  public:
   void observe(std::int64_t now_ms, double queries_per_second, bool learn);
+  void forget_evidence();
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
   void accept_level();
 
@@ -57,9 +60,9 @@ class TrafficArm {
   std::array<double, kBlocks> blocks_{};  ///< ring of means
   std::size_t count_ = 0;
   double level_ = 0;  ///< of the long run
-  double reference_ = 0;
+  double reference_ = 0;  ///< before the fall; 0: there is none
   std::size_t low_ = 0;
-  std::int64_t block_since_ms_ = 0, since_ms_ = 0;
+  std::int64_t block_since_ms_ = 0, since_ms_ = 0;  ///< of a block, 0: with the next sample
   std::optional<Finding> finding_;
 };
 
@@ -68,6 +71,10 @@ class LimitArm {
  public:
   explicit LimitArm(double limit) : limit_(limit) {}
   void observe(std::int64_t now_ms, double value);
+  void forget_evidence() {
+    above_since_ms_.reset();
+    finding_.reset();
+  }
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
 
   template <typename Self, typename State>
@@ -87,6 +94,7 @@ class LimitArm {
 class CacheArm {
  public:
   void observe(std::int64_t now_ms, double queries, double hit_rate, bool learn);
+  void forget_evidence();
   [[nodiscard]] std::optional<Finding> finding() const { return finding_; }
 
   template <typename Self, typename State>
@@ -103,7 +111,7 @@ class CacheArm {
   std::size_t in_block_ = 0;
   double level_ = 0, blocks_ = 0;
   std::size_t low_ = 0;
-  std::int64_t block_since_ms_ = 0, since_ms_ = 0;
+  std::int64_t block_since_ms_ = 0, since_ms_ = 0;  ///< of a block, 0: with the next sample
   std::optional<Finding> finding_;
 };
 

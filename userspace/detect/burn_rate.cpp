@@ -48,18 +48,28 @@ void BurnRate::judge(std::int64_t now_ms) {
     std::optional<Finding>& found = found_[i];
     const auto before = found;
     found.reset();
-    if (seen.short_all < kLeastSeen || seen.short_bad < kLeastBad) continue;
+    // Of two windows that end now the shorter one has less.
+    const double recent = std::min(seen.short_all, since_.all), recent_bad = std::min(seen.short_bad, since_.bad);
+    if (recent < kLeastSeen || recent_bad < kLeastBad) continue;
     const double watched = std::min(1.0, watched_seconds_ / kTable[i].long_seconds);
     const double share = seen.bad / seen.all;
     const double burn = share * watched / allowed;
-    if (burn < kTable[i].limit || seen.short_bad / seen.short_all < kTable[i].limit * allowed) continue;
+    if (burn < kTable[i].limit || recent_bad / recent < kTable[i].limit * allowed) continue;
     found = Finding{share, allowed, burn, before ? before->since_ms : now_ms};
   }
+}
+
+void BurnRate::forget_evidence() {
+  since_ = {};
+  found_ = {};
+  for (Incident& incident : incidents_) incident.forget();
 }
 
 void BurnRate::observe(std::int64_t now_ms, double interval_seconds, double all, double bad,
                        std::vector<IncidentEvent>& events) {
   if (!(objective_ < 1)) return;  // nothing is allowed, and no rate of nothing is too fast
+  since_.all += all;
+  since_.bad += bad;
   watched_seconds_ = std::min(watched_seconds_ + interval_seconds, kTable.back().long_seconds);
   minutes_.add(now_ms / kMinuteMs, {all, bad});
   five_minutes_.add(now_ms / (5 * kMinuteMs), {all, bad});

@@ -73,16 +73,15 @@ class BurnRate {
   void observe(std::int64_t now_ms, double interval_seconds, double all, double bad,
                std::vector<IncidentEvent>& events);
 
-  void tell_again() {
-    for (Incident& incident : incidents_) incident.tell_again();
-  }
+  /// What was found is over; it is found again if what comes from now on burns, too.
+  void forget_evidence();
 
   /// Of an event: 0 is the fastest pair.
   static std::size_t pair_of(const IncidentEvent& event);
 
   template <typename Self, typename State>
   static void visit(Self& self, State& state) {
-    state(self.watched_seconds_, self.minutes_, self.five_minutes_, self.hours_, self.incidents_[0], self.incidents_[1],
+    state(self.watched_seconds_, self.since_, self.minutes_, self.five_minutes_, self.hours_, self.incidents_[0], self.incidents_[1],
           self.incidents_[2], self.found_);
     state.times(self.judged_ms_);
   }
@@ -92,6 +91,7 @@ class BurnRate {
 
   double objective_;
   double watched_seconds_ = 0;
+  CountRing<60>::Counts since_;  ///< the last forget_evidence()
   CountRing<60> minutes_;
   CountRing<72> five_minutes_;
   CountRing<72> hours_;

@@ -90,12 +90,17 @@ void DefaultDetector::observe(const DetectorSample& raw, std::vector<IncidentEve
 void DefaultDetector::went_down() {
   State& s = state_;
   for (Incident* one : {&s.avg.spike, &s.avg.shift, &s.p95.spike, &s.p95.shift, &s.error_incident, &s.traffic_incident,
-                        &s.cpu_incident, &s.cache_incident}) {
-    one->tell_again();
+                        &s.cpu_incident, &s.cache_incident, &s.memory_incident}) {
+    one->forget();
   }
-  const State fresh;
-  s.memory = fresh.memory;
-  s.memory_incident = fresh.memory_incident;
+  s.gatherer = {};
+  s.avg.arm.forget_evidence();
+  s.p95.arm.forget_evidence();
+  s.errors.forget_evidence();
+  s.traffic.forget_evidence();
+  s.cpu.forget_evidence();
+  s.cache.forget_evidence();
+  s.memory = {};
 }
 
 void DefaultDetector::forget_host() {

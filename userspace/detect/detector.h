@@ -58,8 +58,8 @@ class Detector {
   /// without samples) does not count: nothing is found, and no incident is over, because of it.
   virtual void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) = 0;
 
-  /// The target has ended, and people were told that what was found of it is over: what is still found a minute after
-  /// the next sample opens anew. What its processes had is forgotten.
+  /// The target has ended, and people were told that what was found of it is over. What speaks for a fault is
+  /// forgotten, what is normal is not: a fault that a restart does not cure is found anew.
   virtual void went_down() {}
   /// The host's figures come no more: nothing is open because of them.
   virtual void forget_host() {}

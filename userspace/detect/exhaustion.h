@@ -21,7 +21,10 @@ class Exhaustion {
   void observe(std::int64_t now_ms, double value, double limit, std::vector<IncidentEvent>& events);
   /// What came before an interruption is no part of a trend.
   void restart() { trend_ = {}; }
-  void tell_again() { incident_.tell_again(); }
+  void forget_evidence() {
+    finding_.reset();
+    incident_.forget();
+  }
 
   /// Until it is full, if it goes on growing as it does; of the last finding.
   [[nodiscard]] double left_seconds() const { return left_seconds_; }

@@ -60,24 +60,8 @@ IncidentEvent Incident::event(IncidentEvent::What what, std::int64_t now_ms) con
   return event;
 }
 
-void Incident::tell_again() {
-  if (!open()) return;
-  opened_ms_.reset();
-  again_since_ms_ = 0;
-}
-
-// Right after an interruption a finding may be what is left of the time before.
-bool Incident::awaits_retelling(std::int64_t now_ms) {
-  if (!again_since_ms_) return false;
-  if (*again_since_ms_ == 0) again_since_ms_ = now_ms;
-  if (now_ms - *again_since_ms_ < kQuietMs) return true;
-  again_since_ms_.reset();
-  return false;
-}
-
 void Incident::update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events) {
   if (!finding) {
-    again_since_ms_.reset();
     if (opened_ms_ && now_ms - last_seen_ms_ >= quiet_ms_) close(now_ms, kOver, events);
     return;
   }
@@ -89,7 +73,6 @@ void Incident::update(std::int64_t now_ms, const std::optional<Finding>& finding
     events.push_back(event(IncidentEvent::What::kWorse, now_ms));
     return;
   }
-  if (awaits_retelling(now_ms)) return;
   opened_ms_ = now_ms;
   said_ = last_;
   events.push_back(event(IncidentEvent::What::kOpen, now_ms));

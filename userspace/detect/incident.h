@@ -36,30 +36,27 @@ class Incident {
       : arm_(arm), metric_(metric), higher_(higher), quiet_ms_(quiet_ms) {}
 
   void update(std::int64_t now_ms, const std::optional<Finding>& finding, std::vector<IncidentEvent>& events);
-  /// It is told, or will be.
-  [[nodiscard]] bool open() const { return opened_ms_ || again_since_ms_; }
+  [[nodiscard]] bool open() const { return opened_ms_.has_value(); }
   /// How long it has been open; 0 if it is not.
   [[nodiscard]] std::int64_t age_ms(std::int64_t now_ms) const { return opened_ms_ ? now_ms - *opened_ms_ : 0; }
   /// As it is now, for who did not want to hear of it when it opened.
   [[nodiscard]] IncidentEvent as_opening(std::int64_t now_ms) const {
     return event(IncidentEvent::What::kOpen, now_ms);
   }
-  /// People were told that it is over, with the target that it was of: what is still found a quiet minute after the
-  /// next finding opens anew.
-  void tell_again();
+  /// It is over, and people know: what is found from now on opens anew.
+  void forget() { opened_ms_.reset(); }
   /// The new level is the normal one from now on.
   void close(std::int64_t now_ms, const std::string& why, std::vector<IncidentEvent>& events);
 
   template <typename Self, typename State>
   static void visit(Self& self, State& state) {
     state(self.said_, self.last_);
-    state.times(self.opened_ms_, self.last_seen_ms_, self.again_since_ms_);
+    state.times(self.opened_ms_, self.last_seen_ms_);
   }
 
  private:
   [[nodiscard]] IncidentEvent event(IncidentEvent::What what, std::int64_t now_ms) const;
   [[nodiscard]] double effect(const Finding& finding) const;
-  [[nodiscard]] bool awaits_retelling(std::int64_t now_ms);
 
   const char* arm_;
   const char* metric_;
@@ -69,8 +66,6 @@ class Incident {
   std::int64_t last_seen_ms_ = 0;
   Finding said_;  ///< with the last event
   Finding last_;  ///< the newest
-  /// It is to be told again, and was first found since then at this time; 0: not yet.
-  std::optional<std::int64_t> again_since_ms_;
 };
 
 }  // namespace outrider

@@ -79,6 +79,8 @@ void LatencyArm::end_block(std::int64_t now_ms, double seconds, bool learn) {
       shift_.reset();
       if (was) sum_ = run_ = run_blocks_ = 0;
     }
+  } else {
+    run_begin_ms_ = now_ms;
   }
   if (!learn || shift_) return;
   const double clipped = blocks_ < kLeastBlocks ? residual : std::clamp(residual, -kOutlier * sigma, kOutlier * sigma);
@@ -107,6 +109,7 @@ void LatencyArm::observe(const LatencySample& sample, bool learn) {
   const double widen = std::max(1.0, std::exp((log_queries_ - std::log(queries)) / 2));
   const double sigma = std::max(scale_, kLeastScale) * widen;
   look_for_spike(sample, residual - level_, (residual - level_) / sigma);
+  if (run_begin_ms_ == 0) run_begin_ms_ = sample.now_ms;
   block_[in_block_++] = residual;
   block_widen_ += widen;
   if (in_block_ == kBlock) end_block(sample.now_ms, seconds, learn);
@@ -122,7 +125,14 @@ double LatencyArm::expected_seconds() const { return expected_ ? std::exp(*expec
 void LatencyArm::accept_level() {
   baseline_.shift(last_median_);
   level_ = 0;
+  forget_evidence();
+}
+
+void LatencyArm::forget_evidence() {
   sum_ = run_ = run_blocks_ = 0;
+  run_begin_ms_ = 0;
+  in_block_ = 0;
+  block_widen_ = 0;
   shift_.reset();
   spike_.reset();
   hits_ms_.fill(0);

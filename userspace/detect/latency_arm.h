@@ -45,6 +45,8 @@ class LatencyArm {
 
   /// What is now is normal.
   void accept_level();
+  /// What was seen says nothing of what is now, but for what is normal.
+  void forget_evidence();
 
   template <typename Self, typename State>
   static void visit(Self& self, State& state) {
@@ -76,7 +78,7 @@ class LatencyArm {
   double level_ = 0, block_scale_ = 0, blocks_ = 0;  ///< of blocks' medians
   double sum_ = 0;                                   ///< CUSUM
   double run_ = 0, run_blocks_ = 0;                  ///< residuals since the sum left 0
-  std::int64_t run_begin_ms_ = 0;
+  std::int64_t run_begin_ms_ = 0;                    ///< 0: with the next sample
   double last_median_ = 0;
   double open_effect_ = 0;
   std::optional<double> expected_;  ///< at the load of the last sample, as a logarithm

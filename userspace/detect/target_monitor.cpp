@@ -171,14 +171,14 @@ TargetMonitor::Story TargetMonitor::story_of(const IncidentEvent& event, const Q
   return story;
 }
 
-// A restart cures some faults and not others: of those that it did not cure people have to hear.
+// A restart cures some faults and not others: those that it did not cure are found anew, and told.
 void TargetMonitor::went_down() {
   detector_->went_down();
   State& s = state_;
-  s.types.tell_again();
-  s.errors.tell_again();
-  s.slow.tell_again();
-  for (Exhaustion* one : {&s.disk, &s.host_memory, &s.host_disk}) one->tell_again();
+  s.types.went_down();
+  s.errors.forget_evidence();
+  s.slow.forget_evidence();
+  for (Exhaustion* one : {&s.disk, &s.host_memory, &s.host_disk}) one->forget_evidence();
   const State fresh(options_);
   s.memory = fresh.memory;  // of processes that are gone
   s.handles = fresh.handles;

@@ -71,7 +71,7 @@ class TargetMonitor {
 
   /// The availability's state ("up", "stalled", "down"; "unknown" changes nothing) where there is no snapshot;
   /// observe() does it by itself. With a target that is down everything else of it is over; what a restart did not
-  /// cure is told again a minute after it.
+  /// cure is found anew.
   void observe_state(std::string_view state, std::int64_t now_ms, std::vector<Notice>& out);
 
   /// The target is not watched any more: whatever is open is resolved with the reason `why`. Nothing may follow.

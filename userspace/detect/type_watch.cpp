@@ -88,9 +88,12 @@ void TypeWatch::tell(Type& type, std::int64_t now_ms, const Context& context, st
   events.push_back({type.name, opening, describe_wait(type.costs)});
 }
 
-void TypeWatch::tell_again() {
+void TypeWatch::went_down() {
   for (Type& type : types_) {
-    type.shift.tell_again();
+    type.elapsed = type.queries = type.seconds = type.target_queries = 0;
+    type.at_target_load.forget_evidence();
+    type.at_own_load.forget_evidence();
+    type.shift.forget();
     type.held_since_ms = 0;
     type.told = false;
   }

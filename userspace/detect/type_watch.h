@@ -36,8 +36,8 @@ class TypeWatch {
   };
 
   void observe(const Snapshot& snapshot, const Context& context, std::vector<TypeEvent>& events);
-  /// As Incident::tell_again().
-  void tell_again();
+  /// As Detector::went_down().
+  void went_down();
 
   /// The type that adds most to the mean of `target`'s queries: "type MATCH, 3.10 ms -> 9.00 ms (61 % of the
   /// increase)". Empty: no type stands out, or there is only one.

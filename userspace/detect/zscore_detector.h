@@ -22,7 +22,7 @@ class ZscoreDetector : public Detector {
   static constexpr double kCap = 100;
 
   void observe(const DetectorSample& sample, std::vector<IncidentEvent>& events) override;
-  void went_down() override { state_.incident.tell_again(); }
+  void went_down() override { state_.incident.forget(); }
   [[nodiscard]] std::string serialise() const override;
   Status restore(std::string_view text) override;
   [[nodiscard]] std::size_t state_bytes() const override { return sizeof *this; }
