@@ -144,5 +144,121 @@ TEST_F(JudgeTest, a_target_that_is_down_is_neither_slow_nor_silent) {
   EXPECT_THAT(told(), ElementsAre("Slow firing @11", "Target down firing @12", "Slow over @12"));
 }
 
+constexpr const char* kHostRule = R"([[rule]]
+name = "Busy"
+condition = "cpu_usage_high"
+threshold = "85%"
+for = "2s"
+clear_for = "2s"
+)";
+
+/// Two targets on a host whose processors are as busy as is said.
+class HostJudgeTest : public JudgeTest {
+ protected:
+  HostJudgeTest() {
+    config_.alerts.rules = *parse_rules(kHostRule, "r.toml");
+    begin();
+  }
+
+  /// So many seconds with a and b in these states; of one that is "unknown" nothing comes.
+  void pass_both(const char* a, const char* b, double cpu_usage, int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      now_ += 1'000;
+      Report report;
+      report.time_ms = now_;
+      report.agent.emplace();
+      for (const auto& [name, state] : {std::pair("a", a), std::pair("b", b)}) {
+        TargetState target;
+        target.name = name;
+        target.interval_seconds = 1;
+        target.availability.state = state;
+        report.agent->targets.push_back(target);
+        if (target.availability.state != "up") continue;
+        auto snapshot = std::make_shared<Snapshot>();
+        snapshot->target = name;
+        snapshot->timestamp_ms = now_;
+        snapshot->interval_seconds = 1;
+        snapshot->system_metrics.cpu_usage = cpu_usage;
+        report.snapshots.push_back(std::move(snapshot));
+      }
+      ASSERT_TRUE(judge_->write(report));
+    }
+  }
+
+  /// "Busy of a", ...: what fires now.
+  [[nodiscard]] std::vector<std::string> firing() const {
+    std::vector<std::string> all;
+    const auto status = board_->status();
+    all.reserve(status->alerts.size());
+    for (const AlertLine& line : status->alerts) {
+      if (!line.pending) all.push_back(line.notice.name + " of " + line.notice.target);
+    }
+    return all;
+  }
+};
+
+TEST_F(HostJudgeTest, a_fault_of_the_host_is_told_by_one_target_that_is_up) {
+  pass_both("up", "up", 95, 5);
+  EXPECT_THAT(firing(), ElementsAre("Busy of a"));
+  pass_both("down", "up", 95, 5);
+  EXPECT_THAT(firing(), testing::UnorderedElementsAre("Busy of b", "Target down of a"));
+  pass_both("up", "up", 95, 5);
+  EXPECT_THAT(firing(), ElementsAre("Busy of b"));
+  pass_both("up", "up", 20, 5);
+  EXPECT_THAT(firing(), IsEmpty());
+}
+
+// It is neither down nor is anything known of it: a reload made its attach fail.
+TEST_F(HostJudgeTest, one_that_falls_silent_keeps_no_alert_of_the_host) {
+  for (const char* detector : {"none", "default"}) {
+    config_.alerts.detector = detector;
+    if (detector == std::string("default")) config_.alerts.rules.clear();
+    begin();
+    now_ += 3'600'000;
+    pass_both("up", "up", 95, 100);
+    ASSERT_EQ(firing().size(), 1U) << detector;
+    EXPECT_THAT(firing().front(), testing::EndsWith(" of a"));
+    pass_both("unknown", "up", 95, 200);
+    ASSERT_EQ(firing().size(), 1U) << detector;
+    EXPECT_THAT(firing().front(), testing::EndsWith(" of b"));
+    pass_both("unknown", "up", 20, 200);
+    EXPECT_THAT(firing(), IsEmpty()) << detector;
+  }
+}
+
+TEST_F(JudgeTest, a_target_that_comes_back_after_lives_without_it_is_told_to_be_down) {
+  keep_state();
+  pass("up", 0.01, 5);
+  pass("down", std::nullopt, 5);
+  EXPECT_THAT(told(), ElementsAre("Target down firing @6"));
+  restart();
+  Report nobody;
+  nobody.time_ms = now_ += 1'000;
+  nobody.agent.emplace();
+  ASSERT_TRUE(judge_->write(nobody));
+  EXPECT_THAT(told(), ElementsAre("Target down firing @6", "Target down over @11"));
+  restart();
+  pass("down", std::nullopt, 2);
+  EXPECT_THAT(told(), ElementsAre("Target down firing @6", "Target down over @11", "Target down firing @12"));
+}
+
+// Of one of which nothing is known, a rule on any figure has none.
+TEST_F(JudgeTest, silence_is_neither_health_nor_idleness) {
+  config_.alerts.rules = *parse_rules(R"([[rule]]
+name = "Ill"
+condition = "health_score"
+below = 50
+[[rule]]
+name = "Idle"
+condition = "query_metrics.interval_queries"
+below = 5
+)",
+                                      "r.toml");
+  begin();
+  pass("up", 0.01, 2);
+  pass("unknown", std::nullopt, 200);
+  EXPECT_THAT(told(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace outrider

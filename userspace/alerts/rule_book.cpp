@@ -89,6 +89,13 @@ void RuleBook::end_target(const std::string& target, std::int64_t now_ms, const 
   targets_.erase(found);
 }
 
+void RuleBook::end_host(const std::string& but, std::int64_t now_ms, const std::string& why,
+                        std::vector<Notice>& notices) {
+  for (auto& [name, alerts] : targets_) {
+    if (name != but) alerts.end_host(now_ms, why, notices);
+  }
+}
+
 std::vector<ActiveAlert> RuleBook::active() const {
   std::vector<ActiveAlert> all;
   for (const auto& [name, alerts] : targets_) {

@@ -44,6 +44,9 @@ class RuleBook {
   /// The target is not watched any more: its alerts are over, because of `why` ("the target is gone").
   void end_target(const std::string& target, std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices);
 
+  /// Alerts of rules on the host's figures that name no target end, but for those of `but`.
+  void end_host(const std::string& but, std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices);
+
   [[nodiscard]] std::vector<ActiveAlert> active() const;
   /// Whom it has seen, or was given by restore(), and not been told to end.
   [[nodiscard]] std::vector<std::string> targets() const;

@@ -182,6 +182,14 @@ void TargetAlerts::end(std::int64_t now_ms, const std::string& why, std::vector<
   for (auto& all : live_) all.clear();
 }
 
+void TargetAlerts::end_host(std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices) {
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (!plan_->steps[rules_[i]].of_host) continue;
+    for (LiveAlert& live : live_[i]) end_alert(rule_at(i), target_, live, now_ms, why, notices);
+    live_[i].clear();
+  }
+}
+
 bool TargetAlerts::adopt(const Rule& rule, LiveAlert& live) {
   const auto same = [&](std::uint32_t index) { return plan_->rules[index] == rule; };
   return std::any_of(rules_.begin(), rules_.end(), same) && adopt(rule.id, live);

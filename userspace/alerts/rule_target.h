@@ -39,6 +39,8 @@ class TargetAlerts {
 
   /// Every alert is over, because of `why`.
   void end(std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices);
+  /// Those of the host are.
+  void end_host(std::int64_t now_ms, const std::string& why, std::vector<Notice>& notices);
 
   /// Takes an alert over; false if no rule of that id and definition is for this target.
   bool adopt(const Rule& rule, LiveAlert& live);

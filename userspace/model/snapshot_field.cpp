@@ -1,6 +1,7 @@
 #include "userspace/model/snapshot_field.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -71,7 +72,11 @@ void add_resources(std::vector<SnapshotField>& fields, const std::string& prefix
 void add_queries(std::vector<SnapshotField>& fields) {
   const SnapshotField all[] = {
       {"interval_queries", "count",
-       [](const Snapshot& s) { return std::optional(static_cast<double>(s.query_metrics.interval_queries)); }},
+       [](const Snapshot& s) -> std::optional<double> {
+         // No rate: nothing is known of the target.
+         if (std::isnan(s.query_metrics.queries_per_second)) return std::nullopt;
+         return static_cast<double>(s.query_metrics.interval_queries);
+       }},
       {"queries_per_second", "1/s",
        [](const Snapshot& s) { return std::optional(s.query_metrics.queries_per_second); }},
       {"queries_per_second_5m", "1/s", [](const Snapshot& s) { return s.query_metrics.queries_per_second_5m; }},

@@ -40,6 +40,21 @@ void ChannelQueue::add(Notice notice, Time now) {
   drop_excess();
 }
 
+void ChannelQueue::catch_up(const std::vector<Notice>& going_on, Time now, std::int64_t now_ms) {
+  std::map<std::string, Incident> ended = incidents_;
+  for (const Notice& notice : going_on) {
+    ended.erase(notice.id);
+    if (held_.count(notice.id) == 0) add(notice, now);
+  }
+  for (auto& [id, incident] : ended) {
+    Notice& end = incident.newest;
+    end.what = Notice::What::kResolved;
+    end.at_ms = now_ms;
+    end.text += "; it ended while nothing could be said here";
+    add(std::move(end), now);
+  }
+}
+
 // What is in flight is not ours to drop: it may have been accepted already.
 void ChannelQueue::drop_excess() {
   while (queue_.size() > std::max(options_.limit, in_flight_)) {

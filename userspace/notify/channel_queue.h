@@ -21,7 +21,7 @@ namespace outrider {
 struct QueueOptions {
   Severity least = Severity::kInfo;  ///< what is less severe is not for this channel
   /// Notices that wait, and incidents that are said again. Of the former the oldest go first; an incident beyond that
-  /// is said once only.
+  /// is said once only in a life of the agent.
   std::size_t limit = 10'000;
   std::size_t group_limit = 100;                ///< notices that are handed on at once
   std::chrono::milliseconds group_wait{1'000};  ///< what comes so soon after the first goes with it
@@ -73,6 +73,9 @@ class ChannelQueue {
   /// system's clock, so that the time that the agent was away counts. Errors: the text is something else; nothing is
   /// then changed.
   Status restore(const std::string& text, Time now, std::int64_t now_ms);
+  /// For one that was restored, or is new, and may have been away: what it knows and is not in `going_on` has ended,
+  /// and what it does not know is added, unless it is held.
+  void catch_up(const std::vector<Notice>& going_on, Time now, std::int64_t now_ms);
 
  private:
   struct Waiting {

@@ -120,12 +120,17 @@ struct ChannelThread::State {
 };
 
 Result<std::unique_ptr<ChannelThread>> ChannelThread::start(std::string name, std::unique_ptr<Channel> channel,
-                                                            QueueOptions options, const std::string& kept) {
+                                                            QueueOptions options, const std::string& kept,
+                                                            const GoingOn* going_on) {
   options.keep_labels = channel->knows_by_labels();
   auto state = std::make_shared<State>(std::move(name), std::move(channel), options);
   if (!kept.empty()) {
     const Status restored = state->queue.restore(kept, Clock::now(), unix_ms());
     if (!restored) spdlog::error("the alert channel {}: {}", state->counters.name, restored.error().message);
+  }
+  if (going_on != nullptr) {
+    state->queue.hold(going_on->held);
+    state->queue.catch_up(going_on->notices, Clock::now(), unix_ms());
   }
   Result<std::thread> thread = start_background_thread("outrider-alert", Privileges::kNone, [state] { state->run(); });
   if (!thread) {

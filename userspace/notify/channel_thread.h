@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/model/agent_figures.h"
@@ -17,6 +18,12 @@
 
 namespace outrider {
 
+/// Incidents that people were told of, as they were last told, and the ids of those that are not to be said again.
+struct GoingOn {
+  std::vector<Notice> notices;
+  std::set<std::string> held;
+};
+
 /// Thread-safe, but stop() is for one thread.
 class ChannelThread {
  public:
@@ -24,9 +31,11 @@ class ChannelThread {
   static constexpr std::size_t kMostKeptBytes = 4U << 20U;
 
   /// `name` is what logs and counters call it. `kept` is what serialise() gave in an earlier life, or empty; what of it
-  /// cannot be read is said and lost. Errors: no thread to be had.
+  /// cannot be read is said and lost. `going_on`: what it has to know by now, see ChannelQueue::catch_up(); null: just
+  /// what was kept. Errors: no thread to be had.
   static Result<std::unique_ptr<ChannelThread>> start(std::string name, std::unique_ptr<Channel> channel,
-                                                      QueueOptions options, const std::string& kept = "");
+                                                      QueueOptions options, const std::string& kept = "",
+                                                      const GoingOn* going_on = nullptr);
 
   /// stop() with a second's time.
   ~ChannelThread();

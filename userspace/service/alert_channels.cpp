@@ -1,11 +1,9 @@
 #include "userspace/service/alert_channels.h"
 
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <future>
-#include <sstream>
 #include <utility>
 
 #include "userspace/config/load.h"
@@ -18,8 +16,6 @@ namespace {
 
 // One that is switched off by a reload has as long to hand on what it has; judging waits for it.
 constexpr std::chrono::milliseconds kRetireTime{500};
-
-constexpr const char* kNamesKey = "alerts.channels";
 
 std::string key_of(const std::string& channel) { return "alerts.channel." + channel; }
 
@@ -66,7 +62,7 @@ std::vector<WantedChannel> with_secrets(const std::vector<ChannelConfig>& channe
   return wanted;
 }
 
-void AlertChannels::start(const WantedChannel& wanted, const std::vector<Notice>& goes_on) {
+void AlertChannels::start(const WantedChannel& wanted, const GoingOn& going_on) {
   const auto& [config, token] = wanted;
   const auto leave_out = [&](const Error& error) {
     spdlog::error("the alert channel {} is left out: {}", wanted.config.name, error.message);
@@ -81,11 +77,9 @@ void AlertChannels::start(const WantedChannel& wanted, const std::vector<Notice>
     if (!state) spdlog::error("what waited for the alert channel {} is lost: {}", config.name, state.error().message);
     if (state && *state) kept = **state;
   }
-  Result<std::unique_ptr<ChannelThread>> thread = ChannelThread::start(config.name, std::move(*channel), queue, kept);
+  Result<std::unique_ptr<ChannelThread>> thread =
+      ChannelThread::start(config.name, std::move(*channel), queue, kept, &going_on);
   if (!thread) return leave_out(thread.error());
-  if (kept.empty()) {
-    for (const Notice& notice : goes_on) (*thread)->add(notice);
-  }
   running_.push_back({config, *token, std::move(*thread)});
 }
 
@@ -117,40 +111,22 @@ void AlertChannels::retire(std::vector<Running>::iterator first) {
     if (left.queued > 0) {
       spdlog::warn("the alert channel {} is no more; {} notices that waited for it are lost", left.name, left.queued);
     }
+    if (store_ != nullptr) store_->put_state(key_of(left.name), "");
   }
   running_.erase(first, running_.end());
 }
 
-// What one that is no more has kept would be said again when it comes back, whatever has ended since; it may have gone
-// while no agent ran.
-void AlertChannels::forget_unwanted(const std::vector<WantedChannel>& wanted) {
-  const auto kept = store_->get_state(kNamesKey);
-  if (!kept) return spdlog::error("what channels were there before cannot be read: {}", kept.error().message);
-  std::map<std::string, std::string> states;
-  std::istringstream before(kept->value_or(""));
-  for (std::string name; std::getline(before, name);) states[key_of(name)] = "";
-  std::vector<std::string> names;
-  names.reserve(wanted.size());
-  for (const WantedChannel& channel : wanted) {
-    names.push_back(channel.config.name);
-    states.erase(key_of(channel.config.name));
-  }
-  states[kNamesKey] = fmt::format("{}", fmt::join(names, "\n"));  // no name has a control character
-  store_->put_states(states);
-}
-
-void AlertChannels::configure(const std::vector<WantedChannel>& wanted, const std::vector<Notice>& goes_on) {
+void AlertChannels::configure(const std::vector<WantedChannel>& wanted, const GoingOn& going_on) {
   const auto is_wanted = [&](const Running& running) {
     return std::any_of(wanted.begin(), wanted.end(),
                        [&](const WantedChannel& channel) { return channel.config.name == running.config.name; });
   };
-  if (store_ != nullptr) forget_unwanted(wanted);
   retire(std::stable_partition(running_.begin(), running_.end(), is_wanted));
   for (const WantedChannel& channel : wanted) {
     const auto runs = std::find_if(running_.begin(), running_.end(),
                                    [&](const Running& running) { return running.config.name == channel.config.name; });
     if (runs == running_.end()) {
-      start(channel, goes_on);
+      start(channel, going_on);
     } else {
       change(*runs, channel);
     }

@@ -29,8 +29,8 @@ class AlertChannels {
   explicit AlertChannels(Store* store) : store_(store) {}
 
   /// Starts, changes and stops. A channel that cannot be as it is wanted is said, and left as it was or left out. One
-  /// that knows nothing yet is told of what `goes_on`.
-  void configure(const std::vector<WantedChannel>& wanted, const std::vector<Notice>& goes_on);
+  /// that starts, or was away, is told of what it does not know.
+  void configure(const std::vector<WantedChannel>& wanted, const GoingOn& going_on);
   void add(const Notice& notice);
   /// Incidents with these ids are not said again, until another set says otherwise.
   void hold(const std::set<std::string>& ids);
@@ -48,8 +48,7 @@ class AlertChannels {
     std::unique_ptr<ChannelThread> thread;
   };
 
-  void start(const WantedChannel& wanted, const std::vector<Notice>& goes_on);
-  void forget_unwanted(const std::vector<WantedChannel>& wanted);
+  void start(const WantedChannel& wanted, const GoingOn& going_on);
   void retire(std::vector<Running>::iterator first);
   static void change(Running& running, const WantedChannel& wanted);
 

@@ -119,9 +119,9 @@ Status Judge::begin(std::int64_t now_ms) {
 
 void Judge::apply(std::int64_t now_ms) {
   changed_ = false;
-  channels_.configure(settings_.channels, gate_.told());
-  channels_.hold(silenced_);
   silences_ = SilenceFile(settings_.alerts.silences);
+  take_silences(now_ms);
+  channels_.configure(settings_.channels, {gate_.told(), silenced_});
   book_.set_rules(settings_.alerts.rules, now_ms, found_);
   if (applied_monitors_ && *applied_monitors_ != settings_.monitors) {
     for (auto& [target, monitor] : monitors_) monitor = made_anew(target, std::move(monitor), now_ms);
@@ -167,22 +167,36 @@ bool Judge::is_silent(const TargetState& target, std::int64_t now_ms) {
   return now_ms - heard > longest_silence_ms(target);
 }
 
-// The first target that is up speaks for the host.
+// One fault of the host is one alert: the first target that is up speaks for it until it is not up any more, and what
+// others have found ends then.
+void Judge::choose_speaker(const Report& report) {
+  const auto& targets = report.agent->targets;
+  const auto can_speak = [&](const TargetState& target) {
+    return target.availability.state != kDown && !is_silent(target, report.time_ms);
+  };
+  const auto speaks = [&](const TargetState& target) { return target.name == speaker_ && can_speak(target); };
+  if (std::any_of(targets.begin(), targets.end(), speaks)) return;
+  const auto next = std::find_if(targets.begin(), targets.end(), can_speak);
+  if (next == targets.end() || next->name == speaker_) return;
+  speaker_ = next->name;
+  for (auto& [name, monitor] : monitors_) monitor->watch_host(name == speaker_, report.time_ms, found_);
+  book_.end_host(speaker_, report.time_ms, "another target tells of the host now", found_);
+}
+
 void Judge::observe(const Report& report) {
   std::map<std::string, const TargetState*> up;
   for (const TargetState& target : report.agent->targets) {
     observe_state(target, report.time_ms);
     if (target.availability.state != kDown) up.emplace(target.name, &target);
   }
-  const Snapshot* speaker = nullptr;
+  choose_speaker(report);
   for (std::size_t i = 0; i < report.snapshots.size(); ++i) {
     const Snapshot& snapshot = *report.snapshots[i];
     const auto target = up.find(snapshot.target);
     if (target == up.end()) continue;
     if (report.is_fresh(i)) heard_ms_[snapshot.target] = report.time_ms;
     if (is_silent(*target->second, report.time_ms)) continue;
-    if (speaker == nullptr) speaker = &snapshot;
-    if (report.is_fresh(i)) observe(snapshot, *target->second, speaker == &snapshot);
+    if (report.is_fresh(i)) observe(snapshot, *target->second);
     up.erase(target);
   }
   for (const auto& [name, target] : up) {
@@ -192,7 +206,8 @@ void Judge::observe(const Report& report) {
 
 // What is left of an interval when the agent ends, or what of one it has when it begins, may hold too few queries to
 // say anything, and that would begin every clock anew.
-void Judge::observe(const Snapshot& snapshot, const TargetState& target, bool host) {
+void Judge::observe(const Snapshot& snapshot, const TargetState& target) {
+  const bool host = snapshot.target == speaker_;
   if (snapshot.interval_seconds >= kLeastOfInterval * target.interval_seconds) book_.observe(snapshot, found_, host);
   TargetMonitor* const monitor = monitor_of(snapshot.target);
   if (monitor == nullptr) return;
@@ -206,7 +221,7 @@ void Judge::observe_silent(const TargetState& target, std::int64_t now_ms) {
   nothing.timestamp_ms = now_ms;
   nothing.target = target.name;
   nothing.interval_seconds = target.interval_seconds;
-  nothing.query_metrics.queries_per_second = std::nan("");
+  nothing.query_metrics.queries_per_second = nothing.health_score = std::nan("");
   book_.observe(nothing, found_, false);
 }
 
@@ -231,15 +246,24 @@ void Judge::forget_targets(const AgentFigures& agent, std::int64_t now_ms) {
   std::erase_if(heard_ms_, [&](const auto& heard) { return !is_watched(heard.first); });
 }
 
-void Judge::tell(std::int64_t now_ms) {
+void Judge::take_silences(std::int64_t now_ms) {
   if (Status read = silences_.refresh(); !read) spdlog::error("silences stay as they were: {}", read.error().message);
   gate_.set_silences(silences_.silences());
+  hold_silenced(now_ms);
+}
+
+void Judge::hold_silenced(std::int64_t now_ms) {
+  std::set<std::string> silenced = gate_.silenced(now_ms);
+  if (silenced == silenced_) return;
+  silenced_ = std::move(silenced);
+  channels_.hold(silenced_);
+}
+
+void Judge::tell(std::int64_t now_ms) {
+  take_silences(now_ms);
   told_.clear();
   gate_.pass(found_, now_ms, told_);
-  if (std::set<std::string> silenced = gate_.silenced(now_ms); silenced != silenced_) {
-    silenced_ = std::move(silenced);
-    channels_.hold(silenced_);
-  }
+  hold_silenced(now_ms);
   for (const Notice& notice : told_) channels_.add(notice);
   told_total_ += told_.size();
   if (found_.empty()) return;
@@ -301,7 +325,13 @@ void Judge::end_orphans(std::int64_t now_ms) {
   for (const auto& [target, monitor] : monitors_) {
     for (const Notice& notice : monitor->active()) going_on.insert(notice.id);
   }
+  const std::size_t before = found_.size();
   gate_.end_orphans(going_on, now_ms, found_);
+  if (store_ == nullptr) return;
+  // A target that comes back with what was open when it went would not be told of that again.
+  for (std::size_t i = before; i < found_.size(); ++i) {
+    if (!monitors_.contains(found_[i].target)) store_->put_state(monitor_key(found_[i].target), "");
+  }
 }
 
 // The rule's own labels win. The name of a statement tells nobody what it is.

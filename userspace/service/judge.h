@@ -56,7 +56,8 @@ class Judge : public Sink {
   std::unique_ptr<TargetMonitor> made_anew(const std::string& target, std::unique_ptr<TargetMonitor> old,
                                            std::int64_t now_ms);
   void observe(const Report& report);
-  void observe(const Snapshot& snapshot, const TargetState& target, bool host);
+  void observe(const Snapshot& snapshot, const TargetState& target);
+  void choose_speaker(const Report& report);
   bool is_silent(const TargetState& target, std::int64_t now_ms);
   void observe_silent(const TargetState& target, std::int64_t now_ms);
   void observe_state(const TargetState& target, std::int64_t now_ms);
@@ -64,6 +65,8 @@ class Judge : public Sink {
   TargetMonitor* monitor_of(const std::string& target);
   void end_orphans(std::int64_t now_ms);
   void label(const Report& report);
+  void take_silences(std::int64_t now_ms);
+  void hold_silenced(std::int64_t now_ms);
   void tell(std::int64_t now_ms);
   void publish();
   void persist_if_due();
@@ -87,6 +90,7 @@ class Judge : public Sink {
   std::shared_ptr<const std::vector<Notice>> recent_ = std::make_shared<std::vector<Notice>>();  ///< newest first
   std::uint64_t told_total_ = 0;
   std::set<std::string> silenced_;
+  std::string speaker_;  ///< the target whose snapshots speak for the host; empty: none did yet
   Counts kept_;
   Clock::time_point next_persist_;
   std::atomic<Clock::rep> deadline_{Clock::time_point::max().time_since_epoch().count()};
