@@ -178,7 +178,7 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 		__builtin_memcpy(parts, st->acc, sizeof(parts));
 	} else {
 		for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
-			parts[i] = st->acc[i] - f->base[i];
+			parts[i] = st->acc[i] - (f->based ? f->base[i] : 0);
 	}
 	if (!f->nested)
 		concurrency_down(h->target);

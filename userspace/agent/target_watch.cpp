@@ -238,13 +238,14 @@ Status TargetWatch::adopt(Process process) {
     return files.error();
   }
   const FileKey exe = process.exe_key;
-  const bool follow = spec_.kind != TargetSpec::Kind::kPid;
+  // Of a unit or a control group not every process that runs the file is one.
+  const bool follow = spec_.kind == TargetSpec::Kind::kExe || spec_.kind == TargetSpec::Kind::kName;
   session_->set_executable(index_, exe.device, exe.inode);
   if (follow) {
     if (Status status = session_->watch_executable(exe.device, exe.inode, index_, *files); !status) return status;
   }
   if (Status status = enter_process(process.pid, *files); !status) return status;
-  if (follow) return Ok{};
+  if (spec_.kind != TargetSpec::Kind::kPid) return Ok{};
   pidfd_ = std::move(process.pidfd);
   return adopt_children(process.pid);
 }

@@ -116,6 +116,8 @@ void ProcessMetrics::fill_cpu(ResourceSample& sample, const Sums& sums, const Ho
 
 void ProcessMetrics::fill_throttling(ResourceSample& sample) {
   const auto now = throttled_ns(limits_.group);
+  if (limits_.group.cpu_stat != throttled_of_) throttled_ns_.reset();  // another group's counter
+  throttled_of_ = limits_.group.cpu_stat;
   if (!now) {
     unavailable(sample, "throttled_seconds", "the target has no CPU quota");
   } else if (!throttled_ns_ || *now < *throttled_ns_) {
@@ -199,6 +201,7 @@ ResourceSample ProcessMetrics::sample(const std::vector<pid_t>& pids, std::uint6
       unavailable(sample, field, kGone);
     }
     time_ns_ = now_ns;
+    throttled_ns_.reset();
     return sample;
   }
   const double seconds = time_ns_ && now_ns > *time_ns_ ? static_cast<double>(now_ns - *time_ns_) / kNsPerSecond : 0;

@@ -94,6 +94,7 @@ class ProcessMetrics {
   std::optional<TransferBytes> network_;
   pid_t network_of_ = 0;  // the process in whose network namespace that was read
   std::optional<std::uint64_t> throttled_ns_;
+  std::string throttled_of_;  // the file that says so
 };
 
 }  // namespace outrider
