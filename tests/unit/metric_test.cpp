@@ -101,7 +101,8 @@ TEST(Metric, nothing_where_nothing_is_known) {
 }
 
 TEST(Metric, every_name_is_one_metric_and_has_a_unit) {
-  const std::set<std::string> units = {"seconds", "1/s", "ratio", "percent", "MiB", "queries", "ns", "points", "count"};
+  const std::set<std::string> units = {"seconds", "1/s",     "ratio", "percent", "cores",
+                                       "MiB",     "queries", "ns",    "points",  "count"};
   std::set<std::string> names;
   for (const MetricInfo& metric : known_metrics()) {
     EXPECT_TRUE(names.insert(metric.name).second) << metric.name;
@@ -115,6 +116,8 @@ TEST(Metric, every_name_is_one_metric_and_has_a_unit) {
   EXPECT_EQ(find_metric("target_metrics.rss_mb")->unit, "MiB");
   EXPECT_EQ(find_metric("system_metrics.memory_usage")->unit, "ratio");
   EXPECT_EQ(find_metric("target_metrics.cpu_usage")->unit, "percent");
+  EXPECT_EQ(find_metric("target_metrics.cpu_cores")->unit, "cores");
+  EXPECT_EQ(find_metric("system_metrics.cpu_steal")->unit, "percent");
   EXPECT_EQ(find_metric("p99")->unit, "seconds");
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "tests/unit/tui_board.h"
@@ -71,6 +72,37 @@ TEST_F(TuiParts, FiguresAsText) {
   EXPECT_EQ(age_text(86400 * 4 + 3600 * 7), "4d 7h");
   EXPECT_EQ(age_text(-3), "0s");
   EXPECT_EQ(clock_text(1'700'000'000'042), "22:13:20");
+}
+
+TEST_F(TuiParts, DownTimeIsNotRoundedAway) {
+  EXPECT_EQ(availability_text(0.99954), "99.954");
+  EXPECT_EQ(availability_text(0.9999999), "99.999");  // 9 ms of a day
+  EXPECT_EQ(availability_text(std::nextafter(1.0, 0.0)), "99.999");
+  EXPECT_EQ(availability_text(1), "100");
+  EXPECT_EQ(availability_text(0.999), "99.9");
+  EXPECT_EQ(availability_text(0.9991), "99.91");  // in binary a little less
+  EXPECT_EQ(availability_text(0.99), "99");
+  EXPECT_EQ(availability_text(0.9899), "98.9");
+  EXPECT_EQ(availability_text(0.5), "50.0");
+  EXPECT_EQ(availability_text(0.05129), "5.12");
+  EXPECT_EQ(availability_text(0), "0.00");
+  EXPECT_EQ(availability_text(std::nullopt), "-");
+}
+
+TEST_F(TuiParts, FiguresOfHistoryInTheirUnits) {
+  EXPECT_EQ(metric_text(1.26, "cores"), "1.26");
+  EXPECT_EQ(metric_text(0.4, "cores"), "0.40");
+  EXPECT_EQ(metric_text(2, "cores"), "2");
+  EXPECT_EQ(metric_text(3.5, "queries"), "3.50");
+  EXPECT_EQ(metric_text(12, "queries"), "12");
+  EXPECT_EQ(metric_text(41.25, "count"), "41.25");
+  EXPECT_EQ(metric_text(1'000'000, "count"), "1000000");
+  EXPECT_EQ(metric_text(0.4, "percent"), "0.4 %");
+  EXPECT_EQ(metric_text(0.015, "ratio"), "1.50 %");
+  EXPECT_EQ(metric_text(0.0125, "seconds"), "12.5 ms");
+  EXPECT_EQ(metric_text(12.34, "MiB"), "12.3 MiB");
+  EXPECT_EQ(metric_text(148, "1/s"), "148.0");
+  EXPECT_EQ(metric_text(std::nullopt, "cores"), "-");
 }
 
 std::string bar(const std::optional<WaitSeconds>& waits, std::size_t width) {

@@ -48,6 +48,14 @@ TEST_F(TuiScreen, EightyByTwentyFour) {
   EXPECT_THAT(screen[23], StartsWith("q quit  ? help"));
 }
 
+TEST_F(TuiScreen, ATargetThatWasDownIsNotUpForAllOfTheDay) {
+  Snapshot s = two_types();
+  s.availability = Availability{"up", 1, 0.99954, 0.9999, 0};
+  board_ = board_of(s);
+  EXPECT_THAT(lines()[1], StartsWith("up  health 85 of 100"));
+  EXPECT_EQ(lines()[3], "in flight 3  uptime 3h 12m  24h up 99.954 %  cpu 92.1 %  mem 3.10 %  hits 98.0 %");
+}
+
 TEST_F(TuiScreen, WhatTheChosenStatementSaysIsBelow) {
   Snapshot s = two_types();
   auto& types = s.query_metrics.query_type_breakdown;

@@ -16,6 +16,7 @@
 #include "userspace/history/trends.h"
 #include "userspace/model/utf8.h"
 #include "userspace/store/store.h"
+#include "userspace/tui/figure_text.h"
 
 namespace outrider {
 namespace {
@@ -42,15 +43,6 @@ std::string local_time(std::int64_t unix_ms, const char* pattern) {
   localtime_r(&seconds, &local);
   std::array<char, 40> text{};
   return {text.data(), std::strftime(text.data(), text.size(), pattern, &local)};
-}
-
-std::string format_value(const std::optional<double>& value, const std::string& unit) {
-  if (!value) return "-";
-  if (unit == "seconds") return format_seconds(*value);
-  if (unit == "ratio") return fmt::format("{:.2f} %", 100 * *value);
-  if (unit == "percent") return fmt::format("{:.1f} %", *value);
-  if (unit == "queries" || unit == "count") return fmt::format("{:.0f}", *value);
-  return unit == "MiB" ? fmt::format("{:.1f} MiB", *value) : fmt::format("{:.1f}", *value);
 }
 
 std::string heading(const MetricInfo& metric) {
@@ -81,7 +73,7 @@ void print_table(const HistoryTable& table) {
     expected = row.time_ms + window.step_ms;
     fmt::print("{:<19}", local_time(row.time_ms, "%F %T"));
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      fmt::print("  {:>{}}", format_value(row.values[i], table.request.metrics[i]->unit), widths[i]);
+      fmt::print("  {:>{}}", metric_text(row.values[i], table.request.metrics[i]->unit), widths[i]);
     }
     fmt::print("\n");
   }
@@ -104,8 +96,8 @@ void print_trends(const std::string& target, const std::vector<MetricTrend>& tre
   for (const MetricTrend& trend : trends) {
     const std::string& unit = trend.metric->unit;
     fmt::print("{:<28}  {:>12}  {:>12}  {:>12}  {:>12}  {:>12}\n", heading(*trend.metric),
-               format_value(trend.before.now, unit), format_value(trend.before.before, unit),
-               format_change(trend.before, trend.before_judged), format_value(trend.yesterday.before, unit),
+               metric_text(trend.before.now, unit), metric_text(trend.before.before, unit),
+               format_change(trend.before, trend.before_judged), metric_text(trend.yesterday.before, unit),
                format_change(trend.yesterday, trend.yesterday_judged));
   }
 }
@@ -168,6 +160,16 @@ int history(const HistoryArguments& arguments) {
   return fail(Error::from_errno(errno, "stdout cannot be written"));
 }
 
+// Who asks for another end, other figures or other steps is not given those that trends have. They are no `excludes` of
+// CLI11's, which stand behind the flag in the help: completion would take them for its value.
+void refuse_table_options(const CLI::App& command, const std::string& format) {
+  for (const char* option : {"--from", "--to", "--type", "--metric", "--step"}) {
+    if (command.count(option) == 0) continue;
+    throw CLI::ValidationError("--trends", fmt::format("it does not go with {}; leave one of them out", option));
+  }
+  if (format == "csv") throw CLI::ValidationError("--trends", "it does not go with --format csv; take table or json");
+}
+
 }  // namespace
 
 Command add_history_command(CLI::App& app) {
@@ -188,6 +190,9 @@ Command add_history_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--trends", arguments->trends,
                     "What changed against the stretch before and yesterday; --since is the stretch");
+  command->callback([arguments, command] {
+    if (arguments->trends) refuse_table_options(*command, arguments->format);
+  });
   command->add_option("--config", arguments->config, "Whose history: the service's configuration");
   command->add_option("--db", arguments->database, "Or the history's file itself");
   command->footer(

@@ -4,9 +4,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
@@ -15,6 +16,8 @@
 #include "userspace/config/rules.h"
 #include "userspace/detect/csv_samples.h"
 #include "userspace/detect/detector.h"
+#include "userspace/detect/point_sample.h"
+#include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
 
 namespace outrider {
@@ -70,15 +73,59 @@ std::size_t print_notices(const std::vector<Notice>& notices, const std::string&
   return opened;
 }
 
-using Visit = std::function<void(const RecordedRow& row)>;
+/// Prints what the detector and the rules say of one row after the other.
+class ReplayReport {
+ public:
+  ReplayReport(Detector& detector, const std::string& format) : detector_(detector), format_(format) {}
+
+  /// `row` is what the sample was taken from, as `rules` see it.
+  template <typename Row>
+  void observe(const DetectorSample& sample, const std::string& at, const Row& row, RuleReplay& rules) {
+    events_.clear();
+    detector_.observe(sample, events_);
+    print_events(at);
+    notices_.clear();
+    rules.observe(row, notices_);
+    opened_ += print_notices(notices_, at, format_);
+  }
+
+  [[nodiscard]] std::size_t opened() const { return opened_; }
+
+ private:
+  void print_events(const std::string& at) {
+    for (const IncidentEvent& event : events_) {
+      if (event.what == IncidentEvent::What::kOpen) ++opened_;
+      if (format_ == "json") {
+        fmt::print("{}\n", to_json(event, at).dump());
+      } else {
+        fmt::print("{}  {:<5}  {}\n", at, name_of(event.what), without_controls(event.text));
+      }
+    }
+  }
+
+  Detector& detector_;
+  const std::string& format_;
+  std::vector<IncidentEvent> events_;
+  std::vector<Notice> notices_;
+  std::size_t opened_ = 0;
+};
 
 int fail(const Error& error) {
   fmt::print(stderr, "outrider: {}\n", error.message);
   return error.code == EINVAL ? kExitUsage : kExitFailure;
 }
 
+// Silence about a rule would read as that it had nothing to say.
+void print_not_judged(const RuleReplay& rules) {
+  for (const std::string& line : rules.not_judged()) {
+    fmt::print(stderr, "not judged: {}\n", without_controls(line));
+  }
+}
+
 // How many rows there were, and what else there is to say of them on standard error.
-Result<std::size_t> read_rows(const std::string& csv, const Visit& visit) {
+Result<std::size_t> replay_file(const std::string& csv, std::vector<Rule> rules, ReplayReport& report) {
+  RuleReplay rule_replay(std::move(rules));
+  const auto visit = [&](const RecordedRow& row) { report.observe(row.sample, row.timestamp, row, rule_replay); };
   const Result<CsvSummary> done = read_csv(csv, std::nullopt, visit);
   if (!done) return Error{done.error().message};
   if (done->torn) fmt::print(stderr, "outrider: the last line of {} is not whole and was left out\n", csv);
@@ -86,14 +133,22 @@ Result<std::size_t> read_rows(const std::string& csv, const Visit& visit) {
     fmt::print(stderr, "outrider: {} rows of {} are earlier than one before them; the clock went back there\n",
                done->back, csv);
   }
+  print_not_judged(rule_replay);
   return done->rows;
 }
 
-Result<std::size_t> read_rows(const ReplayWindow& window, const Visit& visit) {
-  const Result<ReplayedHistory> done = read_history_samples(window, visit);
+Result<std::size_t> replay_history(const ReplayWindow& window, std::vector<Rule> rules, ReplayReport& report) {
+  Result<HistoryReplay> history = HistoryReplay::open(window);
+  if (!history) return history.error();
+  RuleReplay rule_replay(std::move(rules), history->target());
+  const Result<ReplayedHistory> done = history->for_each_step(rule_replay.figures(), [&](const Point& step) {
+    const DetectorSample sample = sample_of(step);
+    report.observe(sample, format_timestamp(sample.time_ms), step, rule_replay);
+  });
   if (!done) return done.error();
-  fmt::print(stderr, "outrider: history of {}, a sample each {}\n", done->target,
+  fmt::print(stderr, "outrider: history of {}, a sample each {}\n", history->target(),
              format_duration(std::chrono::milliseconds(done->step_ms)));
+  print_not_judged(rule_replay);
   return done->samples;
 }
 
@@ -104,29 +159,11 @@ int replay(const ReplayArguments& arguments) {
   const auto rules =
       arguments.rules.empty() ? Result<std::vector<Rule>>(std::vector<Rule>()) : load_rules({arguments.rules});
   if (!rules) return fail(Error{rules.error().message, EINVAL});
-  RuleReplay rule_replay(*rules);
-  std::vector<IncidentEvent> events;
-  std::vector<Notice> notices;
-  std::size_t opened = 0;
-  const Visit visit = [&](const RecordedRow& row) {
-    events.clear();
-    (*detector)->observe(row.sample, events);
-    for (const IncidentEvent& event : events) {
-      if (event.what == IncidentEvent::What::kOpen) ++opened;
-      if (arguments.format == "json") {
-        fmt::print("{}\n", to_json(event, row.timestamp).dump());
-      } else {
-        fmt::print("{}  {:<5}  {}\n", row.timestamp, name_of(event.what), without_controls(event.text));
-      }
-    }
-    notices.clear();
-    rule_replay.observe(row, notices);
-    opened += print_notices(notices, row.timestamp, arguments.format);
-  };
-  const Result<std::size_t> rows =
-      arguments.csv.empty() ? read_rows(arguments.window, visit) : read_rows(arguments.csv, visit);
+  ReplayReport report(**detector, arguments.format);
+  const Result<std::size_t> rows = arguments.csv.empty() ? replay_history(arguments.window, *rules, report)
+                                                         : replay_file(arguments.csv, *rules, report);
   if (!rows) return fail(rows.error());
-  if (arguments.format == "text") fmt::print("{} rows, {} incidents\n", *rows, opened);
+  if (arguments.format == "text") fmt::print("{} rows, {} incidents\n", *rows, report.opened());
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return EXIT_SUCCESS;
   return fail(Error{"standard output cannot be written"});
 }
@@ -159,7 +196,8 @@ Command add_replay_command(CLI::App& app) {
   command->add_option("--detector", arguments->detector, "default, zscore (the 2-sigma rule) or none")
       ->check(CLI::IsMember({"default", "zscore", "none"}))
       ->capture_default_str();
-  command->add_option("--rules", arguments->rules, "A file of rules to judge as well, TOML");
+  command->add_option("--rules", arguments->rules,
+                      "A file of rules to judge as well, TOML; those that cannot be are named on standard error");
   command->add_option("--format", arguments->format, "What to print: lines to read, or an object a line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

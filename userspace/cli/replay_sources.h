@@ -1,12 +1,15 @@
 // What `outrider replay` does besides reading a CSV file for detectors: scores of one column, and the agent's own
-// history in place of a file.
+// history in place of a file. Not thread-safe.
 #pragma once
 
-#include <functional>
+#include <cstddef>
+#include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "userspace/base/result.h"
-#include "userspace/detect/csv_samples.h"
+#include "userspace/store/store_reader.h"
 
 namespace outrider {
 
@@ -20,14 +23,27 @@ struct ReplayWindow {
 };
 
 struct ReplayedHistory {
-  std::string target;
   std::int64_t step_ms = 0;  ///< length of each sample
   std::size_t samples = 0;
 };
 
-/// Hands the steps of that window of history to `visit`. Errors: the window is none
-/// (code EINVAL), there is no such history.
-Result<ReplayedHistory> read_history_samples(const ReplayWindow& window,
-                                             const std::function<void(const RecordedRow& row)>& visit);
+/// A window of one target's history.
+class HistoryReplay {
+ public:
+  /// Errors: the window is none (code EINVAL), there is no such history.
+  static Result<HistoryReplay> open(const ReplayWindow& window);
+
+  [[nodiscard]] const std::string& target() const { return target_; }
+  /// Hands each step to `visit`, with what detectors look at and the figures `more`, by their names in a snapshot.
+  Result<ReplayedHistory> for_each_step(const std::set<std::string>& more, const VisitStep& visit);
+
+ private:
+  HistoryReplay(StoreReader reader, std::string target, std::int64_t from_ms, std::int64_t to_ms)
+      : reader_(std::move(reader)), target_(std::move(target)), from_ms_(from_ms), to_ms_(to_ms) {}
+
+  StoreReader reader_;
+  std::string target_;
+  std::int64_t from_ms_, to_ms_;
+};
 
 }  // namespace outrider

@@ -89,7 +89,10 @@ constexpr PointMetric kPointMetrics[] = {
 };
 
 std::string gauge_unit(std::string_view name) {
-  if (name.ends_with("cpu_usage") || name.ends_with("percent_of_target_cpu")) return "percent";
+  if (name.ends_with("cpu_usage") || name.ends_with("cpu_steal") || name.ends_with("percent_of_target_cpu")) {
+    return "percent";
+  }
+  if (name.ends_with("cpu_cores")) return "cores";
   if (name.ends_with("_mb")) return "MiB";
   if (name.ends_with("_per_second")) return "1/s";
   if (name.ends_with("_seconds")) return "seconds";

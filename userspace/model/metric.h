@@ -15,8 +15,8 @@ namespace outrider {
 struct MetricInfo {
   std::string name;        ///< as in a snapshot
   std::string short_name;  ///< empty: none
-  std::string unit;        ///< "seconds", "1/s", "ratio", "percent", "MiB", "queries", "ns", "points" or "count"
-  bool per_type = false;   ///< exists for a single query type as well
+  std::string unit;  ///< "seconds", "1/s", "ratio", "percent", "cores", "MiB", "queries", "ns", "points" or "count"
+  bool per_type = false;  ///< exists for a single query type as well
 };
 
 /// Every metric, in the order in which a list shows them.

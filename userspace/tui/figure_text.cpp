@@ -28,6 +28,33 @@ std::string percent_text(const std::optional<double>& share) {
   return fmt::format("{:.{}f}", percent, decimals);
 }
 
+std::string availability_text(const std::optional<double>& ratio) {
+  if (!ratio) return "-";
+  const double percent = 100 * *ratio;
+  const int decimals = percent < 10 ? 2 : percent < 99 ? 1 : 3;
+  const double scale = std::pow(10, decimals);
+  // A figure that is exactly 99.91 may be a little less in binary; no down time is as short as this.
+  double down = std::floor(percent * scale + 1e-7) / scale;
+  if (*ratio < 1) down = std::min(down, 99.999);
+  std::string text = fmt::format("{:.{}f}", down, decimals);
+  if (decimals == 3) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return text;
+}
+
+std::string metric_text(const std::optional<double>& value, std::string_view unit) {
+  if (!value) return "-";
+  if (unit == "seconds") return format_seconds(*value);
+  if (unit == "ratio") return fmt::format("{:.2f} %", 100 * *value);
+  if (unit == "percent") return fmt::format("{:.1f} %", *value);
+  if (unit == "MiB") return fmt::format("{:.1f} MiB", *value);
+  const bool counted = unit == "queries" || unit == "count" || unit == "cores";
+  if (!counted) return fmt::format("{:.1f}", *value);
+  return fmt::format("{:.{}f}", *value, *value == std::floor(*value) ? 0 : 2);  // of several seconds it is a mean
+}
+
 std::string age_text(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::max(seconds, 0.0));
   const std::int64_t minutes = whole / 60;

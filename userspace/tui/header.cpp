@@ -92,7 +92,7 @@ Line resources(const Snapshot& snapshot, std::size_t width) {
   line.add("in flight ", Style::kDim).add(running ? fmt::format("{}", *running) : "-");
   line.add("  uptime ", Style::kDim).add(target.uptime_seconds ? age_text(*target.uptime_seconds) : "-");
   if (snapshot.availability) {
-    line.add("  24h up ", Style::kDim).add(with_sign(percent_text(snapshot.availability->ratio_24h)));
+    line.add("  24h up ", Style::kDim).add(with_sign(availability_text(snapshot.availability->ratio_24h)));
   }
   const auto cpu = target.cpu_usage ? std::optional(*target.cpu_usage / 100) : std::nullopt;
   line.add("  cpu ", Style::kDim).add(with_sign(percent_text(cpu)));
