@@ -93,6 +93,7 @@ FEATURES = {
     # Mounted where nobody else sees it.
     "tmpfs": (r"\btmpfs\b", lambda: runs("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")),
     "clock_ticks_of_10_ms": (r"\b1/100 s\b", lambda: os.sysconf("SC_CLK_TCK") == 100),
+    "ipv6": (r"\bIPv6\b", lambda: os.path.exists("/proc/net/if_inet6")),
     "io_uring": (r"\bio_uring\b", has_io_uring),
     "two_cpus": (r"\b(two|2) (cpus|processors)\b|\btwo_cpus\b", lambda: len(os.sched_getaffinity(0)) >= 2),
     "cgroup": (r"\bcgroup", has_quota),

@@ -50,6 +50,50 @@ TEST_F(ChartData, columns_have_a_value_or_null_for_each_step) {
   EXPECT_EQ(answer["columns"]["avg"][1], 0.00104858);
 }
 
+// Read once a minute: each reading lies in the second of its middle, and ten minutes are ten steps with a figure.
+TEST_F(ChartData, steps_are_no_shorter_than_the_interval_of_the_readings) {
+  open();
+  for (std::int64_t minute = 0; minute < 10; ++minute) {
+    Point point = make_second(0);
+    point.begin_ms = kStartMs + minute * kMinuteMs + 30'000;
+    point.seconds = point.watched_seconds = point.up_seconds = 60;
+    store_->add("engine", point);
+  }
+  flush_at(602);
+  HistorySource source = source_of(*store_);
+  source.interval_ms = [](const std::string&) { return kMinuteMs; };
+  const auto answer = chart_data_json({{"since", "10m"}}, source, kStartMs + 600'000);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ((*answer)["step_seconds"], 60);
+  // Two queries a minute, in six digits.
+  EXPECT_EQ((*answer)["columns"]["qps"], Json(std::vector<double>(10, 0.0333333)));
+}
+
+TEST_F(ChartData, the_page_is_answered_in_steps_of_its_targets_interval) {
+  open();
+  write(0, 60);
+  AlertBoard board;
+  Flames flames;
+  Queries queries;
+  Api api(store_.get(), board, flames, queries);
+  Report report;
+  report.agent.emplace();
+  for (const char* name : {"engine", "new"}) report.agent->targets.emplace_back().name = name;
+  for (TargetState& target : report.agent->targets) target.interval_seconds = 60;
+  api.configure(Config());
+  api.publish(std::make_shared<Report>(report));
+  const auto step = [&](const std::string& path, const HistoryParameters& query) {
+    const HttpResponse response = api.handle({"GET", path, query, "*/*", "127.0.0.1:1"});
+    EXPECT_EQ(response.status, 200) << *response.body;
+    return Json::parse(*response.body)["step_seconds"];
+  };
+  for (const char* path : {"/api/v1/charts", "/api/v1/history", "/api/v1/dashboard"}) {
+    EXPECT_EQ(step(path, {{"target", "engine"}}), 60) << path;
+  }
+  EXPECT_EQ(step("/api/v1/charts", {{"target", "new"}}), 60) << "of which there is no past yet";
+  EXPECT_EQ(step("/api/v1/charts", {{"target", "engine"}, {"step", "10s"}}), 10) << "somebody asked for it";
+}
+
 TEST_F(ChartData, amounts_are_told_as_rates) {
   open();
   for (std::int64_t index = 0; index < 10; ++index) {
@@ -152,6 +196,21 @@ TEST_F(ChartData, types_with_their_shares_and_what_they_were_an_hour_before) {
   EXPECT_EQ(first["waits"]["lock"], 0.75);
   EXPECT_EQ(first["before"]["queries"], 6);
   EXPECT_EQ(answer["types"][1]["name"], "read");
+}
+
+TEST_F(ChartData, of_very_many_types_those_are_told_that_took_most_time) {
+  open();
+  Point point = make_second(0);
+  for (std::uint64_t type = 0; type < 1'500; ++type) {
+    add_query(point.types["t" + std::to_string(type)], kSlowNs + type * 1'000);
+  }
+  store_->add("engine", point);
+  flush_at(2);
+  const Json answer = types({{"since", "10s"}}, kStartMs + 10'000);
+  ASSERT_EQ(answer["types"].size(), 1'000U);
+  EXPECT_EQ(answer["types_left_out"], 502);
+  EXPECT_EQ(answer["types"].front()["name"], "t1499");
+  EXPECT_EQ(answer["types"].back()["name"], "t500");
 }
 
 // The default hour ends within a minute, and is widened to 61 of them; a day to 25 hours.

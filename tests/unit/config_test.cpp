@@ -72,6 +72,7 @@ TEST(Config, AnEmptyFileIsTheMissionsDefaultsAndWatchesNothing) {
                                               StoreTier{minutes(1), hours(720)}));
   const HealthThresholds& health = config.health.thresholds;
   EXPECT_EQ(config.store.max_bytes, 2'147'483'648U);
+  EXPECT_EQ(config.exports.influxdb.queue_bytes, 16'777'216U);
   EXPECT_EQ(health.response_time_seconds.threshold, 0.05);
   EXPECT_EQ(health.response_time_seconds.penalty, 20);
   EXPECT_EQ(health.cache_hit_rate.threshold, 0.7);
@@ -99,6 +100,7 @@ export_format = "prometheus"
 path = "-"
 [export.influxdb]
 ca_file = "/etc/outrider/ca.pem"
+queue_size = "64MiB"
 [http]
 port = 0
 allowed_hosts = ["a.example.org", "b"]
@@ -118,6 +120,7 @@ allowed_hosts = ["a.example.org", "b"]
   EXPECT_EQ(config.export_format, "prometheus");
   EXPECT_EQ(config.exports.json.path, "-");
   EXPECT_EQ(config.exports.influxdb.ca_file, "/etc/outrider/ca.pem");
+  EXPECT_EQ(config.exports.influxdb.queue_bytes, 67'108'864U);
   EXPECT_EQ(config.http.port, 0U);
   EXPECT_THAT(config.http.allowed_hosts, ElementsAre("a.example.org", "b"));
 }
@@ -238,6 +241,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[export.influxdb]\nurl = \"influx.example.org:8086\"", "expected http://HOST:PORT"},
         Refused{"[export.influxdb]\nurl = \"http://u:p@host\"", "without user"},
         Refused{"[export.influxdb]\nversion = 3", "a whole number from 1 to 2"},
+        Refused{"[export.influxdb]\nqueue_size = \"1023KiB\"", "expected a size from \"1MiB\" to \"16GiB\""},
         Refused{"[http]\naddress = \"localhost\"", "a numeric IP address"},
         Refused{"[http]\nallowed_hosts = [\"\"]", "an array of texts that are not empty"},
         Refused{"[log]\nformat = 1979-05-27", "found a date or time, expected \"text\""}));

@@ -73,6 +73,31 @@ TEST_F(HistoryView, the_step_follows_from_the_rows) {
   }
 }
 
+TEST_F(HistoryView, a_step_that_nobody_asked_for_is_no_shorter_than_the_interval) {
+  open();
+  write(0, 60);
+  HistorySource source = source_of(*store_);
+  std::int64_t interval_ms = 0;
+  source.interval_ms = [&](const std::string& target) { return target == "engine" ? interval_ms : 0; };
+  const auto step_of = [&](const HistoryParameters& parameters, std::int64_t interval) {
+    interval_ms = interval;
+    const auto request = parse_history_request(parameters, source, kStartMs + 30'000, 500);
+    EXPECT_TRUE(request) << request.error().message;
+    return request ? request->query.step_ms : 0;
+  };
+  EXPECT_EQ(step_of({{"since", "1h"}}, 1'000), 10'000);
+  EXPECT_EQ(step_of({{"since", "1h"}}, 60'000), 60'000);
+  EXPECT_EQ(step_of({{"since", "1h"}}, 45'000), 60'000);
+  EXPECT_EQ(step_of({{"since", "5m"}}, kHourMs), kHourMs);
+  EXPECT_EQ(step_of({{"since", "30d"}}, 60'000), 7'200'000) << "which it is without an interval";
+  EXPECT_EQ(step_of({{"since", "1h"}, {"step", "10s"}}, 60'000), 10'000) << "somebody asked for it";
+  // Widened to the steps that it has.
+  const auto request = parse_history_request({{"since", "1h"}}, source, kStartMs + 30'000, 500);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->query.from_ms, kStartMs - kHourMs);
+  EXPECT_EQ(request->query.to_ms, kStartMs + kMinuteMs);
+}
+
 TEST_F(HistoryView, the_only_target_is_the_only_one_of_the_window) {
   open();
   write(0, 60, "old name");

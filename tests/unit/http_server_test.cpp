@@ -211,6 +211,17 @@ TEST_F(HttpServerTest, BeyondLoopbackNeedsASecretOrAnExplicitWord) {
   EXPECT_FALSE(HttpServer::start(options_, echo));
 }
 
+TEST_F(HttpServerTest, WhoComesByIpv4MayNameThatAddressAlsoWhereIpv6IsServed) {
+  options_.address = "::";
+  options_.allow_unauthenticated = true;
+  auto server = HttpServer::start(options_, echo);
+  if (!server && server.error().code == EAFNOSUPPORT) GTEST_SKIP() << "no IPv6 here";
+  ASSERT_TRUE(server) << server.error().message;
+  RawClient client((*server)->port(), INADDR_LOOPBACK + 1);
+  EXPECT_TRUE(client.send("GET / HTTP/1.1\r\nHost: 127.0.0.2\r\nConnection: close\r\n\r\n"));
+  EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(HttpServerTest, APortThatIsTakenIsNamed) {
   start();
   options_.port = server_->port();

@@ -15,17 +15,17 @@
 
 namespace outrider {
 
-inline sockaddr_in loopback(uint16_t port) {
+inline sockaddr_in loopback(uint16_t port, in_addr_t host = INADDR_LOOPBACK) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl(host);
   return address;
 }
 
 /// Lets `socket` listen on a port of loopback, a free one if it is 0; returns the port, 0 if that failed.
-inline uint16_t listen_on_loopback(const Fd& socket, uint16_t port = 0) {
-  auto address = loopback(port);
+inline uint16_t listen_on_loopback(const Fd& socket, uint16_t port = 0, in_addr_t host = INADDR_LOOPBACK) {
+  auto address = loopback(port, host);
   socklen_t size = sizeof(address);
   const bool listens = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
                        ::listen(socket.get(), 16) == 0 &&
@@ -35,8 +35,9 @@ inline uint16_t listen_on_loopback(const Fd& socket, uint16_t port = 0) {
 
 class RawClient {
  public:
-  explicit RawClient(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const auto address = loopback(port);
+  explicit RawClient(uint16_t port, in_addr_t host = INADDR_LOOPBACK)
+      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const auto address = loopback(port, host);
     connected_ = ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   }
 

@@ -156,6 +156,21 @@ TEST_F(WebServerTest, AnAddressThatIsNotOursTakesDownNoServerThatWorks) {
   EXPECT_EQ(get(static_cast<std::uint16_t>(config_.port)), "HTTP/1.1 200");
 }
 
+// The same port of another address is somebody else's: that we close ours would not help.
+TEST_F(WebServerTest, APortThatAnotherHoldsOnAnotherAddressTakesDownNoServerThatWorks) {
+  web_->configure(config_);
+  config_.port = *web_->port();
+  web_->configure(config_);
+  const Fd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto port = static_cast<std::uint16_t>(config_.port);
+  ASSERT_EQ(listen_on_loopback(other, port, INADDR_LOOPBACK + 1), port);
+  config_.address = "127.0.0.2";
+  web_->configure(config_);
+  EXPECT_THAT(web_->error(), HasSubstr("127.0.0.2"));
+  EXPECT_EQ(web_->port(), port);
+  EXPECT_EQ(get(port), "HTTP/1.1 200");
+}
+
 TEST_F(WebServerTest, EveryAddressCanBeHadWithThePortThatWeHoldOnOne) {
   web_->configure(config_);
   config_.port = *web_->port();

@@ -111,6 +111,40 @@ TEST_F(OutputsTest, WhatASwitchedOffExportLosesIsCountedUnderItsNameAndSaid) {
   EXPECT_NE(log.find(said), log.rfind(said)) << log;  // the loss of the second one as well
 }
 
+// Rounds of the test are equally long, and there is room for one.
+TEST_F(OutputsTest, TheSizeOfTheQueueIsTheConfigurationsAlsoAfterAReload) {
+  push_to(InfluxServer().port());
+  outputs_.configure(config_);
+  add(1);
+  const std::uint64_t points = wait_for_a_queue();
+  config_.exports.influxdb.queue_bytes = lines().size();
+  outputs_.configure(config_);
+  add(2);
+  EXPECT_TRUE(eventually([&] { return counters("influxdb").failed == 1; }));
+  EXPECT_EQ(counters("influxdb").points->dropped, points);
+  EXPECT_EQ(counters("influxdb").points->queued, points);
+  EXPECT_THAT(counters("influxdb").last_error, HasSubstr("the queue is full (queue_size = "));
+}
+
+// Whoever reads it would take its figures for the present ones. At the agent's end it stays.
+TEST_F(OutputsTest, ATextfileThatIsNotWantedAnyMoreGoes) {
+  const auto write_to = [&](const std::filesystem::path& path) {
+    config_.exports.textfile.path = path;
+    outputs_.configure(config_);
+    add(1);
+    EXPECT_TRUE(eventually([&] { return std::filesystem::exists(path); }));
+  };
+  write_to(dir_ / "one.prom");
+  write_to(dir_ / "two.prom");
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "one.prom"));
+  config_.exports.textfile.path.clear();
+  outputs_.configure(config_);
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(dir_ / "two.prom"); }));
+  write_to(dir_ / "one.prom");
+  outputs_.stop(Sink::Clock::now() + 10s);
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "one.prom"));
+}
+
 TEST_F(OutputsTest, AnEndingExportAndItsSuccessorShareNoMoment) {
   const auto path = dir_ / "lines.json";
   config_.exports.json.path = path;

@@ -205,7 +205,7 @@ TEST(InfluxPush, ABoundedQueueWhileTheServerIsAway) {
   for (const auto number : {2, 3}) {
     const auto full = sink->write(report_of(interval(number)));
     ASSERT_FALSE(full);
-    EXPECT_THAT(full.error().message, HasSubstr("the queue is full"));
+    EXPECT_THAT(full.error().message, HasSubstr("the queue is full (queue = 5; raise it"));
     EXPECT_FALSE(sink->kept_all());
   }
   EXPECT_EQ(sink->points()->queued, 5U);
@@ -222,7 +222,10 @@ TEST(InfluxPush, TheQueueIsBoundedInBytesToo) {
   const auto text = text_of(1);
   options.queue_bytes = tail(text, 2).size();
   const auto sink = make(options);
-  EXPECT_FALSE(sink->write(report_of(interval(1))));
+  const auto full = sink->write(report_of(interval(1)));
+  ASSERT_FALSE(full);
+  EXPECT_THAT(full.error().message,
+              HasSubstr("the queue is full (queue_size = \"" + std::to_string(options.queue_bytes) + "B\"; raise it"));
   EXPECT_EQ(sink->points()->queued, 2U);
   EXPECT_EQ(sink->points()->dropped, count_of(text) - 2);
 }

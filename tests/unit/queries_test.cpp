@@ -90,6 +90,13 @@ TEST_F(QueriesTest, AtMostTwentyAreShown) {
   EXPECT_DOUBLE_EQ(shown.back(), 0.104);
 }
 
+TEST_F(QueriesTest, OfVeryManyTypesThoseWithTheSlowestAreKept) {
+  for (int i = 1; i <= 1'500; ++i) add(kNow, {slow("t" + std::to_string(i), i)});
+  EXPECT_THAT(durations(ask("t500")), ElementsAre());
+  EXPECT_THAT(durations(ask("t501")), ElementsAre(0.501));
+  EXPECT_DOUBLE_EQ(durations(ask()).front(), 1.5);
+}
+
 TEST_F(QueriesTest, OneThatEndsInTheFutureDoesNotStayForEver) {
   SlowQuery lie = slow("walk", 1);
   lie.duration_ns = 1ULL << 54;  // 208 days

@@ -90,6 +90,17 @@ TEST(Restarts, a_clock_that_is_set_forward_is_none) {
   EXPECT_THAT(starts({second(0, 100), second(3'600, 101), second(3'601, 102)}), IsEmpty());
 }
 
+// Readings each minute, asked for in steps of ten seconds: that of second 120 lies at 90 s, and the process is 20 s
+// old.
+TEST(Restarts, an_interval_longer_than_a_step_was_read_half_an_interval_later) {
+  const auto minute = [](std::int64_t middle, double age) {
+    Point point = step(middle, 10, age, age);
+    point.seconds = 60;
+    return point;
+  };
+  EXPECT_THAT(starts({minute(30, 1'000), minute(90, 20), minute(150, 80)}), ElementsAre(100'000));
+}
+
 TEST(Restarts, a_step_that_is_not_over_ends_now) {
   EXPECT_THAT(starts({step(0, 60, 100, 159), down(60, 60), step(120, 60, 0, 4)}, kStartMs + 130'000),
               ElementsAre(126'000));

@@ -272,6 +272,40 @@ TEST_F(FileSinkTest, TextfileFollowsItsDirectory) {
   EXPECT_TRUE(std::filesystem::exists(parent / "o.prom"));
 }
 
+TEST_F(FileSinkTest, TextfileGoesWithItsPath) {
+  const auto first = dir_ / "a.prom";
+  const auto second = dir_ / "b.prom";
+  TextfileSink sink({first.string(), {}});
+  ASSERT_TRUE(sink.write(report_of(interval(1))));
+  TextfileSink other_names({first.string(), {.prefix = "engine"}});
+  sink.become(other_names);
+  EXPECT_TRUE(std::filesystem::exists(first));
+  TextfileSink moved({second.string(), {}});
+  sink.become(moved);
+  EXPECT_FALSE(std::filesystem::exists(first));
+  ASSERT_TRUE(sink.write(report_of(interval(2))));
+  EXPECT_TRUE(sink.finish());
+  EXPECT_EQ(read(second), prometheus_text(interval(2)));
+  EXPECT_TRUE(sink.withdraw());
+  EXPECT_FALSE(std::filesystem::exists(second));
+}
+
+TEST_F(FileSinkTest, TextfileThatCannotGoIsSaidOnce) {
+  const auto first = dir_ / "a.prom";
+  const auto second = dir_ / "b.prom";
+  TextfileSink sink({first.string(), {}});
+  ASSERT_TRUE(sink.write(report_of(interval(1))));
+  std::filesystem::remove(first);
+  std::filesystem::create_directory(first);  // which even root cannot unlink
+  TextfileSink moved({second.string(), {}});
+  sink.become(moved);
+  const auto left = sink.write(report_of(interval(2)));
+  ASSERT_FALSE(left);
+  EXPECT_THAT(left.error().message, HasSubstr(first.string() + " is no longer written and could not be removed"));
+  EXPECT_EQ(read(second), prometheus_text(interval(2)));
+  EXPECT_TRUE(sink.write(report_of(interval(3))));
+}
+
 TEST_F(FileSinkTest, JsonLinesAndARotatedFile) {
   const auto path = dir_ / "out.json";
   JsonSink sink({path.string()});

@@ -307,7 +307,8 @@ TEST(TargetMonitor, of_a_type_what_a_restart_does_not_cure_is_told_again_once) {
   }
   EXPECT_EQ(target.told.size(), 2U);
   target.pass(600);
-  EXPECT_THAT(target.story(), ElementsAre("firing Target down", "resolved Target down", "firing Latency shift of READ"));
+  EXPECT_THAT(target.story(),
+              ElementsAre("firing Target down", "resolved Target down", "firing Latency shift of READ"));
   target.pass(1'800);
   EXPECT_EQ(target.story().back(), "resolved Latency shift of READ");
   EXPECT_THAT(target.monitor->active(), IsEmpty());

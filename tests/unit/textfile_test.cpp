@@ -242,6 +242,22 @@ TEST_F(Textfile, OnFailureTheOldFileStays) {
   EXPECT_EQ(entries(), 1U);
 }
 
+TEST_F(Textfile, IsRemovedFromTheDirectoryThatWasOpened) {
+  fs::create_directory(path("metrics"));
+  auto writer = TextfileWriter::make(path("metrics/m.prom"));
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE(writer->write("text\n"));
+  put(path("metrics/other.prom"), "another's");
+  fs::rename(path("metrics"), path("moved"));
+  fs::create_directory(path("metrics"));
+  put(path("metrics/m.prom"), "not ours");
+  EXPECT_TRUE(writer->remove());
+  EXPECT_FALSE(fs::exists(path("moved/m.prom")));
+  EXPECT_EQ(read(path("moved/other.prom")), "another's");
+  EXPECT_EQ(read(path("metrics/m.prom")), "not ours");
+  EXPECT_TRUE(writer->remove()) << "it is gone already";
+}
+
 TEST_F(Textfile, AReaderNeverSeesHalfAFile) {
   auto writer = TextfileWriter::make(path("m.prom"));
   ASSERT_TRUE(writer);

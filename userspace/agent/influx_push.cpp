@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "userspace/base/retry_pause.h"
+#include "userspace/base/units.h"
 #include "userspace/http/url.h"
 #include "userspace/model/utf8.h"
 
@@ -142,9 +143,20 @@ void InfluxPushSink::enqueue(std::string_view lines) {
     queue_.emplace_back(lines.substr(0, end));
     queue_bytes_ += end;
     lines.remove_prefix(end);
-    while (queue_.size() > options_.queue_points || queue_bytes_ > options_.queue_bytes) drop_oldest();
+    while (queue_.size() > options_.queue_points || queue_bytes_ > options_.queue_bytes) {
+      too_large_ = queue_bytes_ > options_.queue_bytes;
+      drop_oldest();
+    }
   }
   queued_ = queue_.size();
+}
+
+// The keys are those of [export.influxdb].
+std::string InfluxPushSink::full(std::size_t dropped) const {
+  const std::string bound = too_large_ ? fmt::format("queue_size = \"{}\"", format_size(options_.queue_bytes))
+                                       : fmt::format("queue = {}", options_.queue_points);
+  return fmt::format("the queue is full ({}; raise it to keep more), so {} of the oldest points were dropped", bound,
+                     dropped);
 }
 
 InfluxPushSink::Batch InfluxPushSink::next_batch() const {
@@ -214,8 +226,7 @@ Status InfluxPushSink::write(const Report& report) {
   Status status = away_ && Clock::now() < next_try_ ? Status(*away_) : send_all();
   kept_all_ = rejected_ + dropped_ == lost;
   if (overflow == 0) return status;
-  const auto full = fmt::format("the queue is full, so {} of the oldest points were dropped", overflow);
-  return Error{status ? name_ + ": " + full : status.error().message + "; " + full};
+  return Error{(status ? name_ + ": " : status.error().message + "; ") + full(overflow)};
 }
 
 void InfluxPushSink::become(Sink& fresh) {

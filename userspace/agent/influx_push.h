@@ -44,7 +44,7 @@ class InfluxPushSink : public Sink {
 
   /// Queues the points of the interval, then sends what is queued unless a pause is running. Errors: the server is
   /// away or lets us in no longer (the points wait), it refused some, or the queue is full (those are gone). The
-  /// server's reason is in the message.
+  /// server's reason is in the message, and which bound of the queue was met.
   Status write(const Report& report) override;
   [[nodiscard]] bool kept_all() const override { return kept_all_; }
   /// Points that wait go where the new settings say, at once: what was wrong may be mended.
@@ -69,6 +69,7 @@ class InfluxPushSink : public Sink {
 
   InfluxPushSink(InfluxPushOptions options, HttpCall call, std::string name);
   void enqueue(std::string_view lines);
+  [[nodiscard]] std::string full(std::size_t dropped) const;
   void drop_oldest();
   [[nodiscard]] Batch next_batch() const;
   void remove(const Batch& batch);
@@ -82,7 +83,8 @@ class InfluxPushSink : public Sink {
   std::string name_;               // for messages: scheme, host and port
   std::deque<std::string> queue_;  // a line each, with its newline
   std::size_t queue_bytes_ = 0;
-  unsigned failures_ = 0;  // in a row
+  bool too_large_ = false;  // what was dropped last was for the queue's bytes, and not for its points
+  unsigned failures_ = 0;   // in a row
   Clock::time_point next_try_;
   std::optional<Error> away_;  // why the pause is running
   std::string reason_;         // the same in the server's words

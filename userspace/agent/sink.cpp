@@ -50,6 +50,7 @@ struct SinkThread::State {
   SinkCounters counters;
   FaultNotice notice;
   std::optional<Sink::Clock::time_point> deadline;  // set once it is to stop
+  bool withdrawn = false;                           // set before the deadline: nobody wants it any more
   bool done = false;
   bool abandoned = false;  // nobody waits for the thread any more; the log may be gone
 
@@ -89,7 +90,12 @@ struct SinkThread::State {
 
   Status finish() {
     take_settings();
-    return sink->finish();
+    Status finished = sink->finish();
+    std::unique_lock lock(mutex);
+    const bool unwanted = withdrawn;
+    lock.unlock();
+    Status gone = unwanted ? sink->withdraw() : Ok{};
+    return finished ? gone : finished;
   }
 
   /// Counts how a write ended and says so if it is news.
@@ -160,6 +166,11 @@ void SinkThread::add(SharedReport report) {
 void SinkThread::become(std::unique_ptr<Sink> fresh) {
   const std::lock_guard lock(state_->mutex);
   std::swap(state_->fresh, fresh);
+}
+
+void SinkThread::withdraw() {
+  const std::lock_guard lock(state_->mutex);
+  state_->withdrawn = true;
 }
 
 void SinkThread::stop(Sink::Clock::time_point deadline) {

@@ -18,8 +18,8 @@
 
 namespace outrider {
 
-/// One way out for figures. Its own thread calls write(), kept_all(), become() and finish(), one at a time; the others
-/// are thread-safe.
+/// One way out for figures. Its own thread calls write(), kept_all(), become(), finish() and withdraw(), one at a time;
+/// the others are thread-safe.
 class Sink {
  public:
   using Clock = std::chrono::steady_clock;
@@ -36,8 +36,11 @@ class Sink {
   [[nodiscard]] virtual bool kept_all() const { return false; }
   /// Takes the settings of `fresh`, a sink of the same class that was never written to, and keeps what waits.
   virtual void become(Sink& fresh) = 0;
-  /// The last call: hands on what write() held back. Errors: what could not be.
+  /// The last call but withdraw(): hands on what write() held back. Errors: what could not be.
   virtual Status finish() { return Ok{}; }
+  /// After finish(), if nobody wants this export any more: takes away what readers would go on taking for present
+  /// figures. Errors: what could not be.
+  virtual Status withdraw() { return Ok{}; }
   /// write() and finish() must have returned by `deadline` from now on, if they can.
   virtual void hurry(Clock::time_point deadline) { (void)deadline; }
   virtual std::optional<PointCounters> points() const { return std::nullopt; }
@@ -68,6 +71,9 @@ class SinkThread {
   /// Gives the sink the settings of `fresh` (see Sink::become) before its next write; returns at once. Rounds that wait
   /// are written with the new ones.
   void become(std::unique_ptr<Sink> fresh);
+
+  /// Makes stop() the end of an export that is not wanted any more: see Sink::withdraw. To be called before it.
+  void withdraw();
 
   /// Writes what is queued, and returns by `deadline`. A sink that hangs even then is left behind with its thread;
   /// what it had not written is counted as dropped, and said.

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "userspace/model/snapshot_json.h"
 
@@ -25,13 +26,25 @@ Status TextfileSink::write(const Report& report) {
     writer_.emplace(std::move(*made));
     directory_ = directory;
   }
-  return writer_->write(prometheus_text(report, options_.text));
+  Status written = writer_->write(prometheus_text(report, options_.text));
+  if (!written || !left_) return written;
+  return *std::exchange(left_, std::nullopt);
 }
 
 void TextfileSink::become(Sink& fresh) {
   TextfileSinkOptions options = dynamic_cast<TextfileSink&>(fresh).options_;
-  if (options.path != options_.path) writer_.reset();
+  if (options.path != options_.path) {
+    if (Status gone = withdraw(); !gone) left_ = gone.error();
+  }
   options_ = std::move(options);
+}
+
+// node_exporter would serve its figures for ever. What was never written is not ours to remove.
+Status TextfileSink::withdraw() {
+  if (!writer_) return Ok{};
+  Status gone = writer_->remove();
+  writer_.reset();
+  return gone;
 }
 
 Status JsonSink::write(const Report& report) {

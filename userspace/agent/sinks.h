@@ -21,14 +21,17 @@ struct TextfileSinkOptions {
   PrometheusOptions text;
 };
 
-/// Replaces a file for node_exporter each interval; see textfile.h.
+/// Replaces a file for node_exporter each interval; see textfile.h. The file stays at the end, and goes when the path
+/// is another one or none.
 class TextfileSink : public Sink {
  public:
   explicit TextfileSink(TextfileSinkOptions options) : options_(std::move(options)) {}
 
-  /// Looks for the directory anew if it is no longer the one that was opened. Errors: those of TextfileWriter.
+  /// Looks for the directory anew if it is no longer the one that was opened. Errors: those of TextfileWriter; after
+  /// become(), that the file before could not be removed.
   Status write(const Report& report) override;
   void become(Sink& fresh) override;
+  Status withdraw() override;
 
  private:
   using Identity = std::pair<dev_t, ino_t>;
@@ -37,6 +40,7 @@ class TextfileSink : public Sink {
   TextfileSinkOptions options_;
   std::optional<TextfileWriter> writer_;
   std::optional<Identity> directory_;
+  std::optional<Error> left_;  // why the file before is still there; none: it is not, or that was said
 };
 
 struct JsonSinkOptions {

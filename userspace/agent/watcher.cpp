@@ -319,8 +319,11 @@ Snapshot Watcher::summarise(const Watched& target) const {
   input.cache_share = target.seconds > 0 ? target.cache_seconds / target.seconds : 1;
   input.queries_per_second_5m = target.throughput.mean();
   double queries = 0;
-  for (const auto& [id, type] : target.totals.figures().types) {
-    if (!id.second) queries += static_cast<double>(type.queries);
+  const TargetFigures& totals = target.totals.figures();
+  for (const auto* types : {&totals.types, &totals.given_up}) {
+    for (const auto& [id, type] : *types) {
+      if (!id.second) queries += static_cast<double>(type.queries);
+    }
   }
   if (queries > 0) input.probe_ns_per_query = target.cost_ns / queries;
   if (target.cpu_ns > 0) input.probe_percent_of_target_cpu = 100 * target.cost_ns / target.cpu_ns;

@@ -83,10 +83,11 @@ struct ExportConfig {
     std::string org;                    ///< version 2
     std::string bucket = "outrider";    ///< version 2
     std::string token_file;
-    std::string ca_file;            ///< PEM; empty: the certificates that the system trusts
-    std::uint32_t batch = 5'000;    ///< points a request
-    std::uint32_t queue = 100'000;  ///< points that wait for a server that is away
-    std::string file;               ///< line protocol, appended
+    std::string ca_file;                     ///< PEM; empty: the certificates that the system trusts
+    std::uint32_t batch = 5'000;             ///< points a request
+    std::uint32_t queue = 100'000;           ///< points that wait for a server that is away
+    std::uint64_t queue_bytes = 16U << 20U;  ///< and their size: `queue_size` in the file
+    std::string file;                        ///< line protocol, appended
     bool operator==(const Influxdb&) const = default;
   };
   std::string prefix = "llmkg";  ///< namespace of all metric names

@@ -76,6 +76,7 @@ Section influxdb_section(ExportConfig::Influxdb& influxdb) {
            {"ca_file", TextSlot{&influxdb.ca_file, optional_path}},
            {"batch", CountSlot{&influxdb.batch, 1, 100'000}},
            {"queue", CountSlot{&influxdb.queue, 1, 10'000'000}},
+           {"queue_size", SizeSlot{&influxdb.queue_bytes, kMiB, 16 * 1024 * kMiB}},
            {"file", TextSlot{&influxdb.file, optional_path}}}};
 }
 

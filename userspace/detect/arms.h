@@ -1,6 +1,6 @@
 // The tests besides latency's, one class each: constant memory, one observe() a sample, a finding while the figure is
-// out of line. Not thread-safe. `learn`: the sample may be taken for a normal one. forget_evidence(): what was seen says
-// nothing of what is now, but for what is normal.
+// out of line. Not thread-safe. `learn`: the sample may be taken for a normal one. forget_evidence(): what was seen
+// says nothing of what is now, but for what is normal.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ class ErrorArm {
   double queries_ = 0, failed_ = 0;  ///< with the weight of the past halved every hour
   double sum_ = 0;
   double run_queries_ = 0, run_failed_ = 0;  ///< since the sum left 0
-  std::int64_t begin_ms_ = 0;  ///< 0: with the next sample
+  std::int64_t begin_ms_ = 0;                ///< 0: with the next sample
   std::optional<Finding> finding_;
 };
 
@@ -59,7 +59,7 @@ class TrafficArm {
   std::size_t in_block_ = 0;
   std::array<double, kBlocks> blocks_{};  ///< ring of means
   std::size_t count_ = 0;
-  double level_ = 0;  ///< of the long run
+  double level_ = 0;      ///< of the long run
   double reference_ = 0;  ///< before the fall; 0: there is none
   std::size_t low_ = 0;
   std::int64_t block_since_ms_ = 0, since_ms_ = 0;  ///< of a block, 0: with the next sample

@@ -81,8 +81,8 @@ class BurnRate {
 
   template <typename Self, typename State>
   static void visit(Self& self, State& state) {
-    state(self.watched_seconds_, self.since_, self.minutes_, self.five_minutes_, self.hours_, self.incidents_[0], self.incidents_[1],
-          self.incidents_[2], self.found_);
+    state(self.watched_seconds_, self.since_, self.minutes_, self.five_minutes_, self.hours_, self.incidents_[0],
+          self.incidents_[1], self.incidents_[2], self.found_);
     state.times(self.judged_ms_);
   }
 

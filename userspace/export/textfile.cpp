@@ -137,4 +137,9 @@ Status TextfileWriter::write(std::string_view text) {
   return Error{"textfile " + path_ + " was not updated: " + status.error().message, status.error().code};
 }
 
+Status TextfileWriter::remove() const {
+  if (::unlinkat(directory_.get(), name_.c_str(), 0) == 0 || errno == ENOENT) return Ok{};
+  return Error::from_errno(errno, "textfile " + path_ + " is no longer written and could not be removed; remove it");
+}
+
 }  // namespace outrider

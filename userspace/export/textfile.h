@@ -21,6 +21,9 @@ class TextfileWriter {
   /// Replaces the file, mode 0644. Errors: disk full, no permission and so on, with the path.
   Status write(std::string_view text);
 
+  /// Takes the file away; none is there: that is well. Errors: no permission and so on, with the path.
+  [[nodiscard]] Status remove() const;
+
  private:
   TextfileWriter(Fd directory, std::string path, std::string name)
       : directory_(std::move(directory)), path_(std::move(path)), name_(std::move(name)) {}

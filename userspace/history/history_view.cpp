@@ -33,13 +33,14 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-std::int64_t nice_step(std::int64_t window_ms, std::size_t max_rows) {
+// With steps shorter than `least_ms`, the interval of the readings, most would have no reading and look unwatched.
+std::int64_t nice_step(std::int64_t window_ms, std::size_t max_rows, std::int64_t least_ms) {
   const auto rows = static_cast<std::int64_t>(max_rows);
   for (const std::int64_t seconds : kNiceSteps) {
-    if (window_ms <= seconds * 1000 * rows) return seconds * 1000;
+    if (least_ms <= seconds * 1000 && window_ms <= seconds * 1000 * rows) return seconds * 1000;
   }
   constexpr std::int64_t kDayMs = 86'400'000;
-  return ceil_to_step(window_ms / rows, kDayMs);
+  return ceil_to_step(std::max(window_ms / rows, least_ms), kDayMs);
 }
 
 Status read_metrics(const std::string& names, bool of_type, std::vector<const MetricInfo*>& metrics) {
@@ -59,8 +60,7 @@ Status read_metrics(const std::string& names, bool of_type, std::vector<const Me
   return Ok{};
 }
 
-Status read_window(const HistoryParameters& parameters, std::int64_t now_ms, std::size_t max_rows,
-                   HistoryQuery& query) {
+Status read_window(const HistoryParameters& parameters, std::int64_t now_ms, HistoryQuery& query) {
   const std::string from = value_of(parameters, "from");
   const std::string to = value_of(parameters, "to");
   const std::string since = value_of(parameters, "since");
@@ -84,14 +84,20 @@ Status read_window(const HistoryParameters& parameters, std::int64_t now_ms, std
                              format_timestamp(query.from_ms)),
                  EINVAL};
   }
-  query.step_ms = nice_step(query.to_ms - query.from_ms, max_rows);
+  return Ok{};
+}
+
+// And widens the window to whole steps.
+Status read_step(const HistoryParameters& parameters, std::size_t max_rows, std::int64_t interval_ms,
+                 HistoryQuery& query) {
+  query.step_ms = nice_step(query.to_ms - query.from_ms, max_rows, interval_ms);
   if (const std::string step = value_of(parameters, "step"); !step.empty()) {
     const Result<std::chrono::milliseconds> parsed = parse_duration(step);
     if (!parsed) return Error{"step: " + parsed.error().message, EINVAL};
     query.step_ms = parsed->count();
   }
   // "So long ago" means no exact moment: whole steps are what is wanted, and answered exactly.
-  if (from.empty() && to.empty()) {
+  if (value_of(parameters, "from").empty() && value_of(parameters, "to").empty()) {
     query.from_ms = floor_to_step(query.from_ms, query.step_ms);
     query.to_ms = ceil_to_step(query.to_ms, query.step_ms);
   }
@@ -171,14 +177,16 @@ Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters
   HistoryRequest request;
   if (Status known = check_parameters(parameters); !known) return known.error();
   const std::string type = value_of(parameters, "type");
-  if (Status window = read_window(parameters, now_ms, max_rows, request.query); !window) return window.error();
+  if (Status window = read_window(parameters, now_ms, request.query); !window) return window.error();
   const Status metrics = read_metrics(value_of(parameters, "metric"), !type.empty(), request.metrics);
   if (!metrics) return metrics.error();
-  if (Status size = check_size(request); !size) return size.error();
   Result<std::string> target =
       choose_target(value_of(parameters, "target"), source, request.query.from_ms, request.query.to_ms);
   if (!target) return target.error();
   request.query.target = std::move(*target);
+  const std::int64_t interval_ms = source.interval_ms ? source.interval_ms(request.query.target) : 0;
+  if (Status step = read_step(parameters, max_rows, interval_ms, request.query); !step) return step.error();
+  if (Status size = check_size(request); !size) return size.error();
   if (type.empty()) return request;
   request.query.type = type;
   if (Status exists = check_type(request.query, source); !exists) return exists.error();

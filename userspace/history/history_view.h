@@ -27,6 +27,8 @@ struct HistorySource {
   std::function<Result<History>(const HistoryQuery&, const VisitStep&)> for_each_step = nullptr;
   /// Those with points in [from_ms, to_ms). Without it, all of `targets` count as such.
   std::function<Result<std::vector<std::string>>(std::int64_t from_ms, std::int64_t to_ms)> targets_in = nullptr;
+  /// How often a target is read; 0: not known. Without it, it is known of none.
+  std::function<std::int64_t(const std::string& target)> interval_ms = nullptr;
 };
 
 /// The parameters by their names, as in the query string: target, type, metric (comma-separated), since, from, to,
@@ -53,9 +55,9 @@ struct HistoryTable {
 };
 
 /// Defaults: the last hour; the only target that has points in it; queries/s, mean, p95, p99 and error rate; a step
-/// that gives at most `max_rows`. A window that the step does not divide is widened to it. Errors: an unknown
-/// parameter, target, type or metric (with those that there are), a window that ends before it begins, more than
-/// kMaxHistorySteps steps or than kMaxHistoryValues values.
+/// that gives at most `max_rows` and is no shorter than the target's interval. A window that the step does not divide
+/// is widened to it. Errors: an unknown parameter, target, type or metric (with those that there are), a window that
+/// ends before it begins, more than kMaxHistorySteps steps or than kMaxHistoryValues values.
 Result<HistoryRequest> parse_history_request(const HistoryParameters& parameters, const HistorySource& source,
                                              std::int64_t now_ms, std::size_t max_rows);
 

@@ -26,6 +26,12 @@ constexpr std::size_t kBufferLimit = 2 * kHeaderLimit;
 constexpr std::chrono::milliseconds kDrainTime{500};
 constexpr std::size_t kDrainBytes = 256 * 1024;
 
+// With "::" those who come by IPv4 have addresses of IPv6, which nobody writes into a Host header.
+asio::ip::address as_written(const asio::ip::address& address) {
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
 }  // namespace
 
 Session::Session(ServerCore& core, asio::ip::tcp::socket socket)
@@ -37,9 +43,10 @@ Session::Session(ServerCore& core, asio::ip::tcp::socket socket)
       phase_start_(std::chrono::steady_clock::now()) {
   ErrorCode ignored;
   const auto remote = stream_.socket().remote_endpoint(ignored);
-  const auto address = remote.address().to_string();
-  peer_ = (remote.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(remote.port());
-  local_address_ = stream_.socket().local_endpoint(ignored).address().to_string();
+  const auto address = as_written(remote.address());
+  const std::string text = address.to_string();
+  peer_ = (address.is_v6() ? "[" + text + "]" : text) + ":" + std::to_string(remote.port());
+  local_address_ = as_written(stream_.socket().local_endpoint(ignored).address()).to_string();
   core_.enter(*this);
 }
 

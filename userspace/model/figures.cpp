@@ -174,7 +174,7 @@ void RunningTotals::give_up(const std::string& type) {
     if (found == figures_.types.end()) continue;
     const TypeFigures figures = std::move(found->second);
     figures_.types.erase(found);
-    figures_.types[{kOtherType, nested}].add(figures);
+    figures_.given_up[{kOtherType, nested}].add(figures);
     rates_.erase({type, nested});
   }
 }

@@ -45,6 +45,9 @@ struct BlockId {
 
 struct TargetFigures {
   std::map<TypeId, TypeFigures> types;
+  /// Of totals: what types had that made room for others, as "other". It is none of the type `other`'s, for that is a
+  /// counter, and would seem to have run all of it at once.
+  std::map<TypeId, TypeFigures> given_up;
   std::map<std::string, PhaseCounters> phases;
   std::map<BlockId, PhaseCounters> blocks;         ///< waits, and their time
   std::uint64_t cache_hits = 0, cache_misses = 0;  ///< cache probes only

@@ -41,6 +41,7 @@ class Builder {
   void fill_types();
   void fill_blocking();
   void add_outermost(const TypeFigures& interval, const TypeFigures& total);
+  void add_to_sums(const TypeId& id, const TypeFigures& interval, const TypeFigures& total);
   void fill_totals();
   void fill_latency();
   void fill_in_flight();
@@ -114,26 +115,38 @@ void Builder::add_outermost(const TypeFigures& interval, const TypeFigures& tota
   outermost_total_.unseen_failed += total.unseen_failed;
 }
 
+void Builder::add_to_sums(const TypeId& id, const TypeFigures& interval, const TypeFigures& total) {
+  // A cache look-up is counted with the query that made it, nested or not.
+  interval_cache_.hits += interval.cache_hits;
+  interval_cache_.misses += interval.cache_misses;
+  total_cache_.hits += total.cache_hits;
+  total_cache_.misses += total.cache_misses;
+  if (!id.second) add_outermost(interval, total);  // a nested query is part of its outer one's wall time
+}
+
 void Builder::fill_types() {
   static const TypeFigures kNothing;
   std::map<std::string, std::pair<TypeFigures, TypeFigures>> by_name;
   std::map<std::string, double> rates;
-  for (const auto& [id, total] : totals_.figures().types) {
-    const auto found = interval_.types.find(id);
-    const TypeFigures& interval = found == interval_.types.end() ? kNothing : found->second;
-    const double per_second = rate(id, input_.summary ? estimated_queries(total) : interval.queries);
+  const auto add = [&](const TypeId& id, const TypeFigures& interval, const TypeFigures& total) {
+    add_to_sums(id, interval, total);
     auto& [interval_sum, total_sum] = by_name[id.first];
     interval_sum.add(interval);
     total_sum.add(total);
+    const double per_second = rate(id, input_.summary ? estimated_queries(total) : interval.queries);
     rates[id.first] += per_second;
-    // A cache look-up is counted with the query that made it, nested or not.
-    interval_cache_.hits += interval.cache_hits;
-    interval_cache_.misses += interval.cache_misses;
-    total_cache_.hits += total.cache_hits;
-    total_cache_.misses += total.cache_misses;
-    if (id.second) continue;  // a nested query is part of its outer one's wall time
-    add_outermost(interval, total);
-    snapshot_.query_metrics.queries_per_second += per_second;
+    if (!id.second) snapshot_.query_metrics.queries_per_second += per_second;
+  };
+  for (const auto& [id, total] : totals_.figures().types) {
+    const auto found = interval_.types.find(id);
+    add(id, found == interval_.types.end() ? kNothing : found->second, total);
+  }
+  for (const auto& [id, total] : totals_.figures().given_up) {
+    if (input_.summary) {
+      add(id, total, total);
+    } else {
+      add_to_sums(id, kNothing, total);
+    }
   }
   for (auto& [name, figures] : by_name) {
     TypeMetrics& type = snapshot_.query_metrics.query_type_breakdown[name];

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -130,6 +131,18 @@ HistorySource empty_source(const std::string& target) {
   };
   source.targets = [target]() -> Result<std::vector<std::string>> { return std::vector<std::string>{target}; };
   source.types = [](const std::string&) -> Result<std::vector<std::string>> { return std::vector<std::string>(); };
+  return source;
+}
+
+// With how often each target of the configuration is read.
+HistorySource with_intervals(HistorySource source, const std::shared_ptr<const Report>& report) {
+  source.interval_ms = [report](const std::string& name) -> std::int64_t {
+    if (!report) return 0;
+    for (const TargetState& target : report->agent->targets) {
+      if (target.name == name) return std::llround(target.interval_seconds * 1000);
+    }
+    return 0;
+  };
   return source;
 }
 
@@ -276,7 +289,7 @@ HttpResponse Api::snapshot(const View& view) {
 
 HttpResponse Api::history(const View& view) {
   if (store_ == nullptr) return no_history();
-  const HistorySource source = source_of(*store_);
+  const HistorySource source = with_intervals(source_of(*store_), view.report);
   HistoryParameters parameters = view.request.query;
   const std::string format = parameter(view.request, "format", "json");
   parameters.erase("format");
@@ -338,7 +351,8 @@ HttpResponse Api::dashboard(const View& view) {
   const std::string& name = target ? *target : wanted;
   const SharedSnapshot current = find_target(*view.report, name);
   const auto alerts = alerts_.status();
-  const Result<Json> body = dashboard_json({name, current.get(), alerts.get(), window->count(), now}, source);
+  const Result<Json> body = dashboard_json({name, current.get(), alerts.get(), window->count(), now},
+                                           with_intervals(std::move(source), view.report));
   return body ? json(*body) : refuse(body.error());
 }
 
@@ -380,7 +394,7 @@ HttpResponse Api::of_past(const View& view, const PastAnswer& answer) {
     if (!is_new) return refuse(known.error());
     source = empty_source(wanted);
   }
-  const Result<Json> body = answer(parameters, source, unix_ms());
+  const Result<Json> body = answer(parameters, with_intervals(std::move(source), view.report), unix_ms());
   return body ? json(*body) : refuse(body.error());
 }
 

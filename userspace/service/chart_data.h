@@ -15,7 +15,8 @@ inline constexpr std::int64_t kMaxChartSteps = 1'500;
 /// Steps of an answer whose step nobody chose, at most.
 inline constexpr std::size_t kChartPoints = 360;
 
-/// Takes the parameters of history_view.h but for `metric`; a step that is not given is one of at most kChartPoints.
+/// Takes the parameters of history_view.h but for `metric`; of a step that is not given there are at most kChartPoints,
+/// and none is shorter than the target's interval.
 /// {target, type, from, to: Unix ms, step_seconds, resolution_seconds, rounded,
 ///  metrics: {NAME: {unit, of_type: it is of the type that was asked for}}, columns: {NAME: [a value or null a step]},
 ///  heat_map: {lower_seconds: [the lower edge of each row, and the upper one of the last], columns: [[row, count, row,

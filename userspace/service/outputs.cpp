@@ -58,6 +58,7 @@ InfluxPushOptions push_options(const Config& config, const std::string& token) {
   options.ca_file = influxdb.ca_file;
   options.batch_points = influxdb.batch;
   options.queue_points = influxdb.queue;
+  options.queue_bytes = influxdb.queue_bytes;
   options.lines = influx_options(config);
   return options;
 }
@@ -133,7 +134,7 @@ std::vector<Outputs::Wanted> Outputs::wanted(const Config& config) {
     all.push_back({"influxdb",
                    joined({options.url, std::to_string(options.version), options.database, options.org, options.bucket,
                            options.token, options.ca_file, std::to_string(options.batch_points),
-                           std::to_string(options.queue_points), labels}),
+                           std::to_string(options.queue_points), std::to_string(options.queue_bytes), labels}),
                    make});
   }
   return all;
@@ -147,6 +148,7 @@ void Outputs::configure(const Config& config) {
   };
   const auto first_unwanted = std::stable_partition(outputs_.begin(), outputs_.end(), is_wanted);
   for (auto unwanted = first_unwanted; unwanted != outputs_.end(); ++unwanted) {
+    unwanted->thread->withdraw();
     retire(std::move(*unwanted), Sink::Clock::now() + kRetireTime);
   }
   outputs_.erase(first_unwanted, outputs_.end());

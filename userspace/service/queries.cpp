@@ -54,7 +54,7 @@ void Queries::enter(Kept& kept, FoundQueries& found) {
   kept.time_ms = found.time_ms;
   kept.in_flight = std::move(found.in_flight);
   for (SlowQuery& query : found.slow) {
-    std::deque<Part>& parts = kept.types[query.type];
+    std::vector<Part>& parts = kept.types[query.type];
     const std::int64_t begin = found.time_ms / kPartMs * kPartMs;
     if (parts.empty() || parts.back().begin_ms != begin) parts.push_back({.begin_ms = begin, .slowest = {}});
     parts.back().enter(std::move(query));
@@ -63,6 +63,22 @@ void Queries::enter(Kept& kept, FoundQueries& found) {
     std::erase_if(parts, [&](const Part& part) { return part.begin_ms + kPartMs + kKeptMs < found.time_ms; });
   }
   std::erase_if(kept.types, [](const auto& type) { return type.second.empty(); });
+  drop_excess(kept);
+}
+
+// An application may have a hundred thousand statements in an hour.
+void Queries::drop_excess(Kept& kept) {
+  if (kept.types.size() <= kMostTypes) return;
+  std::vector<std::pair<std::uint64_t, std::string>> by_slowest;
+  by_slowest.reserve(kept.types.size());
+  for (const auto& [type, parts] : kept.types) {
+    std::uint64_t slowest_ns = 0;
+    for (const Part& part : parts) slowest_ns = std::max(slowest_ns, part.slowest.front().duration_ns);
+    by_slowest.emplace_back(slowest_ns, type);
+  }
+  const auto end = by_slowest.begin() + static_cast<std::ptrdiff_t>(by_slowest.size() - kMostTypes);
+  std::nth_element(by_slowest.begin(), end, by_slowest.end());
+  for (auto gone = by_slowest.begin(); gone != end; ++gone) kept.types.erase(gone->second);
 }
 
 void Queries::add(FoundQueries found) {

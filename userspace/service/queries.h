@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -28,6 +27,8 @@ struct FoundQueries {
 class Queries {
  public:
   static constexpr std::int64_t kKeptMs = 3'600'000;
+  /// Of a target; past that those go first whose slowest query is the quickest, for it is not shown but by its type.
+  static constexpr std::size_t kMostTypes = 1'000;
 
   /// The targets that can be asked for from now on; of others nothing is kept. The first call starts the thread that
   /// finds stacks, with the privileges of the thread that calls: whoever asks has none.
@@ -49,12 +50,13 @@ class Queries {
   };
   struct Kept {
     std::string text = "off";
-    std::int64_t time_ms = 0;  ///< of the last reading
-    std::map<std::string, std::deque<Part>> types;
+    std::int64_t time_ms = 0;                        ///< of the last reading
+    std::map<std::string, std::vector<Part>> types;  ///< kMostTypes at most
     std::optional<std::vector<InFlightQuery>> in_flight;
   };
 
   static void enter(Kept& kept, FoundQueries& found);
+  static void drop_excess(Kept& kept);
 
   std::vector<FoundQueries> waiting_;  ///< of the sampling thread alone
   std::mutex mutex_;                   ///< guards what follows

@@ -101,6 +101,7 @@ class Service {
 
  private:
   void reload();
+  void notify_ready() const;
   void round(const Schedule::Due& due);
   void publish();
   void sweep();
@@ -160,8 +161,10 @@ void Service::reload() {
     log_lines(config.error().message);
     spdlog::error("{} is wrong, so nothing was changed; mend it and reload again", options_.config_path);
   }
-  sd_notify(0, "READY=1");
+  notify_ready();
 }
+
+void Service::notify_ready() const { sd_notifyf(0, "READY=1\nSTATUS=Watching %zu target(s)", config_.targets.size()); }
 
 AgentFigures Service::figures() const {
   AgentFigures figures;
@@ -223,7 +226,7 @@ void Service::sweep() {
 }
 
 void Service::run(const Signals& signals) {
-  sd_notifyf(0, "READY=1\nSTATUS=Watching %zu target(s)", config_.targets.size());
+  notify_ready();
   for (;;) {
     const std::optional<int> signal = signals.wait_until(std::min(schedule_.next(), next_sweep_));
     if (signal && *signal != SIGHUP) break;

@@ -14,6 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Those that took most time: a month of an application's statements may have a hundred times as many.
+constexpr std::size_t kMostTypes = 1'000;
+
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
@@ -98,11 +101,13 @@ Result<Json> type_table_json(const HistoryParameters& parameters, const HistoryS
   order.reserve(now->types.size());
   for (const auto& [name, type] : now->types) order.emplace_back(type.duration_ns, name);
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  const std::size_t left_out = order.size() - std::min(order.size(), kMostTypes);
+  order.resize(order.size() - left_out);
   Json types = Json::array();
   for (const auto& [ns, name] : order) types.push_back(type_json(*now, *before, name, now->total.duration_ns));
   return Json{{"target", valid_utf8(query.target)}, {"from", query.from_ms},      {"to", query.to_ms},
               {"before_from", earlier.from_ms},     {"before_to", earlier.to_ms}, {"seconds", now->watched_seconds},
-              {"queries", now->total.queries},      {"types", std::move(types)}};
+              {"queries", now->total.queries},      {"types", std::move(types)},  {"types_left_out", left_out}};
 }
 
 }  // namespace outrider

@@ -94,9 +94,12 @@ void WebServer::serve() {
   start();
 }
 
-// 0.0.0.0 cannot be had while we hold 127.0.0.1 with the same port, nor the other way round.
+// 0.0.0.0 cannot be had while we hold 127.0.0.1 with the same port, nor the other way round. Of two single addresses
+// the other one is held by somebody else.
 bool WebServer::is_in_our_way(const Error& error) const {
-  return server_ && error.code == EADDRINUSE && config_.port == server_->port();
+  const auto is_every = [](const std::string& address) { return address == "0.0.0.0" || address == "::"; };
+  return server_ && error.code == EADDRINUSE && config_.port == server_->port() &&
+         (is_every(config_.address) || is_every(serving_.address) || config_.address == serving_.address);
 }
 
 void WebServer::start() {
