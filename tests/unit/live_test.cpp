@@ -68,6 +68,29 @@ TEST(Live, alerts_are_counted_and_only_the_first_are_told) {
   EXPECT_EQ(event["alerts"]["active"].size(), kLiveAlerts);
 }
 
+TEST(Live, of_other_targets_the_alerts_that_somebody_is_told_of_are_counted) {
+  Report report = report_of(1);
+  auto status = std::make_shared<AlertStatus>();
+  const auto add = [&](const char* target, bool pending, bool held) {
+    AlertLine& line = status->alerts.emplace_back();
+    line.notice.target = target;
+    line.pending = pending;
+    line.held = held;
+  };
+  add("engine", false, false);
+  add("another", false, false);
+  add("a third", false, false);
+  add("another", true, false);
+  add("another", false, true);
+  report.agent->alerts = status;
+  const Json alerts = live_json(report, "engine")["alerts"];
+  EXPECT_EQ(alerts["firing"], 1);
+  EXPECT_EQ(alerts["elsewhere"], 2);
+  EXPECT_EQ(live_json(report, "another")["alerts"]["elsewhere"], 2);
+  EXPECT_EQ(live_json(report, "gone")["alerts"]["elsewhere"], 3);
+  EXPECT_EQ(live_json(report, "")["alerts"]["elsewhere"], 0) << "those of all are told";
+}
+
 class LiveApi : public testing::Test {
  protected:
   HttpResponse get(const std::string& path, const std::string& accept = "*/*",

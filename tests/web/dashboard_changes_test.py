@@ -37,6 +37,11 @@ class DashboardChanges(WebCase):
         self.browse("hangs", agent).finish()
         agent.end()
 
+    def test_answers_that_are_refused(self):
+        _, agent = self.watched()
+        self.browse("refused", agent).finish()
+        agent.end()
+
     def test_answers_about_the_target_before(self):
         engine = self.engine("--rate", 100, "--duration", 200, record=False, hold=False)
         other = self.engine("--rate", 10, "--duration", 200, record=False, hold=False)

@@ -53,6 +53,16 @@ class Dashboard(WebCase):
         self.browse("alerts", agent).finish()
         agent.end()
 
+    def test_alerts_of_another_target(self):
+        engine = self.engine("--rate", 400, "--duration", 200, "--fault", "errors:30@0", record=False, hold=False)
+        other = self.engine("--rate", 10, "--duration", 200, record=False, hold=False)
+        self.configure_alerts([f'pid = {engine.pid}\ndisplay_name = "engine"', f'pid = {other.pid}\ndisplay_name = "another"'],
+                              [RULE], interval="1s")
+        agent = self.start()
+        harness.wait_until(lambda: self.told("failures", "firing"), harness.PATIENCE_SECONDS, "the alert")
+        self.browse("elsewhere", agent).finish()
+        agent.end()
+
     def test_a_type_called_script_is_text(self):
         engine = self.scripted("query", HOSTILE[0], "3", "query", HOSTILE[1], "2", "stop")
         self.configure([f'pid = {engine.pid}\ndisplay_name = "{HOSTILE[0]}"'], interval="1s")
@@ -90,7 +100,13 @@ chart_time_window = "15m"
     def test_nothing_watched(self):
         self.configure([])
         agent = self.start()
-        self.browse("nothing", agent).finish()
+        browser = self.browse("nothing", agent)
+        browser.await_step("add a target")
+        engine = self.engine("--rate", 100, "--duration", 100, record=False, hold=False)
+        self.configure([f'pid = {engine.pid}\ndisplay_name = "engine"'], interval="1s")
+        self.reload(agent)
+        browser.go_on()
+        browser.finish()
         agent.end()
 
     def test_charts_are_drawn_once(self):

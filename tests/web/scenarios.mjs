@@ -213,11 +213,31 @@ export const scenarios = {
     await close(page);
   },
 
-  async nothing({ open, close }) {
+  /** Nothing is watched, and then something is: a page that is open shows it as one that is opened now. */
+  async nothing({ open, close, step }) {
     const page = await open();
     assert.match(await text(page, "#banner"), /Nothing is watched/);
     await page.locator('nav [data-page="alerts"]').click();
     await page.locator('nav [data-page="overview"]').click();
+    await step("add a target");
+    await eventually(() => text(page, "#card-state .big"), (state) => state === "up", "the first target");
+    await page.waitForSelector("#types tbody tr");
+    assert.equal(await page.locator("#banner").isVisible(), false);
+    assert.match(page.url(), /target=engine/);
+    assert.equal(await page.locator("#target").inputValue(), "engine");
+    await close(page);
+  },
+
+  /** What fires for another target does not leave this one's page green. */
+  async elsewhere({ open, close }) {
+    const page = await open("/#/overview?target=another&last=5m");
+    await eventually(() => text(page, "#card-alerts .detail"), (words) => words === "firing, none pending; 1 of other targets fires", "the alert of the other target");
+    assert.equal(await text(page, "#card-alerts .big"), "0");
+    assert.equal(await page.locator("#card-alerts").getAttribute("data-level"), "warn");
+    assert.equal(await page.title(), "(1 elsewhere) another – Outrider");
+    await page.locator('nav [data-page="alerts"]').click();
+    await eventually(() => text(page, "#alerts .note"), (words) => words === "Nothing fires and nothing is pending for another; 1 alert of other targets fires", "the same on the page of alerts", 10);
+    assert.equal(await page.getByRole("region", { name: "Now" }).count(), 0);
     await close(page);
   },
 
@@ -287,6 +307,37 @@ export const scenarios = {
     await page.unroute("**/api/v1/live?*");
     await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "live", "that it is live after all", 15);
     await eventually(() => charts, (asked) => asked >= 2, "that history is asked for again", 30);
+    await close(page);
+  },
+
+  /** A fixed span too is asked for again where there was no answer, and no refusal stays behind. */
+  async refused({ open, close }) {
+    const page = await open();
+    await page.waitForSelector("#types tbody tr");
+    page.expected = [/status of (404|503)/];
+    const asked = { charts: 0, types: 0 };
+    const refuse = (what, status) => page.route(`**/api/v1/${what}?*`, (route) => {
+      ++asked[what];
+      return route.fulfill({ status, json: { error: `no ${what} just now` } });
+    });
+    const shown = (holds, what) => eventually(() => text(page, ".shown"), holds, what, 30);
+    const look = (path) => page.evaluate((hash) => { location.hash = hash; }, `${path.slice(1)}&target=engine`);
+    await refuse("charts", 503);
+    await refuse("types", 503);
+    const to = Math.floor(Date.now() / 1000) * 1000;
+    await look(fixedPath({ from: to - 30_000, to }));
+    await shown((words) => words.includes("no charts just now"), "that there are no charts");
+    await page.unroute("**/api/v1/charts?*");
+    await shown((words) => words.includes("no types just now"), "the charts, and that there is no table");
+    await page.unroute("**/api/v1/types?*");
+    await shown((words) => !words.includes("just now"), "the table");
+    // What is wrong stays so.
+    await refuse("charts", 404);
+    asked.charts = 0;
+    await look(fixedPath({ from: to - 20_000, to }));
+    await shown((words) => words.includes("no charts just now"), "that there never will be charts");
+    await page.waitForTimeout(6000);
+    assert.equal(asked.charts, 1);
     await close(page);
   },
 

@@ -14,7 +14,7 @@ async function load(name) {
 }
 
 const { Series } = await load("series.ts");
-const { stretch } = await load("format.ts");
+const { availability, NONE, stretch } = await load("format.ts");
 
 const NOON = Date.UTC(2024, 0, 1, 12);
 
@@ -57,6 +57,36 @@ test("within a step of the history no clock was set back", () => {
   series.append(event(61, 10), "");
   series.append(event(30, 99), "");
   assert.deepEqual(drawn(series), [[0, 7], [60, 10]]);
+});
+
+test("a type that an event leaves out is not drawn as one that did not run", () => {
+  const told = { queries_per_second: 5, waits: null };
+  const types = (left, breakdown) => (second) => {
+    const told = event(second, 10);
+    told.types_left_out = left;
+    told.current.query_metrics.query_type_breakdown = breakdown;
+    return told;
+  };
+  const series = new Series();
+  series.append(types(950, { chosen: told })(1), "chosen");
+  series.append(types(950, { other: told })(2), "chosen");
+  assert.deepEqual(drawn(series), [[0, 5]]);
+  // Where all are told, what is not there did not run; and all types together are never left out.
+  series.append(types(0, { other: told })(3), "chosen");
+  series.append(types(950, { other: told })(4), "");
+  assert.deepEqual(drawn(series), [[0, 5], [2, null], [3, 10]]);
+});
+
+test("an uptime does not read as more than it is", () => {
+  const say = (value) => availability(value).replaceAll("\u00a0", " ");
+  // 1000 s of a day; a millisecond of 30 days.
+  for (const [value, shown] of [[1, "100 %"], [0.99954, "99.954 %"], [0.9999999, "99.999 %"], [1 - 1 / 2_592_000_000, "99.999 %"], [1 - 1000 / 86_400, "98.8 %"],
+    [0.999, "99.9 %"], [99.9 / 100, "99.9 %"], [99.99 / 100, "99.99 %"], [0.9995, "99.95 %"], [0.99, "99 %"], [0.98999, "98.9 %"], [0.5, "50 %"], [0, "0 %"]]) {
+    assert.equal(say(value), shown, String(value));
+  }
+  // An objective reads as it was written.
+  for (let i = 99_000; i <= 100_000; ++i) assert.equal(say(i / 1000 / 100), `${i / 1000} %`);
+  assert.equal(availability(null), NONE);
 });
 
 const { band, change, describe } = await load("flame_words.ts");

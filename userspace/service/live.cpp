@@ -30,6 +30,14 @@ Json targets_json(const Report& report) {
   return all;
 }
 
+// As the terminal counts them. The host's alerts are one target's, and no other page would know of them.
+std::ptrdiff_t firing_elsewhere(const AlertStatus& status, const std::string& target) {
+  if (target.empty()) return 0;  // the alerts of all are told
+  return std::count_if(status.alerts.begin(), status.alerts.end(), [&](const AlertLine& line) {
+    return !line.pending && !line.held && line.notice.target != target;
+  });
+}
+
 Json alerts_json(const AlertStatus* status, const std::string& target) {
   if (status == nullptr) return nullptr;
   Json active = active_alerts_json(*status, target);
@@ -37,7 +45,10 @@ Json alerts_json(const AlertStatus* status, const std::string& target) {
       std::count_if(active.begin(), active.end(), [](const Json& alert) { return alert["state"] == "firing"; });
   const auto pending = static_cast<std::ptrdiff_t>(active.size()) - firing;
   if (active.size() > kLiveAlerts) active.erase(active.begin() + kLiveAlerts, active.end());
-  return {{"firing", firing}, {"pending", pending}, {"active", std::move(active)}};
+  return {{"firing", firing},
+          {"pending", pending},
+          {"elsewhere", firing_elsewhere(*status, target)},
+          {"active", std::move(active)}};
 }
 
 Json state_json(const Report& report, const std::string& target) {

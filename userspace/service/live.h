@@ -24,8 +24,9 @@ struct PageSettings {
 std::string live_stream(const std::string& target);
 
 /// {time, target, state: as in agent_json.h, or null (there is no such target), current: snapshot or null,
-/// types_left_out, targets: [{name, state, attached, health_score}], alerts: {firing, pending, active: [...]} or null
-/// (alerting is off), agent: {version, uptime_seconds, history}, page: the settings}. `report.agent` is there.
+/// types_left_out, targets: [{name, state, attached, health_score}], alerts: {firing, pending, elsewhere, active:
+/// [...]} or null (alerting is off), agent: {version, uptime_seconds, history}, page: the settings}. `report.agent` is
+/// there. `elsewhere`: alerts of other targets that fire and are not held.
 nlohmann::ordered_json live_json(const Report& report, const std::string& target, const PageSettings& page = {});
 
 }  // namespace outrider

@@ -53,6 +53,13 @@ function channelRow(channel: Channel): Child[] {
   return [channel.name, channel.failing ? "failing" : "working", String(channel.sent), String(channel.queued), String(channel.failed), String(channel.dropped), channel.last_error ?? format.NONE];
 }
 
+/** The page is about one target: green of this one says nothing of the others. */
+function noteOf(active: Notice[], target: string, elsewhere: number): string {
+  const firing = active.filter((each) => each.state === "firing").length;
+  const here = active.length ? `${firing} firing, ${active.length - firing} pending` : `Nothing fires and nothing is pending${target ? ` for ${target}` : ""}`;
+  return elsewhere ? `${here}; ${elsewhere} ${elsewhere === 1 ? "alert of other targets fires" : "alerts of other targets fire"}` : here;
+}
+
 export class AlertsPage {
   private readonly note = h("p", { class: "note", role: "status" });
   private readonly tables = h("div", {});
@@ -65,13 +72,13 @@ export class AlertsPage {
     this.shown = "";
   }
 
-  set(alerts: Alerts): void {
+  /** `elsewhere`: alerts of other targets than `target` that fire. */
+  set(alerts: Alerts, target: string, elsewhere: number): void {
+    setText(this.note, noteOf(alerts.alerts, target, elsewhere));
     // Nothing is drawn anew under somebody's cursor unless it changed.
     const text = JSON.stringify(alerts);
     if (text === this.shown) return;
     this.shown = text;
-    const firing = alerts.alerts.filter((each) => each.state === "firing").length;
-    setText(this.note, alerts.alerts.length ? `${firing} firing, ${alerts.alerts.length - firing} pending` : "Nothing fires and nothing is pending");
     const parts: HTMLElement[] = [];
     if (alerts.alerts.length) parts.push(foldingTable("Now", ["state", "severity", "alert", "target", "value", "against", "since", "why"], alerts.alerts.map((each) => activeRow(withWords(each, alerts.recent)))));
     if (alerts.recent.length) parts.push(foldingTable("Lately", ["at", "event", "severity", "alert", "target", "value", "why"], alerts.recent.map(recentRow)));

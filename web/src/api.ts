@@ -98,7 +98,8 @@ export interface LiveEvent {
   current: Snapshot | null;
   types_left_out: number;
   targets: { name: string; state: string; attached: boolean; health_score: Maybe }[];
-  alerts: { firing: number; pending: number; active: Notice[] } | null;
+  /** `elsewhere`: alerts of other targets that fire. */
+  alerts: { firing: number; pending: number; elsewhere: number; active: Notice[] } | null;
   agent: { version: string; uptime_seconds: number; history: boolean };
   page: { real_time: boolean; update_seconds: number; window_seconds: number };
 }

@@ -55,6 +55,15 @@ export function ratio(value: Maybe): string {
   return known(value) ? percent(value * 100) : NONE;
 }
 
+/** A ratio that is held against an objective, as 0..1. More digits where objectives lie, and none of it rounded up: what
+ * missed its objective must not read as if it had not. */
+export function availability(value: Maybe): string {
+  if (!known(value)) return NONE;
+  const scale = value >= 0.99 ? 1000 : 10;
+  // 99.99 % is 0.9998999999999999 once it was divided by 100; a millisecond of 30 days is more than what is added here.
+  return `${Math.floor(value * 100 * scale + 1e-6) / scale}\u00a0%`;
+}
+
 export function mebibytes(value: Maybe): string {
   if (!known(value)) return NONE;
   if (value >= 1024) return `${digits(value / 1024)}\u00a0GiB`;

@@ -23,6 +23,11 @@ const SOONEST_MS = 5_000;
 const LATEST_MS = 60_000;
 const ALERTS_EVERY_MS = 5_000;
 
+/** The same question may be answered later, unless it is wrong or is about what is not there. */
+function mayPass(error: unknown): boolean {
+  return !(error instanceof Refusal && (error.status === 400 || error.status === 404));
+}
+
 class App {
   private readonly series = new Series();
   private readonly summary = new Summary();
@@ -47,6 +52,8 @@ class App {
   private asked = new AbortController();
   private timer = 0;
   private refusal = "";
+  /** Why the table of types is not of what was asked for. */
+  private typesRefusal = "";
 
   start(): void {
     const theme = themeSwitch(() => this.board.retheme());
@@ -79,6 +86,11 @@ class App {
   }
 
   private onEvent(event: LiveEvent): void {
+    const added = event.target === "" ? event.targets[0] : undefined;
+    if (added) { // nothing was watched when the page was opened, and now something is
+      this.live.watch(added.name);
+      return;
+    }
     const first = this.last === null || this.last.target !== event.target;
     this.last = event;
     if (!spanIsChosen()) setView({ target: event.target, span: { live: true, seconds: event.page.window_seconds } });
@@ -119,7 +131,9 @@ class App {
     if (this.picker.value !== event.target) this.picker.value = event.target;
     const firing = event.alerts?.firing ?? 0;
     setText(this.tabs[1]!, firing ? `Alerts (${firing})` : "Alerts");
-    const title = `${firing ? `(${firing}) ` : ""}${event.target || "Outrider"} – Outrider`;
+    const elsewhere = event.alerts?.elsewhere ?? 0;
+    const alerts = [firing ? String(firing) : "", elsewhere ? `${elsewhere} elsewhere` : ""].filter((each) => each !== "").join(", ");
+    const title = `${alerts ? `(${alerts}) ` : ""}${event.target || "Outrider"} – Outrider`;
     if (document.title !== title) document.title = title; // the browser's window hears of each time it is set
   }
 
@@ -151,6 +165,7 @@ class App {
     this.last = null;
     this.alerts = null;
     this.refusal = "";
+    this.typesRefusal = "";
     this.summary.clear();
     this.table.set(null);
     this.statements.clear();
@@ -187,7 +202,7 @@ class App {
 
   /** What of the window there is no history of. */
   private note(): string {
-    if (this.refusal) return this.refusal;
+    if (this.refusal || this.typesRefusal) return this.refusal || this.typesRefusal;
     if (this.last && !this.last.agent.history) return "no history is kept";
     const first = this.series.firstMs();
     const [from] = this.range();
@@ -203,7 +218,7 @@ class App {
     this.board.draw(this.series, range, span.live, type);
   }
 
-  /** Asks for everything that the page shows, and again after a while where it is the present. */
+  /** Asks for everything that the page shows, and again after a while where it is the present or was not answered. */
   private reload(): void {
     this.asked.abort();
     this.asked = new AbortController();
@@ -216,40 +231,56 @@ class App {
     const { page, span, target } = view();
     if (target === "") return; // nothing is watched, so there is nothing to ask for
     if (page === "alerts" || !this.alerts) await this.loadAlerts();
+    let failed = false;
     if (page === "overview" && !document.hidden) {
-      await this.loadCharts(signal, again);
-      await this.loadTypes(signal);
+      const noCharts = await this.loadCharts(signal, again);
+      const noTypes = await this.loadTypes(signal);
+      failed = noCharts || noTypes;
     }
-    if (signal.aborted || !span.live) return;
+    if (signal.aborted || !(span.live || failed)) return;
     const step = (this.series.charts?.step_seconds ?? 1) * 1000;
-    this.timer = window.setTimeout(() => void this.loadAll(signal, true), Math.min(Math.max(step, SOONEST_MS), LATEST_MS));
+    // Of a fixed span no event draws anything.
+    this.timer = window.setTimeout(() => void this.loadAll(signal, span.live), Math.min(Math.max(step, SOONEST_MS), LATEST_MS));
   }
 
-  private async loadCharts(signal: AbortSignal, again: boolean): Promise<void> {
+  /** True: there was no answer, and there may be one later. */
+  private async loadCharts(signal: AbortSignal, again: boolean): Promise<boolean> {
     const { target, type, span } = view();
+    let failed = false;
     try {
       const charts = await get<Charts>("/api/v1/charts", { target, type, ...spanParameters(span) }, signal);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       this.refusal = "";
       this.series.take(charts, span.live ? this.now() : null);
       this.summary.setTrend(charts.health_trend);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       this.refusal = error instanceof Refusal ? error.message : "the history could not be read";
+      failed = mayPass(error);
     }
     this.toolbar.update(this.note());
     if (!again) this.draw();
     this.board.drawHeat(this.series.charts, this.range());
+    return failed;
   }
 
-  private async loadTypes(signal: AbortSignal): Promise<void> {
+  /** As loadCharts. */
+  private async loadTypes(signal: AbortSignal): Promise<boolean> {
     const { target, span } = view();
+    let failed = false;
     try {
       const table = await get<TypeTable>("/api/v1/types", { target, ...spanParameters(span) }, signal);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
+      this.typesRefusal = "";
       this.noteStatements(table.types.map((type) => [type.name, type]));
       this.table.set(table);
-    } catch { /* the charts say what is wrong */ }
+    } catch (error) {
+      if (signal.aborted) return false;
+      this.typesRefusal = error instanceof Refusal ? error.message : "the table of types could not be read";
+      failed = mayPass(error);
+    }
+    this.toolbar.update(this.note());
+    return failed;
   }
 
   private async loadAlerts(): Promise<void> {
@@ -259,7 +290,7 @@ class App {
       const alerts = await get<Alerts>("/api/v1/alerts", { target });
       if (target !== view().target) return;
       this.alerts = alerts;
-      this.alertsPage.set(alerts);
+      this.alertsPage.set(alerts, target, this.last?.alerts?.elsewhere ?? 0);
     } catch (error) {
       if (target !== view().target) return;
       this.alerts = null;

@@ -111,6 +111,8 @@ export class Series {
     const end = this.history ? this.history.from + this.rows * this.history.step_seconds * 1000 : 0;
     // An interval ends some ms before or after the grid's mark.
     if (ms <= last || ms < end - event.current.interval_seconds * 500) return;
+    // A type that the event leaves out may have run all the same: history knows.
+    if (type && event.types_left_out > 0 && !event.current.query_metrics.query_type_breakdown[type]) return;
     this.tail.push({ ms: Math.max(ms, end), row: rowOf(event, type) });
     if (this.tail.length > LONGEST_TAIL) this.tail.shift();
   }

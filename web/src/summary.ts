@@ -128,8 +128,8 @@ export class Summary {
     const availability = event.state?.availability;
     const objective = event.state?.availability_objective;
     const budget = availability?.error_budget_left;
-    this.availability.set(format.ratio(availability?.ratio_24h),
-      `24 h; 30 d: ${format.ratio(availability?.ratio_30d)}; error budget left: ${format.ratio(budget)}${objective ? ` (objective ${format.ratio(objective)})` : ""}`,
+    this.availability.set(format.availability(availability?.ratio_24h),
+      `24 h; 30 d: ${format.availability(availability?.ratio_30d)}; error budget left: ${format.ratio(budget)}${objective ? ` (objective ${format.availability(objective)})` : ""}`,
       budget !== null && budget !== undefined && budget <= 0 ? "bad" : "");
   }
 
@@ -138,9 +138,11 @@ export class Summary {
       this.alerts.set(format.NONE, "alerting is off, or has not begun");
       return;
     }
-    const { firing, pending, active } = event.alerts;
+    const { firing, pending, elsewhere, active } = event.alerts;
     const first = active.find((alert) => alert.state === "firing");
-    this.alerts.set(String(firing), first ? `firing: ${first.name}${first.type ? ` (${first.type})` : ""}${firing > 1 ? ", ..." : ""}` : pending ? `firing; ${pending} pending` : "firing, none pending", firing ? "bad" : "good");
+    const here = first ? `firing: ${first.name}${first.type ? ` (${first.type})` : ""}${firing > 1 ? ", ..." : ""}` : pending ? `firing; ${pending} pending` : "firing, none pending";
+    const others = elsewhere ? `; ${elsewhere} of other targets ${elsewhere === 1 ? "fires" : "fire"}` : "";
+    this.alerts.set(String(firing), here + others, firing ? "bad" : elsewhere ? "warn" : "good");
   }
 
   private updateFigures(current: Snapshot): void {
