@@ -4,6 +4,7 @@ begin while it is watched."""
 import contextlib
 import os
 import pathlib
+import time
 import unittest
 
 import harness
@@ -44,10 +45,15 @@ class ControlGroups(ServiceCase):
             return self.engine("--rate", 0, "--queries", queries, "--workload", "tiny", "--linger", 2,
                                preexec_fn=groups[name].join)
 
+        def await_processes(expected):
+            def processes():
+                return {target["name"]: target["processes"] for target in agent.json("/api/v1/targets")["targets"]}
+            harness.wait_until(lambda: processes() == expected, harness.PATIENCE_SECONDS, lambda: f"{expected}: {processes()}")
+
         engines = [run("main", 300)]
-        harness.wait_until(lambda: agent.snapshot("main"), harness.PATIENCE_SECONDS, "the first engine")
+        await_processes({"main": 1, "second": 0})
         engines += [run("second", 500), run("second", 700)]
-        agent.await_line(agent.err, "is watched from now on", harness.PATIENCE_SECONDS, times=2)
+        await_processes({"main": 1, "second": 2})
         for engine in engines:
             engine.release()
         done = [len(engine.finish()) for engine in engines]
@@ -57,6 +63,25 @@ class ControlGroups(ServiceCase):
             snapshot = agent.await_total(name, count)
             self.assertEqual(snapshot["query_metrics"]["total_queries"], count, name)
             self.assertEqual(harness.losses(snapshot), 0, snapshot)
+
+    @unittest.skipUnless(can_make_groups(), "no cgroup can be made here")
+    def test_a_restart_within_an_interval_is_no_end(self):
+        group = Group("restarted")
+        self.addCleanup(group.remove)
+        self.configure([f'cgroup = "/{group.name}"\ndisplay_name = "engine"'], interval="5s")
+        agent = self.start()
+        # Readings are on the clock's grid of 5 s; the first engine ends some 2 s after one.
+        time.sleep((3 - time.time()) % 5)
+        for queries, linger in ((300, 0), (500, 60)):
+            # Its delay is as long as it takes to be found.
+            engine = self.engine("--rate", 0, "--queries", queries, "--workload", "tiny", "--linger", linger, hold=False, delay=4,
+                                 preexec_fn=group.join)
+            if not linger:
+                self.assertEqual(len(engine.finish()), queries)
+        snapshot = agent.await_total("engine", 800)
+        self.assertEqual(snapshot["query_metrics"]["total_queries"], 800)
+        told = [alert["event"] for alert in agent.json("/api/v1/alerts")["recent"] if alert["name"] == "Target down"]
+        self.assertEqual(told, ["resolved", "firing"], "it was down before the first engine, and never since")
 
 
 if __name__ == "__main__":

@@ -199,14 +199,32 @@ TEST_F(ChannelQueueTest, what_is_silenced_is_not_repeated_until_it_is_not) {
   queue.add(notice("b"), now);
   now += 1s;
   EXPECT_EQ(take_and_accept(), "a:firing b:firing");
-  queue.hold({"a"});
+  queue.hold({"a"}, now);
   now += 1h;
   EXPECT_EQ(take_and_accept(), "b:firing");
-  queue.hold({"a", "b"});
+  queue.hold({"a", "b"}, now);
   EXPECT_FALSE(queue.due());
-  queue.hold({});
+  queue.hold({}, now);
   EXPECT_LE(*queue.due(), now);
   EXPECT_EQ(take_and_accept(), "a:firing");
+}
+
+// One that begins while a and b are silenced, and knows c, whose end is held back while it flaps.
+TEST_F(ChannelQueueTest, one_that_catches_up_hears_of_what_was_silenced_when_it_is_not) {
+  queue.add(notice("c"), now);
+  now += 1s;
+  EXPECT_EQ(take_and_accept(), "c:firing");
+  queue.hold({"a", "b"}, now);
+  queue.catch_up({notice("a"), notice("b"), resolved("c")}, now, 0);
+  now += 1s;
+  EXPECT_EQ(take_and_accept(), "");
+  queue.add(resolved("b"), now);
+  queue.hold({}, now);
+  now += 1s;
+  EXPECT_EQ(take_and_accept(), "a:firing");
+  queue.add(resolved("c"), now);
+  now += 1s;
+  EXPECT_EQ(take_and_accept(), "c:resolved");
 }
 
 TEST_F(ChannelQueueTest, nothing_is_repeated_if_nothing_shall_be) {

@@ -92,6 +92,10 @@ TEST_F(ChartData, the_page_is_answered_in_steps_of_its_targets_interval) {
   }
   EXPECT_EQ(step("/api/v1/charts", {{"target", "new"}}), 60) << "of which there is no past yet";
   EXPECT_EQ(step("/api/v1/charts", {{"target", "engine"}, {"step", "10s"}}), 10) << "somebody asked for it";
+  // What is asked for and cannot be had is no other answer.
+  for (const char* name : {"since", "format", "metric"}) {
+    EXPECT_EQ(api.handle({"GET", "/api/v1/trends", {{name, "1"}}, "*/*", "127.0.0.1:1"}).status, 400) << name;
+  }
 }
 
 TEST_F(ChartData, amounts_are_told_as_rates) {

@@ -172,8 +172,9 @@ class HostJudgeTest : public JudgeTest {
         target.name = name;
         target.interval_seconds = 1;
         target.availability.state = state;
+        target.attached = target.availability.state == "up";
         report.agent->targets.push_back(target);
-        if (target.availability.state != "up") continue;
+        if (!target.attached) continue;
         auto snapshot = std::make_shared<Snapshot>();
         snapshot->target = name;
         snapshot->timestamp_ms = now_;
@@ -206,6 +207,11 @@ TEST_F(HostJudgeTest, a_fault_of_the_host_is_told_by_one_target_that_is_up) {
   EXPECT_THAT(firing(), ElementsAre("Busy of b"));
   pass_both("up", "up", 20, 5);
   EXPECT_THAT(firing(), IsEmpty());
+}
+
+TEST_F(HostJudgeTest, one_that_is_not_attached_does_not_speak_for_the_host) {
+  pass_both("unknown", "up", 95, 5);
+  EXPECT_THAT(firing(), ElementsAre("Busy of b"));
 }
 
 // It is neither down nor is anything known of it: a reload made its attach fail.

@@ -420,6 +420,11 @@ void TargetWatch::look_at_path() {
   if (Status status = prepare_path(); !status) say_once(status.error().message);
 }
 
+bool TargetWatch::has_to_be_sought() const {
+  const bool by_group = spec_.kind == TargetSpec::Kind::kUnit || spec_.kind == TargetSpec::Kind::kCgroup;
+  return by_group && processes().empty();
+}
+
 std::vector<std::string> TargetWatch::refresh() {
   std::vector<std::string> changes;
   // The kernel follows what a process forks; it is for us only if its files had to be let go.

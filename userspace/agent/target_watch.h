@@ -66,6 +66,8 @@ class TargetWatch {
   /// One sentence with the next step, once over().
   [[nodiscard]] std::string why_over() const;
   [[nodiscard]] std::vector<pid_t> processes() const { return session_->processes(index_); }
+  /// No process of it runs, and the kernel will not say when there is one: refresh() has to look.
+  [[nodiscard]] bool has_to_be_sought() const;
 
   /// Attaches and detaches so that the target is probed as `plan` says.
   Status apply(const ProbePlanForInterval& plan);

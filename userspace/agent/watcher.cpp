@@ -25,7 +25,8 @@ constexpr unsigned kPriceFirst = 2;
 constexpr std::uint64_t kFarMoreRuns = 4;
 // Looking through /proc for new processes costs more than reading counters.
 constexpr std::chrono::seconds kRefreshEvery{2};
-constexpr std::size_t kMostTitles = 64;  // that are read in an interval
+constexpr std::chrono::milliseconds kSeekEvery{400};  // all of a host's control groups are looked through
+constexpr std::size_t kMostTitles = 64;               // that are read in an interval
 
 // An engine that has not come yet may turn out to be one for which light mode means nothing.
 bool may_go_light(const TargetWatch& watch) { return watch.profile().empty() || watch.light_possible(); }
@@ -149,19 +150,31 @@ void Watcher::leave_out_the_past(Watched& target) {
   target.previous.faults += now.faults - std::min(now.faults, before.faults);
 }
 
+void Watcher::refresh(Watched& target) {
+  const std::vector<std::string> joined = target.watch.refresh();
+  for (const std::string& change : joined) spdlog::info("{}: {}", target.watch.label(), change);
+  if (!joined.empty()) leave_out_the_past(target);
+  target.shedder.set_may_go_light(may_go_light(target.watch));
+  allow_texts(target);
+}
+
 void Watcher::refresh_targets() {
   if (Clock::now() - last_refresh_ < kRefreshEvery) return;
   last_refresh_ = Clock::now();
+  for (Watched& target : targets_) refresh(target);
+}
+
+// Before it is told to be down, and between readings that may be a minute apart.
+void Watcher::seek_targets() {
+  if (Clock::now() - last_seek_ < kSeekEvery) return;
+  last_seek_ = Clock::now();
   for (Watched& target : targets_) {
-    const std::vector<std::string> joined = target.watch.refresh();
-    for (const std::string& change : joined) spdlog::info("{}: {}", target.watch.label(), change);
-    if (!joined.empty()) leave_out_the_past(target);
-    target.shedder.set_may_go_light(may_go_light(target.watch));
-    allow_texts(target);
+    if (target.watch.has_to_be_sought()) refresh(target);
   }
 }
 
 void Watcher::sweep() {
+  seek_targets();
   const auto gone = attachments_->sweep(session_->take_living().files);
   for (Watched& target : targets_) target.watch.forget(gone);
 }
@@ -461,6 +474,7 @@ Status Watcher::read(const std::set<std::uint32_t>& over, std::vector<Reading>& 
   take_prices();
   sample_hosts(over);
   const HostFigures host = HostFigures::read();
+  seek_targets();
   std::map<std::uint32_t, std::vector<pid_t>> processes = session_->take_living().processes;
   for (Watched& target : targets_) {
     target.processes = std::move(processes[target.watch.index()]);

@@ -193,7 +193,9 @@ class Watcher {
   void sample_hosts(const std::set<std::uint32_t>& over);
   TargetCounters take_counters(Watched& target);
   void apply(Watched& target);
+  void refresh(Watched& target);
   void refresh_targets();
+  void seek_targets();
   void leave_out_the_past(Watched& target);
   void take_prices();
   void sample_prices();
@@ -214,7 +216,7 @@ class Watcher {
   std::list<Watched> targets_;
   std::map<Interval, Host> hosts_;
   unsigned interval_ = 0;
-  Clock::time_point last_refresh_;
+  Clock::time_point last_refresh_, last_seek_;
   RunCounts sample_begin_{};
   std::uint64_t map_bytes_ = 0;
 };

@@ -148,9 +148,9 @@ void NoticeGate::end_orphans(const std::set<std::string>& going_on, std::int64_t
 std::vector<Notice> NoticeGate::told() const {
   std::vector<Notice> all;
   for (const auto& [id, open] : open_) {
-    if (!open.told || open.over) continue;
+    if (!open.told) continue;
     all.push_back(open.notice);
-    all.back().what = Notice::What::kFiring;
+    all.back().what = open.over ? Notice::What::kResolved : Notice::What::kFiring;
   }
   return all;
 }

@@ -36,7 +36,8 @@ class NoticeGate {
   /// The end of an incident that was never told is not told.
   void pass(const std::vector<Notice>& found, std::int64_t now_ms, std::vector<Notice>& told);
 
-  /// Incidents that go on and were told, as they were last told: what a new channel has to know.
+  /// Incidents that were told and whose end was not, as they were last told: what a channel has to know. One whose end
+  /// is held is resolved here.
   [[nodiscard]] std::vector<Notice> told() const;
   /// Ids of those of them that are silenced now, and are not to be said again.
   [[nodiscard]] std::set<std::string> silenced(std::int64_t now_ms) const;

@@ -71,13 +71,15 @@ struct Served {
 
 Served count_slow(const Snapshot& snapshot, double limit_seconds) {
   Served served;
-  for (const auto& [name, type] : snapshot.query_metrics.query_type_breakdown) {
-    for (const BucketCount& bucket : type.histogram_total) {
+  const auto add = [&](const SparseHistogram& histogram) {
+    for (const BucketCount& bucket : histogram) {
       const auto count = static_cast<double>(bucket.count);
       served.queries += count;
       if (bucket_middle_ns(bucket.bucket) > limit_seconds * 1e9) served.slow += count;
     }
-  }
+  };
+  for (const auto& [name, type] : snapshot.query_metrics.query_type_breakdown) add(type.histogram_total);
+  add(snapshot.query_metrics.given_up_histogram);
   return served;
 }
 

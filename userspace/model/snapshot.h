@@ -71,6 +71,7 @@ struct QueryMetrics {
   std::optional<double> oldest_in_flight_seconds;
   std::optional<WaitSeconds> waits;
   std::map<std::string, TypeMetrics> query_type_breakdown;
+  SparseHistogram given_up_histogram;  ///< since attach, of types that made room for others; not exported
   std::map<std::string, PhaseMetrics> phases;
   std::vector<Blocking> blocking;  ///< the ten that took most time in the interval, the longest first
 };

@@ -146,6 +146,7 @@ void Builder::fill_types() {
       add(id, total, total);
     } else {
       add_to_sums(id, kNothing, total);
+      merge(snapshot_.query_metrics.given_up_histogram, total.histogram);
     }
   }
   for (auto& [name, figures] : by_name) {

@@ -33,7 +33,20 @@ void ChannelQueue::follow(Notice& notice, Time now) {
   }
 }
 
+void ChannelQueue::hold(std::set<std::string> ids, Time now) {
+  held_ = std::move(ids);
+  for (auto& [id, notice] : std::exchange(unsaid_, {})) {
+    if (held_.count(id) != 0) {
+      unsaid_.emplace(id, std::move(notice));
+    } else {
+      add(std::move(notice), now);
+    }
+  }
+}
+
 void ChannelQueue::add(Notice notice, Time now) {
+  const bool unsaid = unsaid_.erase(notice.id) > 0;
+  if (unsaid && notice.what == Notice::What::kResolved) return;  // nobody heard of it
   if (!is_for_us(notice)) return;
   follow(notice, now);
   queue_.push_back({std::move(notice), now});
@@ -44,7 +57,12 @@ void ChannelQueue::catch_up(const std::vector<Notice>& going_on, Time now, std::
   std::map<std::string, Incident> ended = incidents_;
   for (const Notice& notice : going_on) {
     ended.erase(notice.id);
-    if (held_.count(notice.id) == 0) add(notice, now);
+    if (notice.what == Notice::What::kResolved || incidents_.count(notice.id) != 0) continue;
+    if (held_.count(notice.id) != 0) {
+      unsaid_.emplace(notice.id, notice);
+    } else {
+      add(notice, now);
+    }
   }
   for (auto& [id, incident] : ended) {
     Notice& end = incident.newest;

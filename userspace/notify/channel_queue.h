@@ -43,7 +43,7 @@ class ChannelQueue {
   void add(Notice notice, Time now);
 
   /// Incidents with these ids are not said again, until another set says otherwise.
-  void hold(std::set<std::string> ids) { held_ = std::move(ids); }
+  void hold(std::set<std::string> ids, Time now);
 
   /// What is to be handed on now; empty: nothing yet. One of accepted(), refused() and failed() must follow. Until then
   /// nothing of it leaves the queue.
@@ -74,7 +74,8 @@ class ChannelQueue {
   /// then changed.
   Status restore(const std::string& text, Time now, std::int64_t now_ms);
   /// For one that was restored, or is new, and may have been away: what it knows and is not in `going_on` has ended,
-  /// and what it does not know is added, unless it is held.
+  /// and what it does not know is added; what is held is added when it is not any more. One that is resolved there has
+  /// an end that will be added.
   void catch_up(const std::vector<Notice>& going_on, Time now, std::int64_t now_ms);
 
  private:
@@ -102,6 +103,7 @@ class ChannelQueue {
   QueueOptions options_;
   std::deque<Waiting> queue_;
   std::set<std::string> held_;
+  std::map<std::string, Notice> unsaid_;       ///< by id: held when this began
   std::map<std::string, Incident> incidents_;  ///< by id: begun, not over
   std::size_t in_flight_ = 0;                  ///< of the queue's front
   std::vector<std::string> repeats_;           ///< ids in flight

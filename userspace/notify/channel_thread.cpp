@@ -129,7 +129,7 @@ Result<std::unique_ptr<ChannelThread>> ChannelThread::start(std::string name, st
     if (!restored) spdlog::error("the alert channel {}: {}", state->counters.name, restored.error().message);
   }
   if (going_on != nullptr) {
-    state->queue.hold(going_on->held);
+    state->queue.hold(going_on->held, Clock::now());
     state->queue.catch_up(going_on->notices, Clock::now(), unix_ms());
   }
   Result<std::thread> thread = start_background_thread("outrider-alert", Privileges::kNone, [state] { state->run(); });
@@ -149,7 +149,7 @@ void ChannelThread::add(Notice notice) {
 
 void ChannelThread::hold(std::set<std::string> ids) {
   const std::lock_guard lock(state_->mutex);
-  state_->queue.hold(std::move(ids));
+  state_->queue.hold(std::move(ids), Clock::now());
   state_->changed.notify_all();
 }
 

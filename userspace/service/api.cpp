@@ -306,6 +306,10 @@ HttpResponse Api::history(const View& view) {
 
 HttpResponse Api::trends(const View& view) {
   if (store_ == nullptr) return no_history();
+  for (const auto& [name, value] : view.request.query) {
+    if (name != "target" && name != "window")
+      return refuse(400, "trends take target and window; '" + name + "' is neither");
+  }
   const HistorySource source = source_of(*store_);
   const Result<std::chrono::milliseconds> window = parse_duration(parameter(view.request, "window", "1h"));
   if (!window) return refuse(400, "window: " + window.error().message);

@@ -172,7 +172,7 @@ bool Judge::is_silent(const TargetState& target, std::int64_t now_ms) {
 void Judge::choose_speaker(const Report& report) {
   const auto& targets = report.agent->targets;
   const auto can_speak = [&](const TargetState& target) {
-    return target.availability.state != kDown && !is_silent(target, report.time_ms);
+    return target.attached && target.availability.state != kDown && !is_silent(target, report.time_ms);
   };
   const auto speaks = [&](const TargetState& target) { return target.name == speaker_ && can_speak(target); };
   if (std::any_of(targets.begin(), targets.end(), speaks)) return;
