@@ -1,13 +1,12 @@
 // A target's monitor on snapshots made by hand: what people are told, and that it is told once.
-#include "userspace/detect/target_monitor.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/unit/monitored_target.h"
 
 namespace outrider {
 namespace {
@@ -15,86 +14,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::UnorderedElementsAre;
-
-constexpr std::int64_t kStart = 1'700'000'000'000;
-
-/// A target with the types READ (150/s, 5 ms) and WRITE (50/s, 20 ms), an eighth of whose time are lock waits.
-class Target {
- public:
-  explicit Target(const MonitorOptions& options = {}) : monitor(*TargetMonitor::make("kg", options)) {
-    facts.handle_limit = 1024;
-    snapshot.interval_seconds = 1;
-    snapshot.target = "kg";
-    snapshot.availability = Availability{"up", {}, {}, {}, {}};
-    snapshot.target_metrics.memory_used_mb = 4096;
-    snapshot.target_metrics.memory_usage = 0.5;
-    snapshot.target_metrics.handle_count = 100;
-  }
-
-  void pass(int seconds) {
-    for (int i = 0; i < seconds; ++i) {
-      fill();
-      monitor->observe(snapshot, facts, told);
-    }
-  }
-  /// "firing Latency shift", ...
-  [[nodiscard]] std::vector<std::string> story() const {
-    static constexpr const char* kWhat[] = {"firing ", "worse ", "resolved "};
-    std::vector<std::string> story;
-    story.reserve(told.size());
-    for (const Notice& notice : told) {
-      story.push_back(kWhat[static_cast<std::size_t>(notice.what)] + notice.name +
-                      (notice.type.empty() ? "" : " of " + notice.type));
-    }
-    return story;
-  }
-
-  double read_seconds = 0.005, write_seconds = 0.020, write_lock_seconds = 0.0025;
-  double read_rate = 150, write_rate = 50, error_rate = 0.0005;
-  std::int64_t clock_ms = kStart;
-  Snapshot snapshot;
-  MonitorFacts facts;
-  std::vector<Notice> told;
-  std::unique_ptr<TargetMonitor> monitor;
-
- private:
-  void fill();
-  void fill_type(const char* name, double rate, double seconds, double lock_seconds);
-
-  std::int64_t step_ = 0;
-};
-
-void Target::fill_type(const char* name, double rate, double seconds, double lock_seconds) {
-  TypeMetrics& type = snapshot.query_metrics.query_type_breakdown[name];
-  const double queries = rate * snapshot.interval_seconds;
-  type.interval_count = static_cast<std::uint64_t>(queries);
-  type.queries_per_second = rate;
-  type.avg_response_time_seconds = seconds;
-  type.success_rate = 1 - error_rate;
-  type.waits = WaitSeconds{};
-  (*type.waits)[OUTRIDER_WAIT_LOCK] = lock_seconds * queries;
-  (*type.waits)[OUTRIDER_WAIT_CPU] = (seconds - lock_seconds) * queries;
-}
-
-void Target::fill() {
-  clock_ms += std::llround(snapshot.interval_seconds * 1000);
-  snapshot.timestamp_ms = clock_ms;
-  const double wobble = 1 + 0.05 * std::sin(static_cast<double>(++step_ % 7));
-  QueryMetrics& all = snapshot.query_metrics;
-  fill_type("READ", read_rate, read_seconds * wobble, 0);
-  fill_type("WRITE", write_rate, write_seconds * wobble, write_lock_seconds * wobble);
-  const double rate = read_rate + write_rate;
-  all.queries_per_second = rate;
-  all.interval_queries = static_cast<std::uint64_t>(rate * snapshot.interval_seconds);
-  all.error_rate = error_rate;
-  all.avg_response_time_seconds = wobble * (read_rate * read_seconds + write_rate * write_seconds) / rate;
-  all.p95_response_time_seconds = 3 * *all.avg_response_time_seconds;
-  all.waits = WaitSeconds{};
-  for (std::size_t i = 0; i < all.waits->size(); ++i) {
-    (*all.waits)[i] = (*all.query_type_breakdown["READ"].waits)[i] + (*all.query_type_breakdown["WRITE"].waits)[i];
-  }
-}
 
 TEST(TargetMonitor, an_unknown_detector_is_refused) {
   MonitorOptions options;
@@ -189,161 +108,6 @@ TEST(TargetMonitor, a_binary_that_changed_just_before_is_named) {
     ASSERT_FALSE(target.told.empty());
     EXPECT_EQ(target.told.front().cause.find("since the binary changed to bbbb") != std::string::npos, just_before);
   }
-}
-
-TEST(TargetMonitor, a_stall_and_an_end_are_told_at_once_and_close_when_it_serves) {
-  Target target;
-  target.pass(1'800);
-  target.read_rate = target.write_rate = 0;
-  target.snapshot.availability->state = "stalled";
-  target.pass(120);
-  ASSERT_THAT(target.story(), ElementsAre("firing Target stalled"));  // and no fall of traffic
-  EXPECT_EQ(target.told.front().severity, Severity::kCritical);
-  EXPECT_EQ(target.told.front().at_ms - target.told.front().since_ms, 30'000);
-  EXPECT_THAT(target.told.front().text, HasSubstr("none has ended for 30 s"));
-  target.snapshot.availability->state = "unknown";
-  target.pass(10);
-  target.snapshot.availability->state = "down";
-  target.pass(10);
-  EXPECT_THAT(target.story(), ElementsAre("firing Target stalled", "resolved Target stalled", "firing Target down"));
-  target.snapshot.availability->state = "up";
-  target.pass(1);
-  EXPECT_EQ(target.story().back(), "resolved Target down");
-}
-
-TEST(TargetMonitor, with_a_target_that_is_down_everything_else_of_it_is_over) {
-  Target target;
-  target.pass(1'800);
-  target.snapshot.availability->state = "stalled";
-  target.pass(1);
-  target.monitor->observe_state("down", target.snapshot.timestamp_ms + 1'000, target.told);
-  EXPECT_THAT(target.story(), ElementsAre("firing Target stalled", "resolved Target stalled", "firing Target down"));
-  target.read_rate = target.write_rate = 0;
-  target.snapshot.availability->state = "up";
-  target.pass(120);
-  ASSERT_EQ(target.story().back(), "firing Traffic drop");
-  target.told.clear();
-  target.monitor->observe_state("down", target.snapshot.timestamp_ms + 1'000, target.told);
-  EXPECT_THAT(target.story(), UnorderedElementsAre("firing Target down", "resolved Traffic drop"));
-}
-
-/// The target ends and, after `seconds`, is up again.
-void restart(Target& target, int seconds) {
-  target.told.clear();
-  target.monitor->observe_state("down", target.clock_ms + 500, target.told);
-  target.clock_ms += 1'000 * static_cast<std::int64_t>(seconds);
-}
-
-TEST(TargetMonitor, what_a_restart_does_not_cure_is_found_anew_and_what_it_cures_is_over) {
-  for (const int down_seconds : {1, 120}) {
-    for (const bool cured : {false, true}) {
-      Target target;
-      target.pass(1'800);
-      target.write_seconds += 0.0075;
-      target.write_lock_seconds += 0.0075;
-      target.pass(300);
-      ASSERT_THAT(target.story(), ElementsAre("firing Latency shift"));
-      const std::string id = target.told.front().id;
-      restart(target, down_seconds);
-      EXPECT_THAT(target.story(), UnorderedElementsAre("resolved Latency shift", "firing Target down"));
-      target.told.clear();
-      if (cured) {
-        target.write_seconds -= 0.0075;
-        target.write_lock_seconds -= 0.0075;
-      }
-      const std::int64_t up_ms = target.clock_ms;
-      target.pass(300);
-      if (cured) {
-        EXPECT_THAT(target.story(), ElementsAre("resolved Target down")) << down_seconds;
-        continue;
-      }
-      ASSERT_THAT(target.story(), ElementsAre("resolved Target down", "firing Latency shift")) << down_seconds;
-      EXPECT_NE(target.told.back().id, id);
-      EXPECT_GT(target.told.back().since_ms, up_ms);
-    }
-  }
-}
-
-// What comes up in the place of one that failed may serve nobody: of that is known that the traffic is away.
-TEST(TargetMonitor, what_comes_up_has_none_of_the_faults_of_before) {
-  for (const bool serves : {false, true}) {
-    Target target;
-    target.snapshot.cache_metrics.hit_rate = 0.9;
-    target.pass(3'600);
-    target.error_rate = 0.5;
-    target.write_seconds *= 3;
-    target.snapshot.cache_metrics.hit_rate = 0.4;
-    target.pass(300);
-    EXPECT_THAT(target.story(), testing::IsSupersetOf({"firing Error burst", "firing Error budget burn"}));
-    restart(target, 10);
-    target.told.clear();
-    if (serves) {
-      target.error_rate = 0.0005;
-      target.write_seconds /= 3;
-      target.snapshot.cache_metrics.hit_rate = 0.9;
-    } else {
-      target.read_rate = target.write_rate = 0;
-    }
-    target.pass(600);
-    if (serves) {
-      EXPECT_THAT(target.story(), ElementsAre("resolved Target down"));
-    } else {
-      EXPECT_THAT(target.story(), ElementsAre("resolved Target down", "firing Traffic drop"));
-    }
-  }
-}
-
-TEST(TargetMonitor, of_a_type_what_a_restart_does_not_cure_is_told_again_once) {
-  Target target;
-  target.read_seconds = 0.00002;
-  target.pass(3'600);
-  target.read_seconds = 0.00004;
-  target.pass(600);
-  ASSERT_THAT(target.story(), ElementsAre("firing Latency shift of READ"));
-  for (int i = 0; i < 2; ++i) {
-    restart(target, 1);
-    target.pass(40);
-    EXPECT_EQ(target.story().back(), "resolved Target down");
-  }
-  EXPECT_EQ(target.told.size(), 2U);
-  target.pass(600);
-  EXPECT_THAT(target.story(),
-              ElementsAre("firing Target down", "resolved Target down", "firing Latency shift of READ"));
-  target.pass(1'800);
-  EXPECT_EQ(target.story().back(), "resolved Latency shift of READ");
-  EXPECT_THAT(target.monitor->active(), IsEmpty());
-}
-
-TEST(TargetMonitor, traffic_that_does_not_come_back_after_a_stall_is_told_then) {
-  Target target;
-  target.pass(1'800);
-  target.read_rate = target.write_rate = 0;
-  target.snapshot.availability->state = "stalled";
-  target.pass(300);
-  ASSERT_THAT(target.story(), ElementsAre("firing Target stalled"));
-  target.read_rate = 6;
-  target.write_rate = 2;
-  target.snapshot.availability->state = "up";
-  target.pass(180);
-  EXPECT_THAT(target.story(), ElementsAre("firing Target stalled", "resolved Target stalled", "firing Traffic drop"));
-}
-
-TEST(TargetMonitor, of_the_host_nothing_stays_open_where_another_tells_of_it) {
-  Target target;
-  target.snapshot.system_metrics.cpu_usage = 30;
-  target.pass(1'800);
-  target.snapshot.system_metrics.cpu_usage = 100;
-  target.pass(120);
-  ASSERT_THAT(target.story(), ElementsAre("firing CPU saturation"));
-  target.monitor->watch_host(false, target.clock_ms, target.told);
-  ASSERT_THAT(target.story(), ElementsAre("firing CPU saturation", "resolved CPU saturation"));
-  EXPECT_THAT(target.monitor->active(), IsEmpty());
-  target.pass(120);
-  target.monitor->watch_host(true, target.clock_ms, target.told);
-  target.pass(50);  // the minute begins anew
-  EXPECT_EQ(target.told.size(), 2U);
-  target.pass(30);
-  EXPECT_EQ(target.story().back(), "firing CPU saturation");
 }
 
 // From 60 % by 0.2 % a minute: 40 % more take 200 minutes; found after seven floors of three minutes, which is 21 (and
