@@ -6,14 +6,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <deque>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "outrider/query.hpp"
 #include "tests/bpf/session_fixture.h"
+#include "userspace/kernel/return_probes.h"
 
 namespace outrider {
 namespace {
@@ -354,6 +357,21 @@ TEST_P(Session, DetachedProbesAreNotHit) {
   const TargetCounters now = counters();
   EXPECT_EQ(type_of(now, "seen").queries, 1U);
   EXPECT_EQ(type_of(now, "unseen").queries, 0U);
+}
+
+// None here has one, so that it is the kernel's word, by its number, against what was found by trying.
+TEST_P(Session, ReturnsUnderAShadowStackAreRefusedWhereTheKernelForgetsIt) {
+  open();
+  int major = 0, minor = 0;
+  ASSERT_EQ(sscanf(probe_features().kernel_release.c_str(), "%d.%d", &major, &minor), 2);
+  const std::string refused = returns_refused(session(), {.shadow_stack = true});
+#ifdef __x86_64__
+  if (std::pair(major, minor) < std::pair(6, 11)) {
+    EXPECT_THAT(refused, testing::HasSubstr("shadow stack"));
+    return;
+  }
+#endif
+  EXPECT_EQ(refused, returns_refused(session(), {}));
 }
 
 // Of this fixture: as where a verifier refuses the programs.

@@ -156,6 +156,29 @@ url = "http://127.0.0.1:{free_port()}"
         agent.await_total("second", len(rows))
         agent.end()
 
+    def test_a_file_has_one_set_of_probes(self):
+        """A second target with another profile would be counted by what the first one's says."""
+        profile = self.directory / "other.toml"
+        theirs = (harness.SOURCE / "usdt" / "profiles" / "outrider.toml").read_text(encoding="utf-8")
+        profile.write_text(theirs.replace('name = "outrider"', 'name = "other"').replace(", hits = 6, misses = 7", ""),
+                           encoding="utf-8")
+        engines = [self.engine(*LOAD, "--duration", 1) for _ in range(2)]
+        first = f'pid = {engines[0].pid}\ndisplay_name = "first"'
+        second = f'pid = {engines[1].pid}\ndisplay_name = "second"\nprofile = "{profile}"'
+        self.configure([first, second])
+        agent = self.start()
+        agent.await_line(agent.err, "probed already for another target, with profile outrider", 30)
+        self.configure([second])
+        self.reload(agent)
+        (target,) = agent.json("/api/v1/targets")["targets"]
+        self.assertEqual((target["attached"], target["error"], target["profile"]), (True, None, "other"), target)
+        engines[1].release()
+        rows = engines[1].finish()
+        agent.await_total("second", len(rows))
+        types = agent.snapshot("second")["query_metrics"]["query_type_breakdown"]
+        self.assertEqual({one["cache_hit_rate"] for one in types.values()}, {None})
+        agent.end()
+
     def test_availability_survives_a_restart(self):
         engine, agent = self.engine_and_agent("--duration", 3)
         engine.release()

@@ -280,6 +280,18 @@ TEST_F(FakeProcfs, library_with_probes_through_the_root_of_the_process) {
   EXPECT_THAT(files->unreadable[0], HasSubstr("replaced"));
 }
 
+TEST_F(FakeProcfs, a_shadow_stack_is_seen) {
+  write_exe(build_elf({}));
+  const auto seen = [&](const std::string& status) {
+    write("41/status", status);
+    const auto files = probe_files(*open_process(41, root()), {}, root());
+    return files && files->shadow_stack;
+  };
+  EXPECT_TRUE(seen("Name:\tengine\nx86_Thread_features:\tshstk wrss \nx86_Thread_features_locked:\t\n"));
+  EXPECT_FALSE(seen("Name:\tshstk\nx86_Thread_features:\t\nx86_Thread_features_locked:\tshstk \n"));
+  EXPECT_FALSE(seen("Name:\tengine\n"));
+}
+
 TEST_F(FakeProcfs, key_comes_from_the_kernels_own_numbers) {
   const Fd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   fs::create_directories(root() + "/self/fdinfo");

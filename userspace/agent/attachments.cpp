@@ -70,6 +70,14 @@ Status Attachments::mark_twins() {
 }
 
 Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
+  if (const auto known = files_.find(key); known != files_.end()) {
+    if (same_sites(known->second.plan, plan)) return Ok{};
+    return Error{
+        fmt::format("{} is probed already for another target, with profile {} and at other places or with other "
+                    "meanings; all targets that run one file need the same profile and functions",
+                    known->second.path, known->second.plan.profile),
+        EEXIST};
+  }
   std::uint64_t taken = 0;
   for (const auto& [other_key, other] : files_) taken |= other.bit;
   if (~taken == 0)
@@ -100,6 +108,7 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   file.path = std::filesystem::read_symlink(path, unnamed).string();
   file.fd = std::move(fd);
   file.probes = std::move(*probes);
+  file.plan = plan;
   files_.insert_or_assign(key, std::move(file));
   return mark_twins();
 }

@@ -26,7 +26,8 @@ class Attachments {
   /// As in outrider_process::files; 0: not prepared.
   [[nodiscard]] std::uint64_t bit(const FileKey& file) const;
 
-  /// Takes over `fd` and prepares its probes; nothing is attached until a target wants a group.
+  /// Takes over `fd` and prepares its probes; nothing is attached until a target wants a group. For a file that is
+  /// there already `plan` must be the one that it was added with: a file has one set of probes. Error: EEXIST.
   Status add(const FileKey& file, Fd fd, const ProbePlan& plan);
 
   /// `target` wants exactly these groups of `file`. The error is that of query probes that could not be attached.
@@ -57,6 +58,7 @@ class Attachments {
     std::uint64_t bit = 0;
     struct stat content {};  ///< when it was planned
     bool leased = false;
+    ProbePlan plan;
     ProbeSet probes;
     std::map<std::uint32_t, std::set<ProbeGroup>> wanted;
   };

@@ -140,8 +140,9 @@ Status TargetWatch::want(const FileKey& file) {
 
 Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place) {
   if (files_.contains(file.key)) {
-    if (!returns_.contains(file.key) || place.throws.empty()) return Ok{};
-    return Error{fmt::format("returns of {} are probed, and {}", file.path, returns_refused(*session_, place))};
+    const std::string refused = returns_.contains(file.key) ? returns_refused(*session_, place) : "";
+    if (refused.empty()) return Ok{};
+    return Error{fmt::format("returns of {} are probed, and {}", file.path, refused)};
   }
   PlanOptions planning{.generation = options_.generation, .allow_nop5 = options_.allow_nop5};
   if (profile.c_return_probes_ok) planning.no_returns = returns_refused(*session_, place);
@@ -159,10 +160,9 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
                              plan->profile),
                  EINVAL};
   }
-  if (!attachments_->has(file.key)) {
-    if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
-    describe_plan(*plan, file.path);
-  }
+  const bool known = attachments_->has(file.key);
+  if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
+  if (!known) describe_plan(*plan, file.path);
   profile_ = plan->profile;
   sql_dialect_ = profile.sql_dialect;
   postgresql_titles_ = profile.postgresql_titles;
@@ -190,7 +190,7 @@ Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
       continue;
     }
     const bool library = &file != &files.files.front();
-    const ReturnPlace place{files.throws, library ? file.path : "", options_.allow_library_returns};
+    const ReturnPlace place{files.throws, library ? file.path : "", options_.allow_library_returns, files.shadow_stack};
     Status status = picked ? prepare_file(file, options_.profiles[*picked], place) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
     if (!status && status.error().code == E2BIG) return status.error();

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <system_error>
 #include <thread>
 
 namespace outrider {
@@ -15,14 +17,19 @@ constexpr std::size_t kParallelCloses = 32;
 
 void close_links(std::vector<Link> links) {
   if (links.size() < 2) return;
-  const std::size_t workers = std::min(links.size(), kParallelCloses);
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < links.size(); i = next++) links[i].reset();
+  };
+  const std::size_t helpers = std::min(links.size(), kParallelCloses) - 1;
   std::vector<std::thread> threads;
-  threads.reserve(workers);
-  for (std::size_t w = 0; w < workers; ++w) {
-    threads.emplace_back([&links, w, workers] {
-      for (std::size_t i = w; i < links.size(); i += workers) links[i].reset();
-    });
+  threads.reserve(helpers);
+  try {
+    while (threads.size() < helpers) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+    // No more threads to be had: it takes longer.
   }
+  work();
   for (std::thread& thread : threads) thread.join();
 }
 

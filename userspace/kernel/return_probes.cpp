@@ -81,6 +81,25 @@ Trial find_out(BpfSession& session) {
   return cannot("seccomp filters are refused");
 }
 
+// The kernels whose return probes change the shadow stack too got a system call at the same time (6.11), which gives
+// SIGILL where no return probe has called it.
+bool keep_shadow_stacks() {
+#ifdef __x86_64__
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGILL, [](int) { _exit(EXIT_SUCCESS); });
+    syscall(kUretprobeCall);
+    _exit(EXIT_FAILURE);
+  }
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+#else
+  return true;
+#endif
+}
+
 }  // namespace
 
 std::string return_probes_refused(BpfSession& session) {
@@ -103,6 +122,11 @@ std::string returns_refused(BpfSession& session, const ReturnPlace& place) {
            " would get the probes at its returns too, and an exception of C++ through one of them would abort it; "
            "where no "
            "such program uses it, --allow-library-returns (allow_library_returns of a target) insists";
+  }
+  if (place.shadow_stack && !keep_shadow_stacks()) {
+    return "this process has a shadow stack (GLIBC_TUNABLES), and this kernel ends it at the first return that is "
+           "probed "
+           "(Linux 6.6 to 6.10); use a newer kernel";
   }
   return return_probes_refused(session);
 }

@@ -15,14 +15,16 @@ std::string return_probes_refused(BpfSession& session);
 
 /// Where a return would be probed.
 struct ReturnPlace {
-  std::string throws;            ///< a file of the process whose code may throw, or ""
-  std::string library;           ///< the shared library that has the function; "": it is in the executable
+  std::string throws{};          ///< a file of the process whose code may throw, or ""
+  std::string library{};         ///< the shared library that has the function; "": it is in the executable
   bool library_allowed = false;  ///< the user insists
+  bool shadow_stack = false;     ///< the process has one
 };
 
 /// The same for a place. An exception that leaves a function whose return is probed aborts the process, be the function
 /// of C or not. A library's probes come to every process of the host that has it, of which nobody knows what they
-/// throw.
+/// throw. Linux 6.6 to 6.10 change the return address and not the shadow stack's copy, so that the first return ends
+/// the process.
 std::string returns_refused(BpfSession& session, const ReturnPlace& place);
 
 }  // namespace outrider

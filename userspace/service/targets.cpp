@@ -225,7 +225,10 @@ void Targets::note(Target& target, Reading& reading, Clock::time_point begin) {
 void Targets::keep(const Target& target, const Reading& reading) {
   if (store_ == nullptr) return;
   Point point = make_point(reading.snapshot, reading.interval, config_.store.tiers.front().step.count());
-  add_availability(point, reading.snapshot.availability->state, point.seconds);
+  // What happened in a longer gap is not known.
+  if (point.seconds * 1000 <= static_cast<double>(target.options.longest_gap_ms)) {
+    add_availability(point, reading.snapshot.availability->state, point.seconds);
+  }
   TypeTexts texts;
   for (const auto& [name, type] : reading.snapshot.query_metrics.query_type_breakdown) {
     if (type.statement && point.types.contains(name)) texts.emplace(name, TypeText{type.statement, type.session});

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 #include <set>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "userspace/target/elf_symbols.h"
@@ -302,6 +304,16 @@ Result<ProbePlan> plan_file(int fd, const std::string& name, const ElfProbes& el
     if (const auto address = find_data_symbol(fd, name, variable)) options.variables[variable] = *address;
   }
   return plan_probes(elf, profile, options);
+}
+
+bool same_sites(const ProbePlan& a, const ProbePlan& b) {
+  static_assert(std::has_unique_object_representations_v<outrider_site>, "compared byte by byte");
+  return std::equal(a.sites.begin(), a.sites.end(), b.sites.begin(), b.sites.end(),
+                    [](const PlannedSite& one, const PlannedSite& other) {
+                      return one.role == other.role && one.at_return == other.at_return && one.offset == other.offset &&
+                             one.ref_ctr_offset == other.ref_ctr_offset &&
+                             std::memcmp(&one.spec, &other.spec, sizeof(one.spec)) == 0;
+                    });
 }
 
 Result<std::size_t> pick_profile(const ElfProbes& elf, const std::vector<Profile>& profiles) {

@@ -46,6 +46,9 @@ struct ProbePlan {
   bool light_possible = false;      ///< every query end carries the duration: starts can be given up
 };
 
+/// Whether both attach to the same places of a file, with the same meaning.
+bool same_sites(const ProbePlan& a, const ProbePlan& b);
+
 struct PlanOptions {
   UprobeGeneration generation = UprobeGeneration::kUnsafeNop5;
   bool allow_nop5 = false;                           ///< the user insists

@@ -71,6 +71,7 @@ struct ProbeFiles {
   std::vector<ProbeFile> files;         ///< the executable first, with or without probes; libraries only with probes
   std::vector<std::string> unreadable;  ///< "path: reason" of mapped libraries that could not be looked at
   std::string throws;  ///< the path of one of all that are mapped that may throw, as may_throw() has it; empty: none
+  bool shadow_stack = false;  ///< its returns are checked against one (CET)
 };
 
 /// The executable and the shared libraries that `process` has mapped. Errors: the executable is no 64-bit ELF file of

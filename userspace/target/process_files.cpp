@@ -106,6 +106,15 @@ Result<Fd> open_mapping(const Mapping& mapping, const std::string& directory, co
   return fd;
 }
 
+bool has_shadow_stack(const std::string& status) {
+  constexpr std::string_view kLabel = "x86_Thread_features:";
+  for (std::string_view left = status; !left.empty();) {
+    const std::string_view line = next_line(left);
+    if (line.starts_with(kLabel)) return line.find("shstk") != std::string_view::npos;
+  }
+  return false;
+}
+
 /// What others throw with: it throws nothing by itself.
 bool is_runtime(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -146,6 +155,8 @@ Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& func
   if (!exe.valid()) return Error::from_errno(errno, "duplicate the descriptor of " + process.exe_path);
   result.files.push_back({std::move(exe), process.exe_path, process.exe_key, std::move(*exe_probes)});
 
+  const auto status = read_text(fmt::format("{}/{}/status", procfs, process.pid));
+  result.shadow_stack = status && has_shadow_stack(*status);
   const auto maps = read_text(fmt::format("{}/{}/maps", procfs, process.pid));
   if (!maps) {
     result.unreadable.push_back(fmt::format("the list of mapped libraries: {}", maps.error().message));
