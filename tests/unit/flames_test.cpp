@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/unit/eventually.h"
+#include "userspace/agent/watch_words.h"
 #include "userspace/service/api.h"
 
 namespace outrider {
@@ -24,11 +25,12 @@ class FlamesTest : public testing::Test {
  protected:
   void SetUp() override {
     Config config;
-    for (const char* name : {"engine", "other", "light"}) {
+    for (const char* name : {"engine", "other", "light", "gone"}) {
       TargetConfig& target = config.targets.emplace_back();
       target.name = name;
       target.value = "1";
       target.mode = name == std::string("light") ? "light" : "auto";
+      if (name == std::string("other")) target.types_by = "both";
     }
     flames_.configure(config);
   }
@@ -65,7 +67,11 @@ class FlamesTest : public testing::Test {
   void publish(const std::string& mode = "full") {
     Report report;
     report.agent.emplace();
-    for (const char* name : {"engine", "other"}) report.agent->targets.emplace_back().name = name;
+    for (const char* name : {"engine", "other", "gone"}) {
+      TargetState& target = report.agent->targets.emplace_back();
+      target.name = name;
+      target.attached = name != std::string("gone");
+    }
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->target = "engine";
     snapshot->overhead.mode = mode;
@@ -88,7 +94,11 @@ class FlamesTest : public testing::Test {
   std::atomic<std::chrono::milliseconds> length_ = 0ms;
   std::atomic<bool> fails_ = false;
   std::atomic<int> samples_ = 0;
-  Flames flames_{[this](const FlameOptions&, const FlameProgress&, const WaitUntil&) { return record(); }};
+  std::atomic<std::uint32_t> by_ = 0;
+  Flames flames_{[this](const FlameOptions& options, const FlameProgress&, const WaitUntil&) {
+    by_ = options.attach.by;
+    return record();
+  }};
   AlertBoard board_;
   Queries queries_;
   Api api_{nullptr, board_, flames_, queries_};
@@ -116,6 +126,23 @@ TEST_F(FlamesTest, a_target_whose_starts_are_not_probed_is_not_recorded) {
     EXPECT_EQ(ask("engine", "", mode).state, State::kRefused);
     EXPECT_THAT(ask("engine", "", mode).reason, HasSubstr("overhead budget"));
   }
+  EXPECT_EQ(recorded_, 0);
+}
+
+// Else none of its types would have the name that was asked for.
+TEST_F(FlamesTest, types_are_those_of_the_target) {
+  EXPECT_EQ(answer("other").state, State::kDone);
+  EXPECT_EQ(by_, types_by("both"));
+  EXPECT_EQ(answer("engine").state, State::kDone);
+  EXPECT_EQ(by_, 0U);
+}
+
+// Its process id may be anybody's by now.
+TEST_F(FlamesTest, a_target_that_is_not_watched_is_not_recorded) {
+  publish();
+  const auto [status, body] = get("/api/v1/flame", {{"target", "gone"}});
+  EXPECT_EQ(status, 409);
+  EXPECT_THAT(body.dump(), HasSubstr("not watched now"));
   EXPECT_EQ(recorded_, 0);
 }
 

@@ -84,8 +84,9 @@ std::string elf_with_symbols(const std::vector<Named>& symbols, std::uint32_t ta
   const std::string note =
       raw_note(4, static_cast<std::uint32_t>(id.size()), NT_GNU_BUILD_ID, std::string("GNU\0", 4) + id);
   const std::uint64_t names_at = kTextOffset + 0x1000;
-  const std::uint64_t entries_at = names_at + 0x1000;
-  const std::uint64_t sections_at = entries_at + 0x1000;
+  const auto pages = [](std::size_t size) { return (size + 0xfff) / 0x1000 * 0x1000; };
+  const std::uint64_t entries_at = names_at + pages(names.size());
+  const std::uint64_t sections_at = entries_at + pages(entries.size());
   std::vector<Elf64_Shdr> sections = {
       section(0, SHT_NULL, 0, 0, 0), section(0, SHT_PROGBITS, kTextAddress, kTextOffset, 0x1000),
       section(0, SHT_STRTAB, 0, names_at, names.size()), section(0, table, 0, entries_at, entries.size()),
@@ -181,6 +182,18 @@ TEST(SymbolTable, WhateverIsInTheFileItReadsOrRefuses) {
       if (table) static_cast<void>(table->find(0x401018));
     }
   }
+}
+
+TEST(SymbolTable, WhatIsKeptCountsTooForHowMuchAFileMayTake) {
+  constexpr std::size_t kMost = 640U << 10, kFunctions = 20'000;
+  std::vector<Named> many;
+  many.reserve(kFunctions);
+  for (std::size_t i = 0; i < kFunctions; ++i) many.push_back({"f", 0x401000 + i, 1});
+  const auto [names, entries] = symbol_table(many);
+  const auto table = SymbolTable::read(memory_file(elf_with_symbols(many)).get(), "many", kMost);
+  ASSERT_TRUE(table);
+  EXPECT_GT(table->size(), 0U);
+  EXPECT_LE(names.size() + entries.size() + table->bytes(), kMost + 0x1000);
 }
 
 TEST(ProcessMaps, ExecutableOnes) {
@@ -319,6 +332,16 @@ TEST_F(SymbolizerTest, AFileThatIsGoneIsReadThroughTheProcess) {
   static_cast<void>(write("engine", elf_with_symbols({{"wrong", 0x401010, 0x10}})));
   Symbolizer symbolizer;
   EXPECT_EQ(name(symbolizer, mapped.at(0x401010)), "first");
+}
+
+TEST_F(SymbolizerTest, AFileThatIsWrittenAnewInItsPlaceIsReadAnew) {
+  Symbolizer symbolizer;
+  for (const char* function : {"first", "quite_another"}) {
+    const Mapped mapped(write("engine", elf_with_symbols({{function, 0x401010, 0x10}})));
+    ASSERT_TRUE(mapped.valid());
+    symbolizer.begin_round();
+    EXPECT_EQ(name(symbolizer, mapped.at(0x401010)), function);
+  }
 }
 
 TEST_F(SymbolizerTest, SeparateDebugFileOfTheSameBuild) {

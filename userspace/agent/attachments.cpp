@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -20,13 +21,6 @@ constexpr ProbeGroup kAttachOrder[] = {ProbeGroup::kQuery, ProbeGroup::kWait, Pr
                                        ProbeGroup::kCache};
 
 unsigned number(ProbeGroup group) { return static_cast<unsigned>(group); }
-
-bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
-// Two mounts of one file agree on these; a copy that keeps its times does too, which costs a look-up a hit, no figure.
-bool may_be_same(const struct stat& a, const struct stat& b) {
-  return a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim);
-}
 
 // They refuse every lease in the way that others refuse one of a file that is open for writing.
 bool on_network(const Fd& fd) {
@@ -55,12 +49,13 @@ std::uint64_t Attachments::bit(const FileKey& key) const {
 // Every file's sites know the bits of all that may be the same file.
 Status Attachments::mark_twins() {
   for (auto& [key, file] : files_) {
-    if (file.leased) fstat(file.fd.get(), &file.content);  // nobody wrote; its times may have been set
+    if (file.leased) file.content = file_version(file.fd);  // nobody wrote; its times may have been set
   }
   for (auto& [key, file] : files_) {
     std::uint64_t twins = 0;
     for (const auto& [other_key, other] : files_) {
-      if (may_be_same(file.content, other.content)) twins |= other.bit;
+      // Two mounts of one file agree; a copy that keeps its times does too, which costs a look-up a hit, no figure.
+      if (file.content == other.content) twins |= other.bit;
     }
     if (Status status = session_->set_twins(file.probes, std::has_single_bit(twins) ? 0 : twins); !status) {
       return status;
@@ -88,7 +83,7 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   Result<bool> leased = take_lease(fd);
   if (!leased) return leased.error();
   file.leased = *leased;
-  if (fstat(fd.get(), &file.content) != 0) return Error::from_errno(errno, "stat a file to probe");
+  file.content = file_version(fd);
   std::vector<ProbeSite> sites;
   sites.reserve(plan.sites.size());
   for (const PlannedSite& planned : plan.sites) {
@@ -120,7 +115,7 @@ std::vector<Attachments::Gone> Attachments::sweep(std::uint64_t in_use) {
     struct stat now {};
     const bool seen = fstat(file.fd.get(), &now) == 0;
     const bool rewritten =
-        file.leased ? fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK : seen && !may_be_same(now, file.content);
+        file.leased ? fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK : seen && file_version(now) != file.content;
     const bool replaced = seen && now.st_nlink == 0 && (in_use & file.bit) == 0;
     if (!rewritten && !replaced) {
       ++at;

@@ -2,8 +2,6 @@
 // group of them is attached while any target wants it. Not thread-safe.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <cstdint>
 #include <map>
 #include <set>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "userspace/base/fd.h"
+#include "userspace/base/file_version.h"
 #include "userspace/base/result.h"
 #include "userspace/kernel/bpf_session.h"
 #include "userspace/target/probe_plan.h"
@@ -56,7 +55,7 @@ class Attachments {
     Fd fd;  ///< keeps "/proc/self/fd/N" valid
     std::string path;
     std::uint64_t bit = 0;
-    struct stat content {};  ///< when it was planned
+    FileVersion content;  ///< when it was planned
     bool leased = false;
     ProbePlan plan;
     ProbeSet probes;

@@ -88,10 +88,7 @@ void FlameRecorder::add(const std::vector<SampledStack>& stacks) {
   for (const SampledStack& stack : stacks) add(stack);
 }
 
-void FlameRecorder::collect() {
-  add(sampler_.take());
-  unwinding_.update(sampler_, watcher_->processes(target_));
-}
+void FlameRecorder::collect() { add(sampler_.take()); }
 
 FlameGraph FlameRecorder::finish() {
   graph_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();

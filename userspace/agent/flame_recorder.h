@@ -28,8 +28,11 @@ class FlameRecorder {
   static Result<FlameRecorder> make(Watcher& watcher, std::uint32_t target, const std::string& label,
                                     const FlameRequest& request);
 
-  /// To be called every second: stacks are given names while their processes live.
+  /// To be called every second, before the watcher reads: stacks are given names while their processes live, and those
+  /// of their types while these have them.
   void collect();
+  /// To be called after the watcher has read: follows processes that came.
+  void follow() { unwinding_.update(sampler_, watcher_->processes(target_)); }
 
   /// Ends the sampling. Once.
   FlameGraph finish();

@@ -10,7 +10,7 @@ namespace outrider {
 ThreadStack ThreadStacks::of(const InFlightQuery& query) {
   if (query.thread == 0) return {.frames = {}, .missing = "it may change threads; which one it is on is not known"};
   if (query.state != OUTRIDER_BLOCKED) {
-    return {.frames = {}, .missing = "it is running; an on-CPU flame graph shows what"};
+    return {.frames = {}, .missing = "it is running; an on-CPU flame graph shows what later ones of its type do"};
   }
   const std::lock_guard lock(mutex_);
   const ThreadRegisters& at = query.registers;

@@ -166,8 +166,11 @@ void describe(const FlameReport& report) {
 }
 
 std::string why_empty(const FlameReport& report) {
-  const char* what = report.graph.kind == FlameKind::kOnCpu ? "no thread was in a query when a sample was taken"
-                                                            : "no query waited for as long as the threshold";
+  const char* what = report.graph.kind == FlameKind::kOnCpu
+                         ? "no thread was in a query when a sample was taken"
+                           " (those that began before the recording are not seen)"
+                         : "no query that began after the recording waited for as long as the "
+                           "threshold";
   if (report.graph.type.empty()) return fmt::format("{}: {}", report.graph.target, what);
   std::string types;
   for (const std::string& type : report.types_seen) types += (types.empty() ? "" : ", ") + printable(type);

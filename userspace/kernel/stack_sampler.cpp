@@ -90,7 +90,7 @@ struct StackSampler::State {
 
   Status load(const BpfSession& session);
   [[nodiscard]] int stacks() const { return bpf_map__fd(skeleton->maps.stacks); }
-  void take_unfinished(std::vector<SampledStack>& taken) const;
+  void take_unfinished(std::uint64_t now, std::vector<SampledStack>& taken) const;
 };
 
 StackSampler::StackSampler(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -171,9 +171,8 @@ std::vector<SampledStack> StackSampler::take() {
   return taken;
 }
 
-// Threads that still wait: what they have waited until now.
-void StackSampler::State::take_unfinished(std::vector<SampledStack>& taken) const {
-  const std::uint64_t now = monotonic_ns();
+// Threads that still waited: what they had waited until then.
+void StackSampler::State::take_unfinished(std::uint64_t now, std::vector<SampledStack>& taken) const {
   for_each_entry<std::uint32_t, outrider_blocked>(
       bpf_map__fd(skeleton->maps.blocked), [&](std::uint32_t, const outrider_blocked& wait) {
         const std::uint64_t ns = now - std::min<std::uint64_t>(now, wait.since_ns);
@@ -183,9 +182,11 @@ void StackSampler::State::take_unfinished(std::vector<SampledStack>& taken) cons
 }
 
 std::vector<SampledStack> StackSampler::finish() {
+  // Who wakes after this is not seen to.
+  const std::uint64_t now = monotonic_ns();
   state_->links.clear();
   std::vector<SampledStack> taken = take();
-  if (state_->options.off_cpu) state_->take_unfinished(taken);
+  if (state_->options.off_cpu) state_->take_unfinished(now, taken);
   return taken;
 }
 

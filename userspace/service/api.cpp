@@ -85,6 +85,15 @@ SharedSnapshot find_target(const Report& report, const std::string& name) {
   return found == report.snapshots.end() ? nullptr : *found;
 }
 
+/// Of the target's probes in the last interval, empty if there was none; none: it is not watched.
+std::optional<std::string> mode_of(const Report& report, const std::string& name) {
+  const auto& targets = report.agent->targets;
+  const auto watched = [&](const TargetState& target) { return target.name == name && target.attached; };
+  if (std::none_of(targets.begin(), targets.end(), watched)) return std::nullopt;
+  const SharedSnapshot newest = find_target(report, name);
+  return newest ? newest->overhead.mode : std::string();
+}
+
 std::string names_of(const Report& report) {
   std::string names;
   for (const SharedSnapshot& snapshot : report.snapshots) names += (names.empty() ? "" : ", ") + snapshot->target;
@@ -451,8 +460,7 @@ HttpResponse Api::flame(const View& view) {
   if (!view.report) return nothing_yet();
   const Result<FlameQuery> asked = parse_flame_query(view.request.query, wanted_target(view.request, view.report));
   if (!asked) return refuse(asked.error());
-  const SharedSnapshot newest = find_target(*view.report, asked->question.target);
-  const Result<FlameAnswer> answer = answer_flame(flames_, *asked, newest ? newest->overhead.mode : std::string());
+  const Result<FlameAnswer> answer = answer_flame(flames_, *asked, mode_of(*view.report, asked->question.target));
   if (!answer) return refuse(answer.error());
   switch (answer->state) {
     case FlameAnswer::State::kDone:

@@ -67,7 +67,7 @@ Result<FlameQuery> parse_flame_query(const Query& query, const std::string& targ
   return asked;
 }
 
-Result<FlameAnswer> answer_flame(Flames& flames, const FlameQuery& asked, const std::string& mode) {
+Result<FlameAnswer> answer_flame(Flames& flames, const FlameQuery& asked, const std::optional<std::string>& mode) {
   const FlameSubject subject = asked.question.subject();
   std::optional<KeptFlame> before;
   if (asked.compare) {

@@ -23,7 +23,7 @@ struct FlameQuery {
 Result<FlameQuery> parse_flame_query(const std::map<std::string, std::string>& query, const std::string& target);
 
 /// Never waits for a recording. Errors: ENOENT, a recording is not there (any more); EINVAL, it is of another subject.
-Result<FlameAnswer> answer_flame(Flames& flames, const FlameQuery& asked, const std::string& mode);
+Result<FlameAnswer> answer_flame(Flames& flames, const FlameQuery& asked, const std::optional<std::string>& mode);
 
 /// {"target", "type", "kind", "recordings": [{"time", "seconds", "stacks", "total"}]}: times are Unix milliseconds,
 /// totals samples or seconds.

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "userspace/agent/watch_words.h"
 #include "userspace/base/background_thread.h"
 #include "userspace/base/moment.h"
 #include "userspace/export/flame_text.h"
@@ -40,6 +41,7 @@ Result<FlameOptions> options_for(const TargetConfig& target, const FlameQuestion
   options.attach.profiles = std::move(*profiles);
   options.attach.generation = uprobe_generation();
   options.attach.allow_library_returns = target.allow_library_returns;
+  options.attach.by = types_by(target.types_by);
   options.duration = question.duration;
   options.request.type = question.type;
   options.request.sampler.off_cpu = question.kind == FlameKind::kOffCpu;
@@ -85,18 +87,21 @@ void Flames::run() {
 }
 
 // With the lock held. Why the target is not to be recorded now; empty: it may be.
-std::string Flames::why_not(const TargetConfig& target, const std::string& mode, Clock::time_point now) const {
+std::string Flames::why_not(const TargetConfig& target, const std::optional<std::string>& mode,
+                            Clock::time_point now) const {
+  if (!mode) return "it is not watched now; /api/v1/targets says why";
   if (target.mode == "light") return "its mode is light, and a flame graph needs the starts of queries probed";
-  if (mode == "light" || mode == "paused") {
+  if (*mode == "light" || *mode == "paused") {
     return fmt::format("its probes are {} to stay inside the overhead budget; `outrider flame` records all the same",
-                       mode);
+                       *mode);
   }
   const auto rest = rests_until_.find(target.name);
   if (rest == rests_until_.end() || rest->second <= now) return {};
   return fmt::format("it was just recorded: ask again in {} s", seconds_until(rest->second, now).count());
 }
 
-FlameAnswer Flames::ask(const FlameQuestion& question, const std::string& mode, Clock::time_point after) {
+FlameAnswer Flames::ask(const FlameQuestion& question, const std::optional<std::string>& mode,
+                        Clock::time_point after) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   std::erase_if(answers_, [&](const auto& entry) {

@@ -61,9 +61,10 @@ class Flames {
   void configure(const Config& config);
 
   /// Begins a recording, unless there is a fresh answer or one is being recorded, or the target has to be left alone.
-  /// `mode`: that of its probes in the last interval; empty: there was none. Never waits.
+  /// `mode`: that of its probes in the last interval, empty if there was none; nullopt: the target is not watched, and
+  /// its number may be another process's by now. Never waits.
   /// `after`: what was recorded before that is no answer; who compares with a recording wants a later one.
-  FlameAnswer ask(const FlameQuestion& question, const std::string& mode,
+  FlameAnswer ask(const FlameQuestion& question, const std::optional<std::string>& mode,
                   std::chrono::steady_clock::time_point after = {});
 
   /// Recordings of the subject that are kept, newest first.
@@ -87,7 +88,8 @@ class Flames {
   void record(const FlameQuestion& question, const TargetConfig& target);
   void keep(const FlameQuestion& question, FlameAnswer& answer, Clock::time_point at);
   [[nodiscard]] FlameAnswer recorded(const FlameQuestion& question, const TargetConfig& target);
-  [[nodiscard]] std::string why_not(const TargetConfig& target, const std::string& mode, Clock::time_point now) const;
+  [[nodiscard]] std::string why_not(const TargetConfig& target, const std::optional<std::string>& mode,
+                                    Clock::time_point now) const;
   bool wait_until(Clock::time_point deadline);
 
   const Record record_flame_;

@@ -1,16 +1,16 @@
 #include "userspace/symbols/process_maps.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <iterator>
+
+#include "userspace/target/process.h"
 
 namespace outrider {
 namespace {
@@ -84,19 +84,13 @@ std::optional<std::vector<ExecutableMapping>> read_maps(const std::string& procf
   return parse_maps(text);
 }
 
-// Through map_files, which finds removed files too but needs a capability; else by path inside the process's root,
-// which must still be the file that is mapped.
 Fd open_mapping(const std::string& procfs, pid_t pid, const ExecutableMapping& mapping) {
   if (mapping.path == kVdso) return copy_vdso(mapping.end - mapping.begin);
   if (mapping.inode == 0) return {};
-  Fd fd(open(fmt::format("{}/{}/map_files/{:x}-{:x}", procfs, pid, mapping.begin, mapping.end).c_str(),
-             O_RDONLY | O_CLOEXEC));
-  if (fd.valid()) return fd;
-  fd = Fd(open(fmt::format("{}/{}/root{}", procfs, pid, mapping.path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status {};
-  if (!fd.valid() || fstat(fd.get(), &status) != 0) return {};
-  if (status.st_ino != mapping.inode || !S_ISREG(status.st_mode)) return {};
-  return fd;
+  const auto device = device_of_maps(mapping.device);
+  if (!device) return {};
+  Result<Fd> fd = open_mapped({mapping.begin, mapping.end, {*device, mapping.inode}, mapping.path}, pid, procfs);
+  return fd ? std::move(*fd) : Fd();
 }
 
 }  // namespace outrider

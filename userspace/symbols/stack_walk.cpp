@@ -15,6 +15,7 @@ namespace outrider {
 namespace {
 
 constexpr std::size_t kMostRows = 2U << 20;  // of all files: 16 MiB
+constexpr std::size_t kMostTables = 256;     // each keeps its file open
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 
 /// The registers of one frame.
@@ -97,19 +98,25 @@ bool StackWalker::waits_still(pid_t process, pid_t thread, std::uint64_t switche
 const UnwindTable* StackWalker::table_of(pid_t process, const ExecutableMapping& mapping) {
   const Key key{mapping.device, mapping.inode, mapping.path, mapping.offset};
   const auto found = tables_.find(key);
-  if (found != tables_.end()) return &found->second;
+  if (found != tables_.end()) {
+    if (file_version(found->second.fd) == found->second.version) return &found->second.table;
+    rows_ -= found->second.table.rows.size();
+    tables_.erase(found);
+  }
   static const UnwindTable kNone;
-  const Fd fd = open_mapping(procfs_, process, mapping);
+  Fd fd = open_mapping(procfs_, process, mapping);
   // The process may be gone; another one that has the file mapped may live.
   if (mapping.inode != 0 && !fd.valid()) return &kNone;
-  UnwindTable table;
-  if (fd.valid()) table = read_unwind_table(fd.get(), mapping.offset, kMostRows / 2);
-  rows_ += table.rows.size();
-  return &tables_.emplace(key, std::move(table)).first->second;
+  Known known;
+  known.version = file_version(fd);
+  if (fd.valid()) known.table = read_unwind_table(fd.get(), mapping.offset, kMostRows / 2);
+  known.fd = std::move(fd);
+  rows_ += known.table.rows.size();
+  return &tables_.emplace(key, std::move(known)).first->second.table;
 }
 
 Result<WalkedStack> StackWalker::walk(pid_t process, pid_t thread, const EntryRegisters& registers) {
-  if (rows_ > kMostRows) {
+  if (rows_ > kMostRows || tables_.size() > kMostTables) {
     tables_.clear();
     rows_ = 0;
   }

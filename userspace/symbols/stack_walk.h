@@ -10,6 +10,8 @@
 #include <tuple>
 #include <vector>
 
+#include "userspace/base/fd.h"
+#include "userspace/base/file_version.h"
 #include "userspace/base/result.h"
 #include "userspace/symbols/process_maps.h"
 #include "userspace/symbols/unwind_table.h"
@@ -41,7 +43,12 @@ class StackWalker {
   [[nodiscard]] bool waits_still(pid_t process, pid_t thread, std::uint64_t switches) const;
 
   std::string procfs_;
-  std::map<Key, UnwindTable> tables_;
+  struct Known {
+    Fd fd;  ///< keeps the inode's number from becoming another file's
+    FileVersion version;
+    UnwindTable table;
+  };
+  std::map<Key, Known> tables_;
   std::size_t rows_ = 0;
 };
 

@@ -13,8 +13,6 @@
 namespace outrider {
 namespace {
 
-// Of all sections that are read: far more than any engine has. A hostile header could claim the size of a sparse file.
-constexpr std::size_t kMaxBytes = 256U << 20;
 constexpr std::size_t kMaxName = 4096;
 // Functions that overlap are rare and nest at most so deep.
 constexpr std::ptrdiff_t kMaxOverlap = 16;
@@ -44,7 +42,7 @@ std::string hexadecimal(std::span<const char> bytes) {
 struct SymbolTable::Reader {
   Elf* elf;
   SymbolTable& table;
-  std::size_t budget = kMaxBytes;
+  std::size_t budget;
 
   std::span<const char> bytes_of(Elf_Scn* section) {
     GElf_Shdr header;
@@ -78,9 +76,10 @@ struct SymbolTable::Reader {
     table.build_id_ = hexadecimal(bytes.subspan(at, note.n_descsz));
   }
 
-  void read_functions(Elf_Scn* section, std::size_t names_index) {
-    const auto names = bytes_of(elf_getscn(elf, names_index));
-    const auto entries = bytes_of(section);
+  // Calls visit(entry, name) for each function that there is room for; what the budget has left then.
+  template <typename Visit>
+  std::size_t for_each_function(std::span<const char> entries, std::span<const char> names, Visit visit) const {
+    std::size_t left = budget;
     for (std::size_t at = 0; entries.size() - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
       Elf64_Sym entry;
       std::memcpy(&entry, entries.data() + at, sizeof(entry));
@@ -91,14 +90,32 @@ struct SymbolTable::Reader {
       const char* name = names.data() + entry.st_name;
       const std::string_view text(name, strnlen(name, std::min(kMaxName, names.size() - entry.st_name)));
       const std::size_t length = text.substr(0, text.find('@')).size();  // without the version: "name@@GLIBC_2.34"
-      // Many symbols may share one long name, so the bytes that were read do not bound what is kept.
-      if (length == 0 || length + 1 > budget) continue;
-      budget -= length + 1;
+      // Many symbols may share one name, so the bytes that were read do not bound what is kept.
+      const std::size_t cost = length + 1 + sizeof(Function);
+      if (length == 0 || cost > left) continue;
+      left -= cost;
+      visit(entry, text.substr(0, length));
+    }
+    return left;
+  }
+
+  void read_functions(Elf_Scn* section, std::size_t names_index) {
+    const auto names = bytes_of(elf_getscn(elf, names_index));
+    const auto entries = bytes_of(section);
+    // Counted first: vectors that grow would take twice the room for a moment.
+    std::size_t count = 0, bytes = 0;
+    for_each_function(entries, names, [&](const Elf64_Sym&, std::string_view name) {
+      ++count;
+      bytes += name.size() + 1;
+    });
+    table.functions_.reserve(count);
+    table.names_.reserve(bytes);
+    budget = for_each_function(entries, names, [&](const Elf64_Sym& entry, std::string_view name) {
       const auto offset = static_cast<std::uint32_t>(table.names_.size());
-      table.names_.insert(table.names_.end(), name, name + length);
+      table.names_.insert(table.names_.end(), name.begin(), name.end());
       table.names_.push_back(0);
       table.functions_.push_back({entry.st_value, entry.st_value + entry.st_size, offset});
-    }
+    });
   }
 
   void read_sections() {
@@ -118,7 +135,7 @@ struct SymbolTable::Reader {
   }
 };
 
-Result<SymbolTable> SymbolTable::read(int fd, std::string_view name) {
+Result<SymbolTable> SymbolTable::read(int fd, std::string_view name, std::size_t most_bytes) {
   elf_version(EV_CURRENT);
   // Not by mmap: a file that shrinks while it is read would raise SIGBUS.
   const ElfHandle elf(elf_begin(fd, ELF_C_READ, nullptr));
@@ -126,7 +143,7 @@ Result<SymbolTable> SymbolTable::read(int fd, std::string_view name) {
     return Error{fmt::format("{} is no 64-bit ELF file whose symbols could be read", name)};
   }
   SymbolTable table;
-  Reader reader{elf.get(), table};
+  Reader reader{elf.get(), table, most_bytes};
   reader.read_segments();
   reader.read_sections();
   table.sort();

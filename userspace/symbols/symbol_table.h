@@ -17,8 +17,9 @@ class SymbolTable {
  public:
   /// Reads the file behind `fd`, which stays the caller's and whose position is not used: .symtab, or .dynsym where
   /// that was stripped. `name` is how messages call the file. Error: no 64-bit ELF file. One without functions is a
-  /// success.
-  static Result<SymbolTable> read(int fd, std::string_view name);
+  /// success. `most_bytes`: of all sections that are read and all that is kept of them, more than any engine has; a
+  /// hostile header could claim the size of a sparse file.
+  static Result<SymbolTable> read(int fd, std::string_view name, std::size_t most_bytes = std::size_t{256} << 20);
 
   /// Mangled name of the function that covers this address as linked; none if none does. Never the nearest one.
   [[nodiscard]] std::optional<std::string_view> find(std::uint64_t address) const;

@@ -134,6 +134,7 @@ std::unique_ptr<Symbolizer::Image> Symbolizer::load(pid_t pid, const ExecutableM
   if (image->name.empty()) image->name = "anonymous";
   image->fd = open_mapping(options_.procfs, pid, mapping);
   if (!image->fd.valid()) return image;
+  image->version = file_version(image->fd);
   Result<SymbolTable> table = SymbolTable::read(image->fd.get(), mapping.path);
   if (!table) return image;
   image->elf = true;
@@ -144,8 +145,9 @@ std::unique_ptr<Symbolizer::Image> Symbolizer::load(pid_t pid, const ExecutableM
 
 Symbolizer::Image& Symbolizer::image_of(pid_t pid, const ExecutableMapping& mapping) {
   std::unique_ptr<Image>& image = images_[{mapping.device, mapping.inode, mapping.path}];
-  // One that could not be opened may be open to another process.
-  if (!image || (mapping.inode != 0 && !image->fd.valid() && image->last_round != round_)) image = load(pid, mapping);
+  // One that could not be opened may be open to another process, and any may have been written anew in its place.
+  const auto stale = [&] { return !image->fd.valid() || file_version(image->fd) != image->version; };
+  if (!image || (mapping.inode != 0 && image->last_round != round_ && stale())) image = load(pid, mapping);
   image->last_round = round_;
   return *image;
 }

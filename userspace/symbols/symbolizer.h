@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "userspace/base/fd.h"
+#include "userspace/base/file_version.h"
 #include "userspace/symbols/kernel_symbols.h"
 #include "userspace/symbols/process_maps.h"
 #include "userspace/symbols/symbol_table.h"
@@ -56,6 +57,7 @@ class Symbolizer {
  private:
   struct Image {
     Fd fd;
+    FileVersion version;  ///< of what was read
     std::string name;
     SymbolTable table;
     bool elf = false;

@@ -5,7 +5,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/fd.h"
@@ -59,6 +61,18 @@ bool is_exhausted(int code);
 /// guards of usdt/ read the clock as soon as somebody watches.
 Status check_confinement(const Process& process, const std::string& procfs = "/proc");
 
+/// A file that a process has mapped, as a line of /proc/PID/maps tells.
+struct MappedFile {
+  std::uint64_t begin = 0, end = 0;
+  FileKey key;
+  std::string path;  ///< as the process sees it
+};
+
+/// That file, open for reading, also where it was removed or is in another mount namespace. Through map_files, which
+/// takes a capability that the service does not have; else by its path, or as the process's executable, if that is
+/// still the file that is mapped. Error: it cannot be had.
+Result<Fd> open_mapped(const MappedFile& mapping, pid_t pid, const std::string& procfs = "/proc");
+
 /// A file of a process that has USDT probes.
 struct ProbeFile {
   Fd fd;             ///< open for reading; attach through "/proc/self/fd/N"
@@ -78,6 +92,9 @@ struct ProbeFiles {
 /// a known machine, or the process is gone.
 Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& functions = {},
                                const std::string& procfs = "/proc");
+
+/// A device as /proc/PID/maps has it, "fd:00", in the form of FileKey.
+std::optional<std::uint32_t> device_of_maps(std::string_view text);
 
 /// The key of an open file as the kernel's own hooks see it (overlayfs and btrfs show others to stat).
 Result<FileKey> file_key(const Fd& fd, const std::string& procfs = "/proc", pid_t pid = 0);

@@ -71,36 +71,31 @@ std::optional<FileKey> kernel_key(const Fd& fd, const std::string& procfs, pid_t
   return FileKey{*device, *inode};
 }
 
-struct Mapping {
-  std::string range;  ///< "start-end", the name in map_files
-  FileKey key;
-  std::string path;
-};
-
 /// An executable mapping of a file from one line of /proc/PID/maps.
-std::optional<Mapping> parse_mapping(std::string_view line) {
+std::optional<MappedFile> parse_mapping(std::string_view line) {
   const auto words = split_words(line);
   if (words.size() < 6 || words[1].size() < 3 || words[1][2] != 'x' || !words[5].starts_with('/')) return std::nullopt;
+  const auto dash = words[0].find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto begin = to_number<std::uint64_t>(words[0].substr(0, dash), 16);
+  const auto end = to_number<std::uint64_t>(words[0].substr(dash + 1), 16);
+  if (!begin || !end) return std::nullopt;
   const auto device = parse_device(words[3], 16);
   const auto inode = to_number<std::uint64_t>(words[4]);
   if (!device || !inode || *inode == 0) return std::nullopt;
   const auto path = static_cast<std::size_t>(words[5].data() - line.data());
-  return Mapping{std::string(words[0]), {*device, *inode}, std::string(line.substr(path))};
+  return MappedFile{*begin, *end, {*device, *inode}, std::string(line.substr(path))};
 }
 
-/// Through map_files, which finds deleted files too but needs a capability; else by path inside the process's root,
-/// which must still be the file that is mapped.
-Result<Fd> open_mapping(const Mapping& mapping, const std::string& directory, const std::string& procfs, pid_t pid) {
-  Fd fd(open(fmt::format("{}/map_files/{}", directory, mapping.range).c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.valid()) return fd;
-  const std::string path = fmt::format("{}/root{}", directory, mapping.path);
+/// The file at `path` if it is the one of `key`.
+Result<Fd> open_if_same(const std::string& path, const FileKey& wanted, pid_t pid, const std::string& procfs) {
   // Not blocking: by now the path may be a FIFO.
-  fd = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return Error::from_errno(errno, "open");
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) return Error::from_errno(errno, "stat");
   const auto key = file_key(fd, procfs, pid);
-  if (status.st_ino != mapping.key.inode && !(key && *key == mapping.key)) {
+  if (!S_ISREG(status.st_mode) || (status.st_ino != wanted.inode && !(key && *key == wanted))) {
     return Error{"the file was replaced since the process mapped it"};
   }
   return fd;
@@ -121,10 +116,9 @@ bool is_runtime(std::string_view path) {
   return name.starts_with("libstdc++.so") || name.starts_with("libgcc_s.so");
 }
 
-void add_library(const Mapping& mapping, const Process& process, const FunctionNames& functions,
+void add_library(const MappedFile& mapping, const Process& process, const FunctionNames& functions,
                  const std::string& procfs, ProbeFiles& result) {
-  const std::string directory = fmt::format("{}/{}", procfs, process.pid);
-  auto fd = open_mapping(mapping, directory, procfs, process.pid);
+  auto fd = open_mapped(mapping, process.pid, procfs);
   if (!fd) {
     result.unreadable.push_back(fmt::format("{}: {}", mapping.path, fd.error().message));
     result.throws = mapping.path;  // who knows
@@ -138,6 +132,19 @@ void add_library(const Mapping& mapping, const Process& process, const FunctionN
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> device_of_maps(std::string_view text) { return parse_device(text, 16); }
+
+Result<Fd> open_mapped(const MappedFile& mapping, pid_t pid, const std::string& procfs) {
+  const std::string directory = fmt::format("{}/{}", procfs, pid);
+  const std::string link = fmt::format("{}/map_files/{:x}-{:x}", directory, mapping.begin, mapping.end);
+  Fd fd(open(link.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.valid()) return fd;
+  Result<Fd> by_path = open_if_same(fmt::format("{}/root{}", directory, mapping.path), mapping.key, pid, procfs);
+  if (by_path) return by_path;
+  Result<Fd> executable = open_if_same(directory + "/exe", mapping.key, pid, procfs);
+  return executable ? std::move(executable) : std::move(by_path);
+}
 
 Result<FileKey> file_key(const Fd& fd, const std::string& procfs, pid_t pid) {
   if (const auto key = kernel_key(fd, procfs, pid)) return *key;

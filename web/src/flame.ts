@@ -129,7 +129,7 @@ export class FlamePanel {
     if (this.asked !== asked) return; // another type was chosen while that was loaded
     if (!(flame.total > 0)) {
       this.clear();
-      setText(this.status, `No stack of this type was seen in ${format.seconds(flame.seconds)}`);
+      setText(this.status, `No stack of this type was seen in ${format.seconds(flame.seconds)}; queries that began before the recording are not in it`);
       return;
     }
     this.flame = flame;
