@@ -72,13 +72,25 @@ int handle_wait_end(void *ctx)
 	return 0;
 }
 
+/* What stands for a phase's name while it is open: where it lies, or its first bytes if the profile has given it. */
+INLINE u64 phase_name(void *ctx, const struct here *h)
+{
+	u64 name = 0;
+
+	if (h->site->name[0])
+		__builtin_memcpy(&name, h->site->name, sizeof(name));
+	else
+		read_arg(ctx, h->site, 0, &name);
+	return name;
+}
+
 SEC("uprobe.multi")
 int handle_phase_start(void *ctx)
 {
 	struct here h;
 
 	if (locate(ctx, &h, OUTRIDER_RUN_PHASE, true) && has_state(&h))
-		phase_push(h.state, h.target, stack_pointer(ctx), bpf_ktime_get_ns());
+		phase_push(&h, phase_name(ctx, &h), stack_pointer(ctx), bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -87,19 +99,20 @@ int handle_phase_end(void *ctx)
 {
 	struct outrider_phase_key key = {};
 	struct here h;
-	u64 name = 0;
+	u64 name;
 
 	if (!locate(ctx, &h, OUTRIDER_RUN_PHASE, false) || !h.state)
 		return 0;
+	name = phase_name(ctx, &h);
 	key.target = h.target_index;
 	if (h.site->name[0]) {
 		__builtin_memcpy(key.name, h.site->name, sizeof(key.name));
-	} else if (!read_arg(ctx, h.site, 0, &name) ||
+	} else if (!name ||
 		   bpf_probe_read_user_str(key.name, sizeof(key.name), (const char *)name) <= 1) {
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return 0;
 	}
-	phase_pop(h.state, h.target, &key, bpf_ktime_get_ns());
+	phase_pop(&h, name, &key, bpf_ktime_get_ns());
 	return 0;
 }
 

@@ -137,6 +137,10 @@ static __noinline int end_light(void *ctx, struct here *h, const struct outcome 
 		count_loss(h->target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 		return 0;
 	}
+	if (!is_own(bpf_ktime_get_ns() - o->duration)) {
+		count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
+		return 0;
+	}
 	index = type_slot(ctx, h, depth > 1);
 	slot = slot_of(index);
 	if (slot)

@@ -21,9 +21,9 @@
 #define OUTRIDER_EPOCHS 4            /* interval cells: current epoch and three before it */
 #define OUTRIDER_MAX_FILES 64        /* probed at a time: one bit each */
 #define OUTRIDER_MAX_PHASES 256      /* (target, phase name) pairs, all targets together */
-#define OUTRIDER_PHASE_DEPTH 4
+#define OUTRIDER_PHASE_DEPTH 4       /* nested phases followed per thread */
 #define OUTRIDER_KERNEL_FRAMES 32    /* of a stack, the innermost ones */
-#define OUTRIDER_MAX_PREPARED 4096  /* statements whose types are kept, all targets together */
+#define OUTRIDER_MAX_PREPARED 16384 /* statements whose types are kept, all targets together */
 #define OUTRIDER_DETACHED_BIT (1ULL << 63) /* in a query id: may change threads, keyed by (process, id) */
 
 #include "queries.h"
@@ -34,7 +34,7 @@ enum outrider_loss {
 	OUTRIDER_LOSS_TYPES_FULL = 0,   /* no slot left: counted under `other` */
 	OUTRIDER_LOSS_TASK_STORAGE,     /* no state for a thread: see has_state() */
 	OUTRIDER_LOSS_INFLIGHT_FULL,    /* id-keyed table full: query start not seen */
-	OUTRIDER_LOSS_TOO_DEEP,         /* nested deeper than OUTRIDER_MAX_DEPTH: not followed */
+	OUTRIDER_LOSS_TOO_DEEP,         /* nested deeper than OUTRIDER_MAX_DEPTH, or OUTRIDER_PHASE_DEPTH: not followed */
 	OUTRIDER_LOSS_UNMATCHED_END,    /* an end without a start (began before the attach, fork child) */
 	OUTRIDER_LOSS_ARGUMENT,         /* a probe argument could not be read */
 	OUTRIDER_LOSS_TARGETS_FULL,     /* a forked process could not be followed: table full */

@@ -37,7 +37,7 @@ static __noinline int start_detached(struct here *h, u64 id, u64 now, u32 slot)
  * says, as in light mode; any other is a loss. */
 INLINE bool end_without_start(struct here *h, const struct outcome *o, u64 now)
 {
-	if (o->duration && now - o->duration - GUARD_SETTLES_NS < h->target->counts_from_ns)
+	if (o->duration && now - o->duration - GUARD_SETTLES_NS < h->target->counts_from_ns && is_own(now - o->duration))
 		return true;
 	count_loss(h->target_index, OUTRIDER_LOSS_UNMATCHED_END, 1);
 	return false;

@@ -170,6 +170,7 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 	bool last;
 
 	account(st, OUTRIDER_WAIT_CPU, now);
+	wall += st->last_ns - now; /* it was preempted since: its parts reach until it went on */
 	st->depth--;
 	last = !is_active(st);
 	if (last && !f->based && !st->dirty) {

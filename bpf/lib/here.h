@@ -19,10 +19,10 @@ INLINE u32 this_process(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-/* False: what began then was begun by the parent, of which this thread is a fork. */
+/* False: what began then was begun by the parent, of which this process is a fork. */
 INLINE bool is_own(u64 began_ns)
 {
-	return began_ns >= bpf_get_current_task_btf()->start_time;
+	return began_ns >= bpf_get_current_task_btf()->group_leader->start_time;
 }
 
 /* Drops what was in flight when the agent changed the probes: ends may have been missed. */

@@ -3,7 +3,7 @@
 #ifndef OUTRIDER_BPF_PHASES_H
 #define OUTRIDER_BPF_PHASES_H
 
-#include "task_state.h"
+#include "here.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -35,30 +35,47 @@ INLINE struct phase_frame *open_phase(struct task_state *st, const struct outrid
 
 	if (f && f->start_ns < t->phases_from_ns) {
 		st->phase_depth = 0;
+		st->phases_too_deep = 0;
 		return 0;
 	}
 	return f;
 }
 
-/* Phases whose stack has been popped (an error left them by longjmp) are forgotten first. */
-INLINE void phase_push(struct task_state *st, const struct outrider_target *t, u64 stack, u64 now)
+/* Phases that an error has left by longjmp are forgotten first: their stack has been popped, or one that a profile names
+ * begins again where it is still open. */
+INLINE void phase_push(struct here *h, u64 name, u64 stack, u64 now)
 {
+	bool once = h->site->name[0];
+	struct task_state *st = h->state;
 	struct phase_frame *f;
 
 	for (int i = 0; i < OUTRIDER_PHASE_DEPTH; i++) {
-		f = open_phase(st, t);
-		if (!f || f->stack >= stack)
+		f = open_phase(st, h->target);
+		if (!f || f->stack > stack || (f->stack == stack && !(once && f->name == name)))
 			break;
 		st->phase_depth--;
 	}
 	f = phase_at(st, st->phase_depth);
-	if (!f) { /* deeper than we follow: start over, these are phases that never ended */
-		st->phase_depth = 0;
-		f = &st->phases[0];
+	if (!f) {
+		st->phases_too_deep++;
+		count_loss(h->target_index, OUTRIDER_LOSS_TOO_DEEP, 1);
+		return;
 	}
+	st->phases_too_deep = 0;
 	f->start_ns = now;
 	f->stack = stack;
+	f->name = name;
 	st->phase_depth++;
+}
+
+/* The newest one of this name, for phases need not end in the order in which they began; else the newest of all, whose
+ * name may lie elsewhere now. */
+INLINE u32 phase_to_end(struct task_state *st, u64 name)
+{
+	for (u32 i = OUTRIDER_PHASE_DEPTH; i > 0; i--)
+		if (i <= st->phase_depth && st->phases[i - 1].name == name)
+			return i - 1;
+	return st->phase_depth - 1;
 }
 
 INLINE u32 *phase_allot(struct outrider_phase_key *key)
@@ -70,16 +87,29 @@ INLINE u32 *phase_allot(struct outrider_phase_key *key)
 	return bpf_map_lookup_elem(&phase_types, key);
 }
 
-INLINE void phase_pop(struct task_state *st, const struct outrider_target *t, struct outrider_phase_key *key, u64 now)
+INLINE void phase_pop(struct here *h, u64 name, struct outrider_phase_key *key, u64 now)
 {
+	struct task_state *st = h->state;
 	struct outrider_phase_cell *cell;
 	struct phase_frame *f;
 	u32 *index, at;
+	u64 start_ns;
 
-	f = open_phase(st, t);
+	if (!open_phase(st, h->target))
+		return;
+	if (st->phases_too_deep) { /* the innermost ends first */
+		st->phases_too_deep--;
+		return;
+	}
+	at = phase_to_end(st, name);
+	f = phase_at(st, at);
 	if (!f)
 		return;
+	start_ns = f->start_ns;
 	st->phase_depth--;
+	for (u32 i = 0; i < OUTRIDER_PHASE_DEPTH - 1; i++)
+		if (i >= at && i < st->phase_depth)
+			st->phases[i] = st->phases[i + 1];
 	index = bpf_map_lookup_elem(&phase_types, key);
 	if (!index && next_phase < OUTRIDER_MAX_PHASES)
 		index = phase_allot(key);
@@ -92,7 +122,7 @@ INLINE void phase_pop(struct task_state *st, const struct outrider_target *t, st
 	if (!cell)
 		return;
 	add64(&cell->count, 1);
-	add64(&cell->total_ns, now - f->start_ns);
+	add64(&cell->total_ns, now - start_ns);
 }
 
 #endif

@@ -15,7 +15,8 @@ enum syscall_code {
 };
 
 /* Futex operations without FUTEX_PRIVATE_FLAG (128) and FUTEX_CLOCK_REALTIME (256). Mutexes of glibc wait with WAIT (0)
- * or a LOCK_PI; condition variables, semaphores, read-write locks, joins with WAIT_BITSET. */
+ * or a LOCK_PI, and so do barriers and what libstdc++ makes of atomics; condition variables, semaphores, read-write locks,
+ * joins and all that Rust has with WAIT_BITSET. The kernel cannot tell more. */
 static inline unsigned int futex_class(unsigned int op)
 {
 	switch (op & 127) {

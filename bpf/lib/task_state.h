@@ -27,6 +27,7 @@ struct frame {
 struct phase_frame {
 	u64 start_ns;
 	u64 stack;
+	u64 name; /* stands for it: see phase_name() */
 };
 
 /* The slot of a type name that this thread used before: saves the hash of the name. Compared by content, for the same
@@ -74,6 +75,7 @@ struct task_state {
 	struct cached_type types[TYPE_CACHE];
 	char text[OUTRIDER_QUERY_TEXT]; /* of the outermost query, where it may be read; else empty */
 	u32 phase_depth;
+	u32 phases_too_deep; /* open ones beyond OUTRIDER_PHASE_DEPTH */
 	struct phase_frame phases[OUTRIDER_PHASE_DEPTH];
 	struct frame frames[OUTRIDER_MAX_DEPTH];
 };
@@ -93,7 +95,9 @@ INLINE bool is_active(const struct task_state *st)
 /* Moves the time since the last change into `cls`. */
 INLINE void account(struct task_state *st, u32 cls, u64 now)
 {
-	if (cls < OUTRIDER_WAIT_CLASSES && now > st->last_ns)
+	if (now <= st->last_ns) /* a probe that was preempted after it had read the clock: that time is counted already */
+		return;
+	if (cls < OUTRIDER_WAIT_CLASSES)
 		st->acc[cls] += now - st->last_ns;
 	st->last_ns = now;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -146,6 +147,32 @@ TEST_P(Session, AnEndOfWhatTheParentBeganIsALossAndNoQuery) {
   EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], 1U);
 }
 
+TEST_P(Session, WhatTheParentBeganIsNoQueryOfAForkInLightModeEither) {
+  open();
+  attach({ProbeGroup::kQuery});
+  outrider::DetachedQuery early("early");  // its start is not seen, so its end would be believed
+  const outrider::Query query("parent's");
+  attach({ProbeGroup::kStart});
+  session().set_complete(target_, true);
+  ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_LIGHT));
+  const auto end_in_a_fork = [&] {
+    const pid_t child = fork();
+    if (child == 0) {
+      query.~Query();
+      early.~DetachedQuery();
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+  };
+  end_in_a_fork();
+  ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_FULL));
+  end_in_a_fork();
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "parent's").queries, 0U);
+  EXPECT_EQ(type_of(now, "early").queries, 0U);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_UNMATCHED_END], 4U);
+}
+
 TEST_P(Session, LightModeNeedsNoStart) {
   open();
   ASSERT_TRUE(session().set_mode(target_, OUTRIDER_MODE_LIGHT));
@@ -224,6 +251,38 @@ TEST_P(Session, PhasesAndCacheProbes) {
   EXPECT_EQ(now.phases.at("parse").count, 3U);
   EXPECT_EQ(now.cache_hits, 3U);
   EXPECT_EQ(type_of(now, "inside").cache_misses, 1U);
+  EXPECT_EQ(all_losses(now), 0U);
+}
+
+TEST_P(Session, PhasesBeyondTheDepthAreCountedAsTooDeep) {
+  open();
+  attach_all();
+  const auto nest_phases = [](const auto& self, int depth) -> void {
+    if (depth == 0) return;
+    const outrider::Phase phase("deep");
+    self(self, depth - 1);
+  };
+  nest_phases(nest_phases, 6);
+  const TargetCounters now = counters();
+  ASSERT_TRUE(now.phases.contains("deep"));
+  EXPECT_EQ(now.phases.at("deep").count, 4U);
+  EXPECT_EQ(now.losses[OUTRIDER_LOSS_TOO_DEEP], 2U);
+  EXPECT_EQ(all_losses(now), 2U);
+}
+
+TEST_P(Session, PhasesNeedNotEndInTheOrderInWhichTheyBegan) {
+  open();
+  attach_all();
+  auto plan = std::make_unique<outrider::Phase>("plan");
+  auto execute = std::make_unique<outrider::Phase>("execute");
+  plan.reset();
+  usleep(20'000);
+  execute.reset();
+  const TargetCounters now = counters();
+  ASSERT_TRUE(now.phases.contains("plan") && now.phases.contains("execute"));
+  EXPECT_EQ(now.phases.at("plan").count, 1U);
+  EXPECT_EQ(now.phases.at("execute").count, 1U);
+  EXPECT_GE(now.phases.at("execute").total_ns, 20'000'000U);
   EXPECT_EQ(all_losses(now), 0U);
 }
 

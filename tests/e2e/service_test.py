@@ -246,6 +246,22 @@ url = "http://127.0.0.1:{free_port()}"
         self.assertIn("outrider.toml:2:", done.stderr)
         self.assertIn("outrider.toml:3:", done.stderr)
 
+    def test_other_steps_than_those_of_the_history_are_refused_for_good(self):
+        """With 2 the unit does not start it again."""
+        self.configure([])
+        agent = self.start()
+        text = self.config.read_text(encoding="utf-8")
+        tiers = '[{ step = "1s", keep = "1h" }, { step = "20s", keep = "24h" }, { step = "1m", keep = "30d" }]'
+        self.config.write_text(text.replace("[store]", f"[store]\ntiers = {tiers}"), encoding="utf-8")
+        self.reload(agent)
+        agent.await_line(agent.err, "set another path as well, or the start is refused", 30)
+        agent.end()
+        refused = self.start(serving=False)
+        self.assertEqual(refused.wait(), 2, refused.describe())
+        said = "\n".join(refused.err)
+        self.assertIn("keeps points of 1000,10000,60000 ms and the options ask for 1000,20000,60000 ms", said)
+        self.assertIn("set the steps back, or give another path", said)
+
     def logged(self, journal):
         """The lines that a service without [log] writes to a file; the journal's, if JOURNAL_STREAM says so."""
         self.configure([])

@@ -90,6 +90,15 @@ def faults_of_profile(profile):
     return done.stderr if done.returncode == 2 else ""
 
 
+class Secrets(unittest.TestCase):
+    def test_of_a_webhook_only_the_host_is_shown(self):
+        webhook = '[[alerts.channels]]\ntype = "webhook"\nurl = "https://hooks.example:8443/T0/s3cret?key=s3cret"\n'
+        done = agent_reads(webhook, "check-config")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("webhook to https://hooks.example:8443, severity", done.stdout)
+        self.assertNotIn("s3cret", done.stdout + done.stderr)
+
+
 class ProfileKeys(unittest.TestCase):
     PAGE = "docs/writing-a-profile.md"
 

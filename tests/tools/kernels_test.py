@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """What scripts/vm-matrix decides without booting anything: which kernel stands for which, what differs from the expected
-table, and that docs/kernels.md shows this table and no other."""
+table, that docs/kernels.md shows this table and no other; and what scripts/setup does with the services it installs."""
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -145,6 +146,27 @@ class Arm64(unittest.TestCase):
             library.with_name("libc.so.6.1").touch()
             self.assertEqual(libraries.libraries_of([program]), {str(library)})
             self.assertEqual(libraries.inside(library), "usr/lib/aarch64-linux-gnu/libc.so.6")
+
+
+class Setup(unittest.TestCase):
+    SERVICES = {"influxdb": "influxdb", "mariadb-server": "mariadb", "prometheus": "prometheus", "redis-server": "redis-server",
+                "prometheus-alertmanager": "prometheus-alertmanager", "prometheus-node-exporter": "prometheus-node-exporter"}
+    OF_THE_SYSTEM = {"procps", "systemd", "util-linux"}  # what each machine has is nobody's to disable
+
+    @staticmethod
+    def list_of(name):
+        text = pathlib.Path(SOURCE, "scripts", "setup").read_text(encoding="utf-8")
+        return re.search(rf"^{name}=\((.*?)^\)", text, re.M | re.S)[1].split()
+
+    def test_no_server_that_tests_want_comes_up_with_the_next_boot(self):
+        packages = set(self.list_of("test_packages"))
+        services = {entry.partition(":")[0]: entry.partition(":")[2] or entry for entry in self.list_of("test_services")}
+        self.assertLessEqual({package: self.SERVICES[package] for package in packages & set(self.SERVICES)}.items(), services.items())
+        self.assertEqual(set(services) - packages, set(), "setup installs none of these")
+        for package in sorted(packages - self.OF_THE_SYSTEM) if shutil.which("dpkg-query") else ():
+            files = subprocess.run(["dpkg-query", "-L", package], capture_output=True, text=True, timeout=60, check=False).stdout
+            for service in re.findall(r"^/etc/init\.d/(\S+)$", files, re.M):
+                self.assertEqual(services.get(package), service, f"{package} brings a service")
 
 
 class Page(unittest.TestCase):

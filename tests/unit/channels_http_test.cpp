@@ -88,6 +88,17 @@ TEST(Webhook, what_is_tried_again_and_what_is_lost) {
   }
 }
 
+TEST(Webhook, an_answer_that_is_too_long_counts_by_its_status) {
+  const Answer answers[] = {
+      {"200 OK", Fate::kDelivered}, {"404 Not Found", Fate::kRefused}, {"503 Unavailable", Fate::kRetry}};
+  for (const auto& [status, fate] : answers) {
+    HttpPeer peer({refusal(status, std::string(65'537, 'x'))});
+    const auto sent = webhook(url_of(peer, "/"))->deliver({notice("a")}, kNever);
+    EXPECT_EQ(sent.fate, fate) << status << ": " << sent.reason;
+    EXPECT_EQ(peer.requests().size(), 1U);
+  }
+}
+
 TEST(Webhook, a_redirect_is_never_followed) {
   HttpPeer elsewhere;
   for (const std::string& target : {std::string("file:///etc/passwd"), url_of(elsewhere, "/")}) {

@@ -22,6 +22,7 @@
 #include <sstream>
 
 #include "tests/unit/eventually.h"
+#include "tests/unit/log_capture.h"
 #include "tests/unit/notices.h"
 #include "userspace/base/fd.h"
 #include "userspace/notify/mail.h"
@@ -251,6 +252,20 @@ TEST_F(ChannelsTest, the_log_gets_one_line_for_each_whatever_is_in_it) {
             "error alert FIRING High Response Time: engine, type scan error all is well  [31m {} (critical): the mean "
             "response time is 150 ms [b]\n"
             "info alert RESOLVED High Response Time: engine (warning): the mean response time is 150 ms [a]\n");
+}
+
+TEST_F(ChannelsTest, the_level_of_the_log_holds_no_notice_back) {
+  const auto channel = make_channel(LogChannelOptions{});
+  ASSERT_TRUE(channel);
+  for (const auto level : {spdlog::level::err, spdlog::level::off}) {
+    const LogCapture log;  // another logger each time, which the channel has to follow
+    spdlog::default_logger()->set_level(level);
+    EXPECT_EQ((*channel)->deliver({notice("a"), resolved("a")}, kNever).fate, Fate::kDelivered);
+    spdlog::warn("nobody's alert");
+    EXPECT_EQ(log.text(),
+              "warning alert FIRING High Response Time: engine (warning): the mean response time is 150 ms [a]\n"
+              "info alert RESOLVED High Response Time: engine (warning): the mean response time is 150 ms [a]\n");
+  }
 }
 
 MailOptions mail_to(std::vector<std::string> to) {

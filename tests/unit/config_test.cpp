@@ -324,6 +324,16 @@ TEST(Config, ASecretThatIsWrongIsNotShown) {
   EXPECT_THAT(faults("[export.influxdb]\nurl = 8086\n"), ElementsAre(HasSubstr("found 8086, expected http://HOST")));
 }
 
+TEST(Config, APasswordForAnAuditIsNotShown) {
+  for (const char* source :
+       {"postgresql://me:s3cret@db/x", "postgresql://db/x?password=s3cret", "redis://:s3cret@host"}) {
+    EXPECT_THAT(
+        faults("[[targets]]\npid = 1\naudit = \"" + std::string(source) + "\"\n"),
+        ElementsAre(AllOf(StartsWith("t.toml:3:9: targets[0].audit: found a text (not shown), expected redis://"),
+                          Not(HasSubstr("s3cret")))));
+  }
+}
+
 TEST(Config, WhatIsWrongItselfIsNotBlamedTwice) {
   EXPECT_THAT(faults("[http]\naddress = \"0.0.0.0\"\nallow_unauthenticated = 1\n"),
               ElementsAre(HasSubstr("http.allow_unauthenticated: found 1, expected true or false")));

@@ -153,6 +153,37 @@ TEST(HttpClient, ABodyOf64KibIsReadAndOneByteMoreIsAnError) {
   }
 }
 
+TEST(HttpClient, WhoTakesACutReplyGetsItsStatus) {
+  const std::string more(65537, 'x');
+  const std::string header = "HTTP/1.1 404 Not Found\r\n";
+  for (const auto& answer :
+       {header + "Content-Length: 65537\r\nX-Version: 1.6\r\n\r\n" + more,
+        header + "Content-Length: 65537\r\nX-Version: 1.6\r\n\r\n",
+        header + "Transfer-Encoding: chunked\r\nX-Version: 1.6\r\n\r\n10001\r\n" + more + "\r\n0\r\n\r\n",
+        header + "X-Version: 1.6\r\n\r\n" + more}) {
+    ScriptedPeer peer("\r\n\r\n", answer);
+    HttpCall call;
+    call.url = peer.url("/");
+    call.cut_reply = true;
+    const auto reply = http_request(call);
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_EQ(reply->status, 404);
+    EXPECT_LE(reply->body.size(), 65536U);
+    EXPECT_THAT(reply->headers, testing::Contains(testing::Pair("X-Version", "1.6")));
+  }
+}
+
+// Cut is what is too long, and nothing else.
+TEST(HttpClient, WhoTakesACutReplyStillWantsAWholeOne) {
+  for (const auto* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "HTTP/1.1 200 OK\r\nContent-Len"}) {
+    ScriptedPeer peer("\r\n\r\n", answer);
+    HttpCall call;
+    call.url = peer.url("/");
+    call.cut_reply = true;
+    EXPECT_FALSE(http_request(call));
+  }
+}
+
 TEST(HttpClient, WhoExpectsMoreGetsMore) {
   const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x');
   ScriptedPeer peer("\r\n\r\n", answer);

@@ -171,6 +171,39 @@ TEST_F(WebServerTest, APortThatAnotherHoldsOnAnotherAddressTakesDownNoServerThat
   EXPECT_EQ(get(port), "HTTP/1.1 200");
 }
 
+// Both ours and the other's are in the way of every address: ours is closed for nothing.
+TEST_F(WebServerTest, EveryAddressOfAPortThatAnotherHoldsOnOneTakesDownNoServerForGood) {
+  web_->configure(config_);
+  config_.port = *web_->port();
+  web_->configure(config_);
+  Fd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto port = static_cast<std::uint16_t>(config_.port);
+  ASSERT_EQ(listen_on_loopback(other, port, INADDR_LOOPBACK + 1), port);
+  config_.address = "0.0.0.0";
+  config_.bearer_token_file = secret("token");
+  web_->configure(config_);
+  ASSERT_TRUE(eventually([&] {
+    web_->retry();
+    return web_->port().has_value();
+  }));
+  EXPECT_EQ(web_->port(), port);
+  EXPECT_THAT(web_->error(), HasSubstr("0.0.0.0"));
+  EXPECT_EQ(get(port), "HTTP/1.1 401");  // who may ask is another matter
+  EXPECT_EQ(get(port, "token"), "HTTP/1.1 200");
+  for (int retries = 0; retries < 10; ++retries) {
+    std::this_thread::sleep_for(20ms);
+    web_->retry();
+    EXPECT_TRUE(web_->port()) << "closed again";
+  }
+  other.reset();
+  web_->configure(config_);
+  EXPECT_TRUE(eventually([&] {
+    web_->retry();
+    return web_->port() && web_->error().empty();
+  }));
+  EXPECT_EQ(get(port, "token"), "HTTP/1.1 200");
+}
+
 TEST_F(WebServerTest, EveryAddressCanBeHadWithThePortThatWeHoldOnOne) {
   web_->configure(config_);
   config_.port = *web_->port();

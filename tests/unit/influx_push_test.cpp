@@ -178,6 +178,14 @@ TEST(InfluxPush, APartialWriteCountsWhatWasLost) {
   EXPECT_EQ(sink->points()->rejected, 2 + 2 * points);
 }
 
+TEST(InfluxPush, AnAnswerThatIsTooLongCountsByItsStatus) {
+  InfluxServer server({refusal("200 OK", std::string(65'537, 'x'))});
+  const auto sink = make(options_for(server.port()));
+  EXPECT_TRUE(sink->write(report_of(interval(1))));
+  EXPECT_EQ(sink->points()->queued, 0U);
+  EXPECT_EQ(server.requests().size(), 1U);
+}
+
 TEST(InfluxPush, Batches) {
   InfluxServer server({kAccepted, refusal("400 Bad Request", "no")});
   auto options = options_for(server.port());

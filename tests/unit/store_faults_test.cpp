@@ -139,7 +139,9 @@ TEST_F(StoreFaults, another_programs_database_is_refused_and_left_alone) {
   const std::string before = contents(options_.path);
   const auto refused = Store::make(options_);
   ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EINVAL);
   EXPECT_THAT(refused.error().message, HasSubstr("another program"));
+  EXPECT_FALSE(fs::exists(options_.path + ".lock"));
   EXPECT_FALSE(Store::open_read_only(options_));
   EXPECT_EQ(contents(options_.path), before);
   struct stat status {};
@@ -246,6 +248,41 @@ TEST_F(StoreFaults, a_full_disk_drops_points_and_goes_on_when_there_is_room) {
   EXPECT_EQ(store_->counters().error, "");
   EXPECT_EQ(store_->counters().corrupt_files, 0U);
   EXPECT_EQ(points_stored(), 120U);
+}
+
+TEST_F(StoreFaults, a_second_store_on_one_path_writes_nothing_before_the_first_is_gone) {
+  open();
+  store_->put_state("key", "of the first");
+  write(0, 3);
+  auto made = Store::make(options_);
+  ASSERT_TRUE(made) << made.error().message;
+  std::unique_ptr<Store> second = *std::move(made);
+  second->add("engine", make_second(3));
+  second->put_state("other key", "of the second");
+  const Status refused = second->flush();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("another Outrider writes to it; give this one a path of its own"));
+  EXPECT_GE(second->counters().failed_writes, 2U);  // when it was opened, and now
+  EXPECT_EQ(second->counters().written_points, 0U);
+  EXPECT_FALSE(second->get_state("key"));
+  flush_at(6);
+  EXPECT_EQ(points_stored(), 3U);
+  EXPECT_TRUE(Store::open_read_only(options_));
+  struct stat status {};
+  ASSERT_EQ(::stat((options_.path + ".lock").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+  store_ = std::move(second);
+  flush_at(7);
+  EXPECT_EQ(store_->counters().error, "");
+  EXPECT_EQ(store_->counters().written_points, 1U);
+  EXPECT_EQ(points_stored(), 4U);
+}
+
+TEST_F(StoreFaults, a_lock_that_is_a_link_is_not_followed) {
+  fs::create_symlink(dir_ + "/elsewhere", options_.path + ".lock");
+  open();
+  EXPECT_THAT(store_->counters().error, HasSubstr("history.db.lock"));
+  EXPECT_FALSE(fs::exists(dir_ + "/elsewhere"));
 }
 
 // As `sqlite3 history.db` does in another terminal, with a transaction left open.

@@ -1,8 +1,14 @@
 // The limit of the history's size: what goes first, and that what is left is whole. Apart from store_test, because the
 // thread sanitizer takes a minute for it and has nothing to look for.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+
 #include "tests/unit/store_points.h"
+#include "userspace/store/database.h"
 
 namespace outrider {
 namespace {
@@ -110,6 +116,77 @@ TEST_F(StoreTest, a_large_batch_finds_room_below_the_cap) {
   EXPECT_EQ(store_->counters().failed_writes, 0U);
   EXPECT_EQ(store_->counters().written_points, 1'200U);
   EXPECT_LE(store_->counters().file_bytes, options_.max_bytes);
+}
+
+class StoreLimit : public StoreTest {
+ protected:
+  // The log has the other half of the limit.
+  static constexpr std::uintmax_t kSmallFile = 8 << 20;
+
+  [[nodiscard]] std::uintmax_t file_size() const { return std::filesystem::file_size(options_.path); }
+
+  void write_next() {
+    store_->add("engine", make_large_second(10 * index_, 400));
+    flush_at(10 * index_ + 3);
+    ++index_;
+  }
+
+  /// Until the file is half as large again as the smaller limit will allow; then closes it.
+  void fill() {
+    options_.max_bytes = 32 << 20;
+    open();
+    while (index_ < 300 && file_size() < kSmallFile * 3 / 2) write_next();
+    EXPECT_EQ(store_->counters().trims, 0U);
+    store_.reset();
+    ASSERT_GE(file_size(), kSmallFile * 3 / 2);
+  }
+
+  void open_with_the_smaller_limit() {
+    options_.max_bytes = 16 << 20;
+    open();
+  }
+
+  std::int64_t index_ = 0;
+};
+
+TEST_F(StoreLimit, a_smaller_one_makes_the_file_shrink) {
+  fill();
+  open_with_the_smaller_limit();
+  EXPECT_EQ(store_->take_warning(), "");
+  for (int writes = 0; writes < 60; ++writes) write_next();
+  EXPECT_EQ(store_->counters().failed_writes, 0U);
+  EXPECT_LE(file_size(), kSmallFile);
+  EXPECT_LE(store_->counters().file_bytes, options_.max_bytes);
+  const std::int64_t end = kStartMs + index_ * 10'000;
+  const auto newest = read(end - kMinuteMs, end, 10'000, "read");
+  ASSERT_TRUE(newest) << newest.error().message;
+  ASSERT_EQ(newest->points.size(), 6U);
+  for (const Point& point : newest->points) EXPECT_EQ(point.types.at("read").queries, 1U);
+  store_.reset();
+  const auto database = Database::open(options_.path, Database::Mode::kReadOnly, 1'000);
+  ASSERT_TRUE(database) << database.error().message;
+  const auto faults = database->number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'");
+  ASSERT_TRUE(faults) << faults.error().message;
+  EXPECT_EQ(faults->value_or(-1), 0);
+}
+
+TEST_F(StoreLimit, a_smaller_one_is_too_late_for_a_file_of_before_and_that_is_said_once) {
+  // One that has a first page already is what older ones are: it cannot be made to shrink any more.
+  std::ofstream(options_.path).close();
+  {
+    auto database = Database::open(options_.path, Database::Mode::kReadWrite, 1'000);
+    ASSERT_TRUE(database) << database.error().message;
+    const Status done = database->execute("PRAGMA journal_mode = WAL");
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  fill();
+  const std::uintmax_t before = file_size();
+  open_with_the_smaller_limit();
+  EXPECT_THAT(store_->take_warning(), testing::HasSubstr("does not shrink"));
+  EXPECT_EQ(store_->take_warning(), "");
+  for (int writes = 0; writes < 20; ++writes) write_next();
+  EXPECT_EQ(store_->counters().failed_writes, 0U);
+  EXPECT_EQ(file_size(), before);
 }
 
 }  // namespace

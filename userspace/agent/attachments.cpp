@@ -76,7 +76,9 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   std::uint64_t taken = 0;
   for (const auto& [other_key, other] : files_) taken |= other.bit;
   if (~taken == 0)
-    return Error{fmt::format("more than {} probed files; run a second agent", OUTRIDER_MAX_FILES), ENOSPC};
+    return Error{fmt::format("more than {} probed files; run a second agent, with a history and a port of its own",
+                             OUTRIDER_MAX_FILES),
+                 ENOSPC};
   File file;
   file.bit = std::uint64_t{1} << std::countr_one(taken);
   signal(SIGIO, SIG_IGN);  // sent when a lease is about to be broken; sweep() asks instead

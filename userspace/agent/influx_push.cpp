@@ -113,6 +113,7 @@ Result<std::unique_ptr<InfluxPushSink>> InfluxPushSink::make(InfluxPushOptions o
   call.method = "POST";
   call.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
   if (!options.token.empty()) call.headers.emplace_back("Authorization", "Token " + options.token);
+  call.cut_reply = true;  // its status says whether the points were taken
   call.ca_file = options.ca_file;
   call.total_timeout = options.request_timeout;
   call.connect_timeout = std::min(call.connect_timeout, options.request_timeout);

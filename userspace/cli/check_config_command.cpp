@@ -8,6 +8,7 @@
 #include "userspace/base/units.h"
 #include "userspace/cli/commands.h"
 #include "userspace/config/load.h"
+#include "userspace/http/url.h"
 
 namespace outrider {
 namespace {
@@ -59,6 +60,13 @@ void print_exports(const Config& config) {
   line("influxdb file", exports.influxdb.file);
 }
 
+/// Where a channel tells: of a URL no more than scheme, host and port, for the rest is often a webhook's secret.
+std::string place_of(const ChannelConfig& channel) {
+  if (channel.url.empty()) return channel.path;
+  const auto url = parse_url(channel.url);
+  return url ? url->origin() : "a URL (not shown)";
+}
+
 void print_alerts(const Config& config) {
   if (!config.enable_alerting) {
     fmt::print("alerts: off\n");
@@ -70,7 +78,7 @@ void print_alerts(const Config& config) {
   fmt::print(", detector {}\n", config.enable_anomaly_detection ? alerts.detector : "none");
   if (alerts.channels.empty()) fmt::print("alerts are told to nobody: add a [[alerts.channels]] table\n");
   for (const ChannelConfig& channel : alerts.channels) {
-    const std::string& where = channel.url.empty() ? channel.path : channel.url;
+    const std::string where = place_of(channel);
     fmt::print("alert channel {}: {}{}{}, severity {} and above\n", channel.name, channel.type,
                where.empty() ? "" : " to ", where, channel.severity);
   }

@@ -19,7 +19,7 @@ int run(const std::string& config) {
   options.log_as = set_up_logging;
   const Status status = run_service(options);
   if (status) return EXIT_SUCCESS;
-  // Only a configuration's error carries a code, and has a line for each fault.
+  // Only what the configuration has to be changed for carries a code, and has a line for each fault.
   if (status.error().code != 0) {
     fmt::print(stderr, "{}\n", status.error().message);
     return kExitUsage;
@@ -38,7 +38,7 @@ Command add_run_command(CLI::App& app) {
   command->footer(
       "SIGHUP reads the configuration again; what did not change goes on. SIGTERM and Ctrl-C end it within 2 s.\n"
       "The configuration's [log] decides what is said on stderr. Exit codes: 0 ended by a signal, 1 it could not run,\n"
-      "2 the configuration is wrong.\n"
+      "2 the configuration is wrong, or does not fit the history that is there.\n"
       "Example:  outrider check-config my.toml && outrider run --config my.toml");
   return [config] { return run(*config); };
 }

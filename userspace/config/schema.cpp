@@ -140,7 +140,7 @@ std::vector<Field> target_fields(TargetConfig& target) {
           {"types", ChoiceSlot{&target.types, {"keyword", "statement"}}},
           {"types_by", ChoiceSlot{&target.types_by, {"off", "database", "user", "both"}}},
           {"allow_library_returns", FlagSlot{&target.allow_library_returns}},
-          {"audit", TextSlot{&target.audit, audit_source}}};
+          {"audit", TextSlot{&target.audit, audit_source, Secret::kUrl}}};
 }
 
 std::vector<Field> tier_fields(StoreTier& tier) {

@@ -145,10 +145,12 @@ class Exchange {
     parser.body_limit(call_.reply_limit);
     parser.skip(call_.method == "HEAD");
     error = read(stream, parser);
-    if (error == http::error::body_limit) {
+    const bool too_large = error == http::error::body_limit;
+    if (too_large && !call_.cut_reply) {
       return failure("the reply is larger than " + std::to_string(call_.reply_limit / 1024) + " KiB", error);
     }
-    if (error) return write_error ? failure("sending", write_error) : failure("no complete reply", error);
+    // What is too large is so behind a complete header, so the status is known.
+    if (error && !too_large) return write_error ? failure("sending", write_error) : failure("no complete reply", error);
     auto& message = parser.get();
     HttpReply reply{static_cast<int>(message.result_int()), std::move(message.body()), {}};
     for (const auto& field : message) {

@@ -174,7 +174,9 @@ Result<std::uint32_t> BpfSession::add_target() {
     return index;
   }
   if (state_->targets == OUTRIDER_MAX_TARGETS) {
-    return Error{fmt::format("more than {} targets; run a second agent", OUTRIDER_MAX_TARGETS), ENOSPC};
+    return Error{fmt::format("more than {} targets; run a second agent, with a history and a port of its own",
+                             OUTRIDER_MAX_TARGETS),
+                 ENOSPC};
   }
   const std::uint32_t index = state_->targets;
   const std::uint32_t other = __atomic_fetch_add(&state_->skeleton->bss->next_slot, 2, __ATOMIC_RELAXED);

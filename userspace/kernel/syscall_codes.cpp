@@ -86,6 +86,9 @@ constexpr Entry kEntries[] = {
     {SYS_vfork, OUTRIDER_WAIT_IPC},
 #endif
     {SYS_clone, OUTRIDER_WAIT_IPC},  // with CLONE_VFORK: posix_spawn
+    {SYS_clone3, OUTRIDER_WAIT_IPC},
+    {SYS_vmsplice, SYSCALL_FD},
+    {SYS_tee, SYSCALL_FD},
 };
 
 }  // namespace

@@ -27,13 +27,18 @@ spdlog::level::level_enum level_of(const Notice& notice) {
   return notice.severity == Severity::kWarning ? spdlog::level::warn : spdlog::level::err;
 }
 
+/// Writes where the default logger does, but at every level: the channel has a severity of its own, and what [log]
+/// level held back would be counted as told.
 class LogChannel : public Channel {
  public:
   Delivery deliver(const std::vector<Notice>& group, const GiveUp& /*give_up*/) override {
+    // Made anew each time, of whatever logger there is by now. The sinks are shared, and with them how a line looks.
+    const auto log = spdlog::default_logger()->clone("alerts");
+    log->set_level(spdlog::level::trace);
     for (const Notice& notice : group) {
       const std::string text = notice.text.empty() ? "" : ": " + notice.text;
       const std::string line = headline(notice) + " (" + name_of(notice.severity) + ")" + text;
-      spdlog::log(level_of(notice), "alert {} [{}]", one_line(line, kLogBytes), one_line(notice.id, kLogBytes));
+      log->log(level_of(notice), "alert {} [{}]", one_line(line, kLogBytes), one_line(notice.id, kLogBytes));
     }
     return {};
   }

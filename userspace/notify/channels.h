@@ -15,7 +15,7 @@
 
 namespace outrider {
 
-/// One line of the agent's log for each notice.
+/// One line of the agent's log for each notice, whatever the level of the log is.
 struct LogChannelOptions {};
 
 /// Runs a program for each group, which is JSON on its standard input (group_json in notice_text.h).

@@ -49,6 +49,7 @@ Result<Post> Post::make(const PostOptions& options) {
   call.method = "POST";
   call.headers.emplace_back("Content-Type", "application/json");
   if (!options.token.empty()) call.headers.emplace_back("Authorization", "Bearer " + options.token);
+  call.cut_reply = true;  // its status says whether the notices were taken, and only its beginning is told
   call.ca_file = options.ca_file;
   call.total_timeout = options.timeout;
   call.connect_timeout = std::min(call.connect_timeout, options.timeout);

@@ -1,11 +1,13 @@
 #include "userspace/service/service.h"
 
+#include <fmt/format.h>
 #include <linux/capability.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -57,6 +59,13 @@ Result<std::unique_ptr<Store>> make_store(const StoreConfig& config) {
   std::error_code ignored;
   std::filesystem::create_directory(std::filesystem::path(config.path).parent_path(), ignored);
   return Store::make(options);
+}
+
+// The file keeps the steps that it was made with.
+bool needs_another_file(const StoreConfig& now, const StoreConfig& before) {
+  const auto same_step = [](const StoreTier& a, const StoreTier& b) { return a.step == b.step; };
+  return now.enabled && before.enabled && now.path == before.path &&
+         !std::equal(now.tiers.begin(), now.tiers.end(), before.tiers.begin(), before.tiers.end(), same_step);
 }
 
 // What the unit grants, and for the reasons that it gives: all that it takes to find targets that come, to attach to
@@ -151,7 +160,10 @@ void Service::reload() {
   if (config) {
     ++reloads_;
     if (config->store != config_.store) {
-      spdlog::warn("[store] has changed, which needs a restart; until then it stays as it was");
+      spdlog::warn("[store] has changed, which needs a restart; until then it stays as it was{}",
+                   needs_another_file(config->store, config_.store)
+                       ? ". Its file keeps the steps of its tiers: set another path as well, or the start is refused"
+                       : "");
       config->store = config_.store;
     }
     apply(*config);
@@ -211,6 +223,8 @@ void Service::sweep() {
   targets_.retry();
   web_.retry();
   if (store_) {
+    const std::string warning = store_->take_warning();
+    if (!warning.empty()) spdlog::warn("{}", warning);
     const StoreCounters counters = store_->counters();
     const auto say = store_fault_.observe(!counters.error.empty(), now);
     if (say == FaultNotice::Say::kBegan) spdlog::error("history is not written: {}", counters.error);
@@ -268,14 +282,18 @@ Status run_service(const ServiceOptions& options) {
   const Features features = probe_features();
   if (Status status = check_features(features); !status) return Error{status.error().message};
   if (Status status = keep_capabilities(needed_capabilities(features)); !status) return Error{status.error().message};
-  Result<std::unique_ptr<Watcher>> watcher = Watcher::make(features, true);
-  if (!watcher) return Error{watcher.error().message};
+  // Before anything is loaded: it may be that the configuration has to be changed.
   std::unique_ptr<Store> store;
   if (config->store.enabled) {
     Result<std::unique_ptr<Store>> made = make_store(config->store);
+    if (!made && made.error().code == EINVAL) {
+      return Error{fmt::format("{}: [store]: {}", options.config_path, made.error().message), EINVAL};
+    }
     if (!made) return Error{made.error().message};
     store = std::move(*made);
   }
+  Result<std::unique_ptr<Watcher>> watcher = Watcher::make(features, true);
+  if (!watcher) return Error{watcher.error().message};
   Service service(options, std::move(*watcher), std::move(store));
   service.apply(*config);
   service.run(signals);

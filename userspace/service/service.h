@@ -17,8 +17,8 @@ struct ServiceOptions {
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration again. Blocks these signals for the whole process, so
 /// it must be called before other threads are started. Gives up for good what it has of capabilities, but for those
-/// that attaching takes. Errors: a configuration that is wrong (code EINVAL), a store that must not be written, a
-/// kernel that refuses the programs.
+/// that attaching takes. Errors: a configuration that is wrong, or a store that must not be written as it says
+/// (both with a code: trying again is no use); a kernel that refuses the programs.
 Status run_service(const ServiceOptions& options);
 
 }  // namespace outrider

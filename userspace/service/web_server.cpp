@@ -73,9 +73,11 @@ void WebServer::configure(const HttpConfig& config) {
   options_ = std::move(*options);
   error_.clear();
   next_try_.reset();
+  in_vain_ = false;
   if (config_.enabled) {
     serve();
   } else {
+    made_way_ = false;
     retire();
   }
 }
@@ -84,7 +86,7 @@ void WebServer::serve() {
   if (server_) {
     // The new rules are for whoever comes to the old address too. They may not fit it (it can be reached from outside
     // and the new one can not); then it goes on by its own.
-    const Status changed = server_->change_access(options_);
+    const Status changed = change_access();
     const bool same_port = config_.port == serving_.port || config_.port == server_->port();
     if (config_.address == serving_.address && same_port) {
       if (!changed) spdlog::error("http: serving on as before: {}", changed.error().message);
@@ -94,11 +96,21 @@ void WebServer::serve() {
   start();
 }
 
+Status WebServer::change_access() {
+  Status changed = server_->change_access(options_);
+  if (!changed) return changed;
+  HttpServerOptions fresh = options_;
+  fresh.address = serving_options_.address;
+  fresh.port = serving_options_.port;
+  serving_options_ = std::move(fresh);
+  return changed;
+}
+
 // 0.0.0.0 cannot be had while we hold 127.0.0.1 with the same port, nor the other way round. Of two single addresses
 // the other one is held by somebody else.
 bool WebServer::is_in_our_way(const Error& error) const {
   const auto is_every = [](const std::string& address) { return address == "0.0.0.0" || address == "::"; };
-  return server_ && error.code == EADDRINUSE && config_.port == server_->port() &&
+  return server_ && !in_vain_ && error.code == EADDRINUSE && config_.port == server_->port() &&
          (is_every(config_.address) || is_every(serving_.address) || config_.address == serving_.address);
 }
 
@@ -108,6 +120,9 @@ void WebServer::start() {
     retire();
     server_ = std::move(*server);
     serving_ = config_;
+    serving_options_ = options_;
+    serving_options_.port = server_->port();
+    made_way_ = false;
     error_.clear();
     next_try_.reset();
     spdlog::info("http: serving on {}", url_of(config_.address, server_->port()));
@@ -118,15 +133,30 @@ void WebServer::start() {
     spdlog::info("http: closing {} for {}", url_of(serving_.address, server_->port()),
                  url_of(config_.address, config_.port));
     retire();
+    made_way_ = true;
     next_try_ = Clock::now() + kUntilClosed;
     return;
   }
+  if (made_way_) go_back(server.error());
   const std::string& reason = server.error().message;
   if (reason == error_) return;
   error_ = reason;
   const std::string meanwhile =
       server_ ? "still serving on " + url_of(serving_.address, server_->port()) : "not serving";
-  spdlog::error("http: {}, and trying again: {}", meanwhile, reason);
+  spdlog::error("http: {}, and {}: {}", meanwhile, in_vain_ ? "a reload tries again" : "trying again", reason);
+}
+
+// Somebody else is in the way as well. By the new rules, if they fit the old address.
+void WebServer::go_back(const Error& error) {
+  Result<std::unique_ptr<HttpServer>> server = HttpServer::start(serving_options_, handler_, is_slow_);
+  if (!server) {
+    next_try_ = Clock::now() + kUntilClosed;
+    return;
+  }
+  server_ = std::move(*server);
+  made_way_ = false;
+  in_vain_ = error.code == EADDRINUSE;
+  (void)change_access();
 }
 
 // A handler may be running, which nobody here shall wait for.

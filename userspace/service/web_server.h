@@ -1,7 +1,7 @@
 // The HTTP server as the configuration wants it: started, stopped, and tried again while its port is taken. Other
 // secrets are given to the server that runs; another address gets a server of its own, and the one before serves until
-// that works. Not thread-safe: it belongs to the thread that samples, and never makes it wait for a handler, but in
-// stop().
+// that works. Where it is in the way itself it is closed first, and serves again if that did not help. Not thread-safe:
+// it belongs to the thread that samples, and never makes it wait for a handler, but in stop().
 #pragma once
 
 #include <chrono>
@@ -48,6 +48,8 @@ class WebServer {
   using Clock = std::chrono::steady_clock;
   void serve();
   void start();
+  void go_back(const Error& error);
+  Status change_access();
   void retire();
   [[nodiscard]] bool is_in_our_way(const Error& error) const;
 
@@ -57,7 +59,10 @@ class WebServer {
   HttpConfig config_;
   HttpServerOptions options_;  ///< with the secrets of the files
   std::unique_ptr<HttpServer> server_;
-  HttpConfig serving_;                            ///< where server_ serves
+  HttpConfig serving_;                            ///< where server_ serves, or served until it made way
+  HttpServerOptions serving_options_;             ///< the same, with the port that it has and the newest secrets
+  bool made_way_ = false;                         ///< server_ was closed for another address, which is not served yet
+  bool in_vain_ = false;                          ///< that did not help: it would not now
   std::vector<std::shared_future<void>> ending_;  ///< servers that were replaced
   std::map<std::string, std::uint64_t> past_;     ///< events of servers that were replaced
   std::string error_;

@@ -14,7 +14,6 @@
 namespace outrider {
 namespace {
 
-constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kLogBytes = 8 << 20;  ///< what the write-ahead log may take
 // Above this nothing is written before the log is empty: the rest of its share is room for one transaction.
 constexpr std::int64_t kLogFullBytes = 6 << 20;
@@ -49,24 +48,24 @@ std::int64_t bytes_of(const std::vector<TargetPoint>& points) {
 
 }  // namespace
 
-HistoryWriter::HistoryWriter(Database database, StoreOptions options)
-    : database_(std::move(database)), options_(std::move(options)) {}
+HistoryWriter::HistoryWriter(WritableFile file, StoreOptions options)
+    : lock_(std::move(file.lock)), database_(std::move(file.database)), options_(std::move(options)) {}
 
 std::int64_t HistoryWriter::limit_bytes() const {
   return std::max(options_.max_bytes - kLogBytes, options_.max_bytes / 2);
 }
 
 Result<HistoryWriter> HistoryWriter::open(const StoreOptions& options) {
-  auto database = open_for_writing(options);
-  if (!database) return database.error();
-  HistoryWriter writer(std::move(*database), options);
+  auto file = open_for_writing(options);
+  if (!file) return file.error();
+  HistoryWriter writer(std::move(*file), options);
   if (Status prepared = writer.prepare(); !prepared) return prepared.error();
   if (Status found = writer.find_open_steps(); !found) return found.error();
   return writer;
 }
 
 Status HistoryWriter::prepare() {
-  OUTRIDER_TRY(database_.execute(fmt::format("PRAGMA max_page_count = {}", limit_bytes() / kPageBytes)));
+  OUTRIDER_TRY(page_limit_.prepare(database_, options_.path, limit_bytes()));
   const std::pair<Statement*, const char*> statements[] = {
       {&load_, "SELECT type, body FROM recent WHERE target = ?1 AND begin >= ?2 AND begin < ?3"},
       {&save_recent_, "INSERT OR REPLACE INTO recent(target, begin, type, body) VALUES(?1, ?2, ?3, ?4)"},
@@ -340,7 +339,7 @@ Result<std::int64_t> HistoryWriter::used_bytes() const {
   if (!pages) return pages.error();
   const auto spare = database_.number("PRAGMA freelist_count");
   if (!spare) return spare.error();
-  return (pages->value_or(0) - spare->value_or(0)) * kPageBytes;
+  return (pages->value_or(0) - spare->value_or(0)) * PageLimit::kPageBytes;
 }
 
 // The oldest point of any target; by the index, which a plain min(begin) could not use.
@@ -438,6 +437,9 @@ Status HistoryWriter::bound_log() {
 
 Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
                             const Moment& now) {
+  OUTRIDER_TRY(bound_log());
+  // Not after the commit: an error then would have the same points written once more.
+  OUTRIDER_TRY(page_limit_.shrink(database_));
   OUTRIDER_TRY(bound_log());
   OUTRIDER_TRY(database_.execute("BEGIN IMMEDIATE"));
   const auto before = std::tuple(open_steps_, rolled_until_, forgotten_until_ms_, last_cleaning_ms_, late_, trims_);

@@ -1,6 +1,6 @@
 // Writes points, rolls them up, and forgets what is too old or too much. Internal to store/; owned and used by the
 // store's thread alone. All of one write() is one transaction: it happens as a whole or not at all. It is refused while
-// a reader keeps the write-ahead log from shrinking to its share of the size limit.
+// a reader keeps the write-ahead log from shrinking to its share of the size limit. No other process writes meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,18 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/base/fd.h"
 #include "userspace/base/result.h"
 #include "userspace/model/point.h"
 #include "userspace/store/database.h"
 #include "userspace/store/options.h"
+#include "userspace/store/page_limit.h"
 #include "userspace/store/statement_texts.h"
 #include "userspace/store/trusted_clock.h"
 
 namespace outrider {
+
+struct WritableFile;
 
 struct TargetPoint {
   std::string target;
@@ -39,6 +43,8 @@ class HistoryWriter {
   std::uint64_t take_late() { return std::exchange(late_, 0); }
   /// How often the size limit cost the oldest history; since the last call.
   std::uint64_t take_trims() { return std::exchange(trims_, 0); }
+  /// What is to be said of the file as it was found; empty: nothing.
+  [[nodiscard]] const std::string& warning() const { return page_limit_.warning(); }
 
  private:
   using Step = std::tuple<std::size_t, std::int64_t, std::int64_t>;  ///< (tier, target, begin)
@@ -48,7 +54,7 @@ class HistoryWriter {
     int steps = 0;                      ///< of the coarsest tier
   };
 
-  HistoryWriter(Database database, StoreOptions options);
+  HistoryWriter(WritableFile file, StoreOptions options);
   Status prepare();
   Status bound_log();
   Status find_open_steps();
@@ -79,8 +85,10 @@ class HistoryWriter {
   [[nodiscard]] std::int64_t grace_ms() const { return 2 * options_.tiers.front().step_ms; }
   [[nodiscard]] std::int64_t limit_bytes() const;
 
+  Fd lock_;  ///< before the database, which is closed first
   Database database_;
   StoreOptions options_;
+  PageLimit page_limit_;
   Statement load_, save_recent_, save_rolled_, add_name_, find_name_, find_id_, put_state_;
   Statement forget_recent_, forget_rolled_, next_type_;
   std::map<std::string, std::int64_t> ids_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include <sstream>
 #include <utility>
 
-#include "userspace/base/fd.h"
 #include "userspace/base/privileges.h"
 
 namespace outrider {
@@ -38,7 +38,7 @@ constexpr const char* kAddSessions =
     "ALTER TABLE statement ADD COLUMN database TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE statement ADD COLUMN user TEXT NOT NULL DEFAULT '';";
 
-constexpr int kRefusal = -1;
+constexpr int kRefusal = -1, kTaken = -2;
 constexpr std::int64_t kApplicationId = 0x4f757472;  ///< "Outr", as file(1) shows it
 constexpr const char* kStepsKey = "store.steps";
 
@@ -124,6 +124,23 @@ Status keep_private(const std::string& path) {
   return Ok{};
 }
 
+// On a file of its own: a database may be moved aside, and to close a descriptor of one would drop SQLite's locks.
+Result<Fd> lock_out_others(const std::string& path) {
+  const std::string file = path + ".lock";
+  Fd lock(::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!lock.valid()) return system_error("open the store's " + file);
+  struct stat status {};
+  if (::fstat(lock.get(), &status) != 0) return system_error("look at the store's " + file);
+  if (!S_ISREG(status.st_mode)) return Error{"the store's " + file + " is no regular file; give another path"};
+  // Whoever may open it can hold it.
+  if ((status.st_mode & 077) != 0 && ::fchmod(lock.get(), S_IRUSR | S_IWUSR) != 0) {
+    return system_error("take others' rights away from the store's " + file);
+  }
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return system_error("lock the store's " + file);
+  return Error{"the store " + path + ": another Outrider writes to it; give this one a path of its own", kTaken};
+}
+
 // Whether the file says of itself that it is a store. Without a look at the log, and so without one coming into being:
 // it would get the rights that the file has. False as well if it cannot be told.
 bool is_known_store(const std::string& path) {
@@ -149,6 +166,7 @@ Status migrate(Database& database, std::int64_t version, const std::string& step
 }  // namespace
 
 bool is_refusal(const Error& error) { return error.code == kRefusal; }
+bool is_taken(const Error& error) { return error.code == kTaken; }
 
 Result<std::vector<std::int64_t>> read_steps(const Database& database) {
   auto steps = read_numbers(database, kStepsKey);
@@ -160,7 +178,7 @@ Result<std::vector<std::int64_t>> read_rolled_until(const Database& database) {
   return read_numbers(database, kRolledKey);
 }
 
-Result<Database> open_for_writing(const StoreOptions& options) {
+Result<WritableFile> open_for_writing(const StoreOptions& options) {
   const std::string& path = options.path;
   std::vector<std::int64_t> steps_wanted;
   for (const Tier& tier : options.tiers) steps_wanted.push_back(tier.step_ms);
@@ -170,11 +188,18 @@ Result<Database> open_for_writing(const StoreOptions& options) {
     if (Status kept = keep_private(path); !kept) return kept.error();
   }
   auto database = Database::open(path, Database::Mode::kReadWrite, options.busy_timeout_ms);
-  if (!database) return database;
+  if (!database) return database.error();
   const auto version = check_version(*database, path);
   if (!version) return version.error();
+  // Not before: beside what is refused nothing is left.
+  auto lock = lock_out_others(path);
+  if (!lock) return lock.error();
   // Once more: of a file that was never closed, only its log may say what it is.
   if (Status kept = keep_private(path); !kept) return kept.error();
+  // So that it can shrink. Once there is something in the file, only a VACUUM could change that.
+  if (Status set = *version == 0 ? database->execute("PRAGMA auto_vacuum = INCREMENTAL") : Ok{}; !set) {
+    return set.error();
+  }
   // The log is cut back after each checkpoint, and synced with it: a power cut loses the last seconds, no more.
   Status tuned = database->execute(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304;"
@@ -189,7 +214,7 @@ Result<Database> open_for_writing(const StoreOptions& options) {
         "the store {} keeps points of {} ms and the options ask for {} ms; set the steps back, or give another path",
         path, joined(*steps), wanted));
   }
-  return database;
+  return WritableFile{std::move(*lock), std::move(*database)};
 }
 
 Result<Database> open_for_reading(const std::string& path, int busy_timeout_ms) {
@@ -211,6 +236,9 @@ Result<Database> open_for_reading(const std::string& path, int busy_timeout_ms) 
 }
 
 Status move_aside(const std::string& path, std::int64_t now_ms) {
+  // Another one may have begun anew already.
+  const auto lock = lock_out_others(path);
+  if (!lock) return lock.error();
   struct stat status {};
   const auto taken = [&](const char* suffix) {
     return ::lstat(fmt::format("{}.corrupt-{}{}", path, now_ms, suffix).c_str(), &status) == 0;

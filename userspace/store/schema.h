@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/fd.h"
 #include "userspace/base/result.h"
 #include "userspace/store/database.h"
 #include "userspace/store/options.h"
@@ -24,9 +25,16 @@ inline constexpr std::size_t kMostNames = 20'000;
 /// Whether `error`, from here, says that the file is sound but not to be written with these options: a newer Outrider
 /// wrote it, another program did, or its steps are others. Trying again is no use.
 bool is_refusal(const Error& error);
+/// Whether `error`, from here, says that another Outrider writes to the file. It may end.
+bool is_taken(const Error& error);
+
+struct WritableFile {
+  Fd lock;  ///< of "PATH.lock", which keeps other writers out; to be held for as long as the database is open
+  Database database;
+};
 
 /// Opens the store for writing, made anew if it is missing. A corrupt file is an error (is_corruption()).
-Result<Database> open_for_writing(const StoreOptions& options);
+Result<WritableFile> open_for_writing(const StoreOptions& options);
 
 /// Opens `path`, which another process or connection may be writing. Never changes the file.
 Result<Database> open_for_reading(const std::string& path, int busy_timeout_ms);
@@ -40,7 +48,7 @@ Result<std::vector<std::int64_t>> read_rolled_until(const Database& database);
 inline constexpr const char* kRolledKey = "store.rolled";
 
 /// Renames `path` and its log to "PATH.corrupt-<now_ms>", or the next number that is free. No connection of this
-/// process may be open.
+/// process may be open. Error: another Outrider writes to it.
 Status move_aside(const std::string& path, std::int64_t now_ms);
 
 /// Bytes of the database, its log and its index of the log.

@@ -32,12 +32,12 @@ std::int64_t system_steady_ms() {
 Store::Store(StoreOptions options) : options_(std::move(options)) {}
 
 Result<std::unique_ptr<Store>> Store::make(StoreOptions options) {
-  if (Status sound = check_options(options); !sound) return sound.error();
+  if (Status sound = check_options(options); !sound) return Error{sound.error().message, EINVAL};
   if (!options.steady_ms) options.steady_ms = options.now_ms ? options.now_ms : system_steady_ms;
   if (!options.now_ms) options.now_ms = unix_ms;
   std::unique_ptr<Store> store(new Store(std::move(options)));
   if (Status opened = store->open_writer(); !opened) {
-    if (is_refusal(opened.error())) return opened.error();
+    if (is_refusal(opened.error())) return Error{opened.error().message, EINVAL};
     store->counters_.error = opened.error().message;
     ++store->counters_.failed_writes;
   }
@@ -128,6 +128,11 @@ Status Store::open_writer() {
     start_anew(now_ms());
     writer = HistoryWriter::open(options_);
   }
+  {
+    const std::lock_guard lock(mutex_);
+    taken_ = !writer && is_taken(writer.error()) ? std::optional(writer.error()) : std::nullopt;
+    if (writer && !warning_ && !writer->warning().empty()) warning_ = writer->warning();
+  }
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
   // One that was opened while nothing could be written may not look at the log.
@@ -208,6 +213,7 @@ Result<std::optional<std::string>> Store::get_state(const std::string& key) {
     const std::lock_guard lock(mutex_);
     const auto found = state_.find(key);
     if (found != state_.end()) return std::optional(found->second);
+    if (taken_) return *taken_;
   }
   // By a reader of its own: a question about the past may take long, and it is the sampling thread that asks here.
   auto reader = StoreReader::open(options_);
@@ -259,6 +265,11 @@ StoreCounters Store::counters() {
   StoreCounters counters = counters_;
   counters.queued_points = queue_.size() + batch_points_;
   return counters;
+}
+
+std::string Store::take_warning() {
+  const std::lock_guard lock(mutex_);
+  return warning_ ? std::exchange(*warning_, {}) : std::string();
 }
 
 }  // namespace outrider

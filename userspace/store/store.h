@@ -29,9 +29,9 @@ namespace outrider {
 
 class Store {
  public:
-  /// Starts the thread. A file that cannot be opened or written now is no error here: it is counted and tried again.
-  /// Errors: options that contradict each other, or a file that is not to be written: of a newer version, of another
-  /// program, or of other steps; no thread to be had.
+  /// Starts the thread. A file that cannot be opened or written now, or that another store writes to, is no error here:
+  /// it is counted and tried again. Errors: options that contradict each other, or a file that is not to be written: of
+  /// a newer version, of another program, or of other steps (code EINVAL: trying again is no use); no thread to be had.
   static Result<std::unique_ptr<Store>> make(StoreOptions options);
   /// For another process, or for long queries next to a running store.
   static Result<StoreReader> open_read_only(const StoreOptions& options) { return StoreReader::open(options); }
@@ -48,7 +48,8 @@ class Store {
   void put_state(const std::string& key, std::string value);
   /// The same for several, which are then written together or not at all.
   void put_states(const std::map<std::string, std::string>& values);
-  /// What was put last, written or not; none if nothing ever was.
+  /// What was put last, written or not; none if nothing ever was. Error: the file cannot be read, or another store
+  /// writes to it, so that what it keeps is not ours.
   Result<std::optional<std::string>> get_state(const std::string& key);
 
   /// Waits until all that was queued before is written or has failed once.
@@ -70,6 +71,8 @@ class Store {
   Result<std::optional<TypeText>> statement(const std::string& type);
 
   StoreCounters counters();
+  /// What somebody should know of the file, and do something about; given out once. Empty: nothing.
+  std::string take_warning();
 
  private:
   explicit Store(StoreOptions options);
@@ -97,6 +100,8 @@ class Store {
   std::map<std::string, std::string> state_;  ///< put and perhaps not yet written
   std::map<std::string, std::shared_ptr<const Point>> newest_;
   StoreCounters counters_;
+  std::optional<Error> taken_;          ///< another store writes to the file
+  std::optional<std::string> warning_;  ///< none: there was none; empty: it was given out
   std::size_t batch_points_ = 0;
   std::uint64_t flushes_wanted_ = 0, flushes_done_ = 0;
   bool stopping_ = false;
