@@ -35,8 +35,8 @@ INLINE void renew(struct here *h)
 	/* Ends that carry a duration are counted when they come. */
 	if (st->depth && h->site->tag)
 		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, st->depth);
-	/* Types have slots of their target. */
-	for (int i = 0; st->target != h->target_index && i < TYPE_CACHE; i++)
+	/* Types have slots of their target, until it is removed. */
+	for (int i = 0; i < TYPE_CACHE; i++)
 		st->types[i].name[0] = 0;
 	st->target = h->target_index;
 	st->generation = h->target->generation;

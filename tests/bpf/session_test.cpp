@@ -2,6 +2,7 @@
 // in exact places is exact, in the corners too: no slot left, no table entry left, too deep, no start, no end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -339,7 +340,56 @@ TEST_P(Session, AThreadOfATargetThatGetsAnotherNumberCountsThere) {
   EXPECT_EQ(type_of(ours, "after").queries, 2U);
   EXPECT_EQ(type_of(ours, "before").queries, 1U);
   EXPECT_EQ(type_of(session().read(stranger), "after").queries, 0U);
-  EXPECT_EQ(type_of(session().read(stranger), "before").queries, 3U);  // of before
+  EXPECT_EQ(type_of(session().read(stranger), "before").queries, 0U);  // its slot was given back
+}
+
+TEST_P(Session, ATargetThatGetsAnothersNumberHasRoomForAllItsTypes) {
+  open({.max_types = 4, .max_types_per_target = 2});  // none left, with the two of `other`
+  attach_all();
+  run_queries("old", 5);
+  run_queries("remembered", 5);  // with its slot, by this thread
+  run_queries("beyond", 5);
+  session().remove_target(target_);
+  ASSERT_EQ(must(session().add_target()), target_);
+  must(session().watch_process(getpid(), target_));
+  must(session().set_mode(target_, OUTRIDER_MODE_FULL));
+  const TargetCounters before = counters();
+  EXPECT_EQ(before.types.size(), 1U);
+  run_queries("remembered", 1);
+  run_queries("new", 1);
+  const TargetCounters now = counters();
+  EXPECT_EQ(type_of(now, "remembered").queries, 1U);
+  EXPECT_EQ(type_of(now, "new").queries, 1U);
+  EXPECT_EQ(type_of(now, "other").queries, 5U);
+  EXPECT_EQ(all_losses(now), all_losses(before));
+}
+
+pid_t start_sleep(std::string seconds) {
+  std::string name = "sleep";
+  char* const words[] = {name.data(), seconds.data(), nullptr};
+  pid_t pid = 0;
+  if (posix_spawn(&pid, "/bin/sleep", nullptr, nullptr, words, environ) != 0) throw std::runtime_error("no sleep");
+  return pid;
+}
+
+// It forks all the time, and its forks become a program that is watched too.
+TEST_P(Session, NoProcessStaysWithATargetThatIsRemoved) {
+  open();
+  session().remove_target(target_);
+  const pid_t sleeper = start_sleep("0.5");
+  const FileKey program = must(open_process(sleeper)).exe_key;
+  waitpid(sleeper, nullptr, 0);
+  const auto spawn = [](const std::stop_token& stop) {
+    while (!stop.stop_requested()) waitpid(start_sleep("0.002"), nullptr, 0);
+  };
+  const std::jthread spawners[] = {std::jthread(spawn), std::jthread(spawn), std::jthread(spawn)};
+  for (int i = 0; i < 200; ++i) {
+    const std::uint32_t target = must(session().add_target());
+    must(session().watch_process(getpid(), target));
+    must(session().watch_executable(program.device, program.inode, target));
+    session().remove_target(target);
+    ASSERT_THAT(session().processes(target), testing::IsEmpty());
+  }
 }
 
 TEST_P(Session, AHitCountsOnlyForTheFileThatTheProcessHasMapped) {

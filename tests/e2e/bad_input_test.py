@@ -71,6 +71,8 @@ class BadInput(harness.Case):
         self.watch_refused(1, f"no process has PID {NO_SUCH_PID}; `ps`", "--pid", NO_SUCH_PID)
         self.watch_refused(1, r"/no/such/engine: No such file or directory; give", "--exe", "/no/such/engine")
         self.watch_refused(1, r"is not a regular file; name", "--exe", self.directory)
+        os.mkfifo(self.directory / "pipe")  # to open it would wait for a writer
+        self.watch_refused(1, r"is not a regular file; name", "--exe", self.directory / "pipe")
         kernel_thread = next(path.name for path in pathlib.Path("/proc").glob("[0-9]*")
                              if (path / "comm").read_text().startswith("kthreadd"))
         self.watch_refused(1, r"is a kernel thread.*; name", "--pid", kernel_thread)

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
 
 namespace outrider {
 namespace {
@@ -79,6 +81,27 @@ TEST_F(CgroupTest, AUnitIsFoundWhereverItIs) {
 TEST_F(CgroupTest, WhatIsNotThereMayCome) {
   EXPECT_TRUE(pids(find_by_unit("absent", roots())).empty());
   EXPECT_TRUE(pids(find_by_cgroup("/absent", roots())).empty());
+}
+
+// They go while one of them is visited: that one is about to be entered, and others may be listed already.
+TEST_F(CgroupTest, GroupsThatVanishMeanwhileHideNoOther) {
+  constexpr int kEach = 16;
+  std::set<fs::path> kept;
+  std::set<fs::path> vanishing;
+  for (int i = 0; i < kEach; ++i) {
+    kept.insert(root_ / ("kept" + std::to_string(i)) / "below");
+    vanishing.insert(root_ / ("vanishing" + std::to_string(i)));
+    group("kept" + std::to_string(i) + "/below", "");
+    group("vanishing" + std::to_string(i), "");
+  }
+  std::set<fs::path> missed = kept;
+  walk_groups(root_, [&](const fs::path& directory) {
+    missed.erase(directory);
+    if (!vanishing.contains(directory)) return;
+    for (const fs::path& each : vanishing) fs::remove_all(each);
+  });
+  EXPECT_FALSE(fs::exists(*vanishing.begin()));
+  EXPECT_TRUE(missed.empty()) << missed.size() << " groups, one of them " << *missed.begin();
 }
 
 TEST_F(CgroupTest, BadNamesAreErrors) {

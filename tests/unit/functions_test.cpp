@@ -84,6 +84,34 @@ TEST(Functions, are_found_by_a_pattern) {
 
 TEST(Functions, a_file_that_throws_is_told) { EXPECT_TRUE(own_functions({}).throws); }
 
+ElfProbes of_library(const std::string& name) {
+  for (const char* directory : {"/lib/x86_64-linux-gnu/", "/lib/aarch64-linux-gnu/"}) {
+    const Fd fd(open((directory + name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) continue;
+    auto probes = read_probes(fd.get(), name);
+    if (probes) return *std::move(probes);
+  }
+  ADD_FAILURE() << name << " is not here";
+  return {};
+}
+
+// It has no throw of its own: what it calls in libstdc++ throws.
+TEST(Functions, a_file_that_lets_exceptions_through_is_told) {
+  EXPECT_TRUE(of_library("libstdc++.so.6").throws);
+  EXPECT_TRUE(of_library("libjemalloc.so.2").throws);
+  EXPECT_FALSE(of_library("libc.so.6").throws);  // its tables are those of C: cleanups of threads that are cancelled
+  EXPECT_FALSE(of_library("libm.so.6").throws);
+}
+
+TEST(Functions, no_return_is_probed_where_stacks_are_switched) {
+  EXPECT_TRUE(of_library("libcrypto.so.3").switches_stacks);
+  EXPECT_FALSE(of_library("libm.so.6").switches_stacks);
+  ElfProbes elf = with_functions({"run"});
+  elf.switches_stacks = true;
+  EXPECT_THAT(plan_probes(elf, profile_for("run"), {}).error().message, HasSubstr("switches stacks"));
+  EXPECT_TRUE(plan_probes(elf, profile_for("run", "run"), {}));
+}
+
 TEST(Functions, one_is_a_query_from_its_beginning_to_its_return) {
   const auto plan = plan_probes(with_functions({"run"}), profile_for("run"), {});
   ASSERT_TRUE(plan) << plan.error().message;

@@ -64,7 +64,7 @@ Status Attachments::mark_twins() {
   return Ok{};
 }
 
-Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
+Status Attachments::add(const FileKey& key, Fd fd, const FileVersion& version, const ProbePlan& plan) {
   if (const auto known = files_.find(key); known != files_.end()) {
     if (same_sites(known->second.plan, plan)) return Ok{};
     return Error{
@@ -86,6 +86,10 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   if (!leased) return leased.error();
   file.leased = *leased;
   file.content = file_version(fd);
+  if (file.content != version) {
+    return Error{"the file was written while it was looked at; its probes can be attached once it is whole", EAGAIN};
+  }
+  file.used = std::chrono::steady_clock::now();
   std::vector<ProbeSite> sites;
   sites.reserve(plan.sites.size());
   for (const PlannedSite& planned : plan.sites) {
@@ -110,16 +114,32 @@ Status Attachments::add(const FileKey& key, Fd fd, const ProbePlan& plan) {
   return mark_twins();
 }
 
+// Not run, while all who want it run something else.
+bool Attachments::is_left(const File& file, std::uint64_t in_use, std::chrono::steady_clock::time_point now) const {
+  // What is run now and then, as a worker is, keeps its probes.
+  constexpr std::chrono::seconds kPatience{30};
+  if ((in_use & file.bit) != 0 || file.wanted.empty() || now - file.used < kPatience) return false;
+  const auto runs_another = [&](std::uint32_t target) {
+    return std::any_of(files_.begin(), files_.end(), [&](const auto& other) {
+      return (in_use & other.second.bit) != 0 && other.second.wanted.contains(target);
+    });
+  };
+  return std::all_of(file.wanted.begin(), file.wanted.end(),
+                     [&](const auto& wanted) { return runs_another(wanted.first); });
+}
+
 std::vector<Attachments::Gone> Attachments::sweep(std::uint64_t in_use) {
+  const auto looked_at = std::chrono::steady_clock::now();
   std::vector<Gone> gone;
   for (auto at = files_.begin(); at != files_.end();) {
     File& file = at->second;
+    if ((in_use & file.bit) != 0) file.used = looked_at;
     struct stat now {};
     const bool seen = fstat(file.fd.get(), &now) == 0;
     const bool rewritten =
         file.leased ? fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK : seen && file_version(now) != file.content;
     const bool replaced = seen && now.st_nlink == 0 && (in_use & file.bit) == 0;
-    if (!rewritten && !replaced) {
+    if (!rewritten && !replaced && !is_left(file, in_use, looked_at)) {
       ++at;
       continue;
     }

@@ -2,6 +2,7 @@
 // group of them is attached while any target wants it. Not thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -26,8 +27,9 @@ class Attachments {
   [[nodiscard]] std::uint64_t bit(const FileKey& file) const;
 
   /// Takes over `fd` and prepares its probes; nothing is attached until a target wants a group. For a file that is
-  /// there already `plan` must be the one that it was added with: a file has one set of probes. Error: EEXIST.
-  Status add(const FileKey& file, Fd fd, const ProbePlan& plan);
+  /// there already `plan` must be the one that it was added with: a file has one set of probes. `version`: from before
+  /// the plan was made. Errors: EEXIST, another plan; EAGAIN, the file is being written, or was.
+  Status add(const FileKey& file, Fd fd, const FileVersion& version, const ProbePlan& plan);
 
   /// `target` wants exactly these groups of `file`. The error is that of query probes that could not be attached.
   Status want(const FileKey& file, std::uint32_t target, const std::set<ProbeGroup>& groups);
@@ -39,10 +41,11 @@ class Attachments {
     FileKey key;
     std::uint64_t bit = 0;
     std::string path;
-    bool rewritten = false;  ///< else: replaced by another file, and nothing runs it any more
+    bool rewritten = false;  ///< else: nothing runs it any more
   };
   /// Detaches and forgets files whose content somebody is about to change in place, for the kernel would go on to put
-  /// breakpoints where instructions used to begin; and files that were removed and that none of `in_use` is. The
+  /// breakpoints where instructions used to begin; files that were removed and that none of `in_use` is; and files that
+  /// have not been run for a while where all their targets run others (containers and deployments leave theirs). The
   /// writer waits until this has been called (a file lease), for /proc/sys/fs/lease-break-time at the longest: call
   /// it every second.
   std::vector<Gone> sweep(std::uint64_t in_use);
@@ -57,11 +60,13 @@ class Attachments {
     std::uint64_t bit = 0;
     FileVersion content;  ///< when it was planned
     bool leased = false;
+    std::chrono::steady_clock::time_point used;  ///< when a process last had it
     ProbePlan plan;
     ProbeSet probes;
     std::map<std::uint32_t, std::set<ProbeGroup>> wanted;
   };
   Status apply(File& file);
+  [[nodiscard]] bool is_left(const File& file, std::uint64_t in_use, std::chrono::steady_clock::time_point now) const;
   Status mark_twins();
 
   BpfSession* session_;

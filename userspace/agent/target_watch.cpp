@@ -4,29 +4,20 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
 #include <filesystem>
-#include <map>
 #include <set>
 
-#include "userspace/target/cgroup.h"
 #include "userspace/target/proc_reader.h"
 
 namespace outrider {
 namespace {
 
 constexpr std::chrono::seconds kLongestPause{60};
-
-Result<pid_t> parse_pid(const std::string& text) {
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (error != std::errc{} || end != text.data() + text.size() || pid <= 0) {
-    return Error{fmt::format("'{}' is not a process id: give a positive number", text), EINVAL};
-  }
-  return pid;
-}
+constexpr int kNotYet = EINPROGRESS;
 
 std::set<ProbeGroup> groups_for(const ProbePlanForInterval& plan) {
   std::set<ProbeGroup> groups;
@@ -48,49 +39,7 @@ outrider_mode bpf_mode(ProbeMode mode) {
   return OUTRIDER_MODE_OFF;
 }
 
-// Parent of every process, from one look at /proc.
-std::multimap<pid_t, pid_t> children_by_parent() {
-  std::multimap<pid_t, pid_t> children;
-  const ProcReader proc;
-  std::error_code ignored;  // processes vanish while we look
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
-    const std::string name = entry.path().filename();
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{}) continue;
-    if (const auto stat = proc.stat(pid)) children.emplace(static_cast<pid_t>(stat->parent), pid);
-  }
-  return children;
-}
-
-Result<std::vector<Process>> find_processes(const TargetSpec& spec) {
-  switch (spec.kind) {
-    case TargetSpec::Kind::kExe:
-      return find_by_exe(spec.value);
-    case TargetSpec::Kind::kName:
-      return find_by_name(spec.value);
-    case TargetSpec::Kind::kUnit:
-      return find_by_unit(spec.value);
-    case TargetSpec::Kind::kCgroup:
-      return find_by_cgroup(spec.value);
-    case TargetSpec::Kind::kPid:
-      break;
-  }
-  Result<pid_t> pid = parse_pid(spec.value);
-  if (!pid) return pid.error();
-  Result<Process> process = open_process(*pid);
-  if (!process) return process.error();
-  std::vector<Process> found;
-  found.push_back(std::move(*process));
-  return found;
-}
-
 }  // namespace
-
-Status check_target(const TargetSpec& spec) {
-  Result<std::vector<Process>> found = find_processes(spec);
-  if (!found) return found.error();
-  return Ok{};
-}
 
 bool TargetWatch::light_possible() const {
   return !files_.empty() && std::all_of(files_.begin(), files_.end(), [](const auto& file) { return file.second; });
@@ -138,11 +87,32 @@ Status TargetWatch::want(const FileKey& file) {
   return status;
 }
 
+// The probes of an executable come to every process of the host that runs it.
+Status TargetWatch::judge_all_that_run(const ProbeFile& file, ReturnPlace place) const {
+  if (!place.running) {
+    return Error{"returns are probed once it runs: what its libraries may throw is not known before", kNotYet};
+  }
+  Result<std::vector<Process>> all = find_by_exe(fmt::format("/proc/self/fd/{}", file.fd.get()));
+  if (!all) return all.error();
+  for (const Process& process : *all) {
+    const Result<ProbeFiles> files = probe_files(process);
+    if (!files) continue;  // it has ended
+    place.throws = files->throws;
+    place.shadow_stack = files->shadow_stack;
+    const std::string refused = returns_refused(*session_, place);
+    if (!refused.empty()) return Error{fmt::format("process {} runs {} too, and {}", process.pid, file.path, refused)};
+  }
+  return Ok{};
+}
+
 Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place) {
   if (files_.contains(file.key)) {
     const std::string refused = returns_.contains(file.key) ? returns_refused(*session_, place) : "";
     if (refused.empty()) return Ok{};
-    return Error{fmt::format("returns of {} are probed, and {}", file.path, refused)};
+    unsafe_ = fmt::format("the probes of {} are detached, for returns were among them, and {}", file.path, refused);
+    (void)attachments_->want(file.key, index_, {});  // only detaches
+    files_.erase(file.key);
+    return Error{unsafe_};
   }
   PlanOptions planning{.generation = options_.generation, .allow_nop5 = options_.allow_nop5};
   if (profile.c_return_probes_ok) planning.no_returns = returns_refused(*session_, place);
@@ -160,17 +130,20 @@ Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const 
                              plan->profile),
                  EINVAL};
   }
+  const bool returns =
+      std::any_of(plan->sites.begin(), plan->sites.end(), [](const PlannedSite& site) { return site.at_return; });
+  if (returns && place.library.empty()) {
+    if (Status safe = judge_all_that_run(file, place); !safe) return safe;
+  }
   const bool known = attachments_->has(file.key);
-  if (Status status = attachments_->add(file.key, std::move(file.fd), *plan); !status) return status;
+  if (Status status = attachments_->add(file.key, std::move(file.fd), file.version, *plan); !status) return status;
   if (!known) describe_plan(*plan, file.path);
   profile_ = plan->profile;
   sql_dialect_ = profile.sql_dialect;
   postgresql_titles_ = profile.postgresql_titles;
   build_id_ = file.probes.build_id;
   files_.emplace(file.key, plan->light_possible);
-  if (std::any_of(plan->sites.begin(), plan->sites.end(), [](const PlannedSite& site) { return site.at_return; })) {
-    returns_.insert(file.key);
-  }
+  if (returns) returns_.insert(file.key);
   return want(file.key);
 }
 
@@ -190,7 +163,8 @@ Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
       continue;
     }
     const bool library = &file != &files.files.front();
-    const ReturnPlace place{files.throws, library ? file.path : "", options_.allow_library_returns, files.shadow_stack};
+    const ReturnPlace place{files.throws, library ? file.path : "", options_.allow_library_returns, files.shadow_stack,
+                            files.running};
     Status status = picked ? prepare_file(file, options_.profiles[*picked], place) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
     if (!status && status.error().code == E2BIG) return status.error();
@@ -218,7 +192,8 @@ Result<std::uint64_t> TargetWatch::examine(const Process& process) {
   }
   if (Status status = check_confinement(process); !status) return status.error();
   const auto known = executables_.find(process.exe_key);
-  if (known != executables_.end() && known->second.own) return known->second.files;
+  const bool judged = !returns_.contains(process.exe_key);  // nothing depends on what else the process has mapped
+  if (known != executables_.end() && known->second.own && judged) return known->second.files;
   Result<ProbeFiles> files = probe_files(process, functions_of(options_.profiles));
   if (!files) return files.error();
   for (const std::string& unreadable : files->unreadable) spdlog::debug("{}: {}", label_, unreadable);
@@ -280,7 +255,12 @@ Status TargetWatch::adopt_children(pid_t parent) {
 
 // A path that nothing runs yet: its probes are attached now, so that not a query of its first process is lost.
 Status TargetWatch::prepare_path() {
-  Fd fd(open(spec_.value.c_str(), O_RDONLY | O_CLOEXEC));
+  // Whoever owns the directory may have put there what does not open, or does something when it is.
+  struct stat status {};
+  if (stat(spec_.value.c_str(), &status) != 0) return Error::from_errno(errno, "stat " + spec_.value);
+  if (!S_ISREG(status.st_mode))
+    return Error{spec_.value + " is not a regular file; name the engine's own binary"};
+  Fd fd(open(spec_.value.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return Error::from_errno(errno, "open " + spec_.value);
   Result<FileKey> key = file_key(fd);
   if (!key) return key.error();
@@ -288,18 +268,25 @@ Status TargetWatch::prepare_path() {
   if (const auto other = session_->target_of(key->device, key->inode); other && *other != index_) {
     return Error{fmt::format("{} is watched already as another target; name it once", spec_.value), EEXIST};
   }
+  const FileVersion version = file_version(fd);
   Result<ElfProbes> probes = read_probes(fd.get(), spec_.value, functions_of(options_.profiles));
   if (!probes) return probes.error();
   ProbeFiles files;
-  files.files.push_back({.fd = std::move(fd), .path = spec_.value, .key = *key, .probes = std::move(*probes)});
+  files.files.push_back(
+      {.fd = std::move(fd), .path = spec_.value, .key = *key, .version = version, .probes = std::move(*probes)});
+  files.running = false;
   Result<std::uint64_t> bits = prepare_files(std::move(files));
-  if (!bits) return bits.error();
+  if (!bits && bits.error().code != kNotYet) return bits.error();
   path_key_ = *key;
+  if (!bits) {
+    spdlog::info("{}: {}", label_, bits.error().message);
+    return Ok{};
+  }
   const bool known = !executables_.insert_or_assign(*key, Executable{.files = *bits, .own = true}).second;
   session_->set_executable(index_, key->device, key->inode);
-  Status status = session_->watch_executable(key->device, key->inode, index_, *bits);
-  if (status && applied_ && !known) spdlog::info("{}: {} is a new file; its probes are attached", label_, spec_.value);
-  return status;
+  Status watched = session_->watch_executable(key->device, key->inode, index_, *bits);
+  if (watched && applied_ && !known) spdlog::info("{}: {} is a new file; its probes are attached", label_, spec_.value);
+  return watched;
 }
 
 Result<TargetWatch> TargetWatch::make(BpfSession& session, Attachments& attachments, const TargetSpec& spec,
@@ -383,7 +370,7 @@ void TargetWatch::release() {
 }
 
 bool TargetWatch::over(const std::vector<pid_t>& processes) const {
-  return spec_.kind == TargetSpec::Kind::kPid && processes.empty();
+  return !unsafe_.empty() || (spec_.kind == TargetSpec::Kind::kPid && processes.empty());
 }
 
 bool TargetWatch::has_ended() const {
@@ -392,6 +379,7 @@ bool TargetWatch::has_ended() const {
 }
 
 std::string TargetWatch::why_over() const {
+  if (!unsafe_.empty()) return unsafe_;
   if (pidfd_.valid() && !has_ended()) {
     return fmt::format(
         "process {} now runs another program; `outrider doctor --pid {}` says whether that can be watched", spec_.value,
@@ -444,7 +432,8 @@ std::vector<std::string> TargetWatch::refresh() {
   for (Process& process : *found) {
     const bool watched = std::binary_search(known.begin(), known.end(), process.pid);
     const auto exe = executables_.find(process.exe_key);
-    if (watched && exe != executables_.end() && (exe->second.own || examined_.contains(process.pid))) continue;
+    const auto all_alike = [&] { return exe->second.own && !returns_.contains(process.exe_key); };
+    if (watched && exe != executables_.end() && (all_alike() || examined_.contains(process.pid))) continue;
     if (refused(process)) continue;
     const pid_t pid = process.pid;
     const std::string path = process.exe_path;
@@ -463,7 +452,7 @@ void TargetWatch::forget(const std::vector<Attachments::Gone>& gone) {
     if (files_.erase(file.key) == 0) continue;
     if (path_key_ == file.key) path_key_ = {};
     spdlog::warn("{}: {} {}: its probes are detached", label_, file.path,
-                 file.rewritten ? "is being rewritten in place" : "was replaced and nothing runs it any more");
+                 file.rewritten ? "is being rewritten in place" : "is not run any more");
     // Whatever had it mapped is looked at again.
     for (auto exe = executables_.begin(); exe != executables_.end();) {
       if ((exe->second.files & file.bit) == 0) {

@@ -13,19 +13,13 @@
 #include <vector>
 
 #include "userspace/agent/attachments.h"
+#include "userspace/agent/find_processes.h"
 #include "userspace/agent/shedding.h"
 #include "userspace/kernel/return_probes.h"
 #include "userspace/target/profile.h"
 #include "userspace/target/uprobe_generation.h"
 
 namespace outrider {
-
-/// What the user asked to watch.
-struct TargetSpec {
-  enum class Kind { kPid, kExe, kName, kUnit, kCgroup };
-  Kind kind = Kind::kPid;
-  std::string value;  ///< PID, path, name, systemd unit or control group as typed
-};
 
 struct AttachOptions {
   std::vector<Profile> profiles;  ///< to choose from; one only if the user named it
@@ -35,9 +29,6 @@ struct AttachOptions {
   std::uint32_t by = 0;                ///< OUTRIDER_BY_*: whose statements are types of their own
   bool light_only = false;             ///< the user insists on light mode: what cannot be watched so is refused
 };
-
-/// Whether what the user named is there at all, before anything is loaded.
-Status check_target(const TargetSpec& spec);
 
 class TargetWatch {
  public:
@@ -61,7 +52,8 @@ class TargetWatch {
   [[nodiscard]] std::uint32_t by() const { return options_.by; }
   /// Of the file that was probed last: the newest program of the target. Empty: it has none.
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
-  /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now).
+  /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now), or it must not be
+  /// probed any more.
   [[nodiscard]] bool over(const std::vector<pid_t>& processes) const;
   /// One sentence with the next step, once over().
   [[nodiscard]] std::string why_over() const;
@@ -108,6 +100,7 @@ class TargetWatch {
   Result<std::uint64_t> examine(const Process& process);
   Result<std::uint64_t> prepare_files(ProbeFiles files);
   Status prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place);
+  Status judge_all_that_run(const ProbeFile& file, ReturnPlace place) const;
   Status want(const FileKey& file);
   Status probe(const FileKey& file, const ProbePlanForInterval& plan);
   [[nodiscard]] bool has_ended() const;  ///< the process that was named: another may have its number now
@@ -126,6 +119,7 @@ class TargetWatch {
   std::uint32_t index_ = 0;
   std::string label_;
   std::string named_;
+  std::string unsafe_;  ///< why its probes were taken off for good; empty: they were not
   std::string profile_;
   std::string build_id_;
   outrider_sql_dialect sql_dialect_ = OUTRIDER_SQL_NONE;

@@ -200,13 +200,22 @@ Result<std::uint32_t> BpfSession::add_target() {
 void BpfSession::remove_target(std::uint32_t target) {
   static_cast<void>(set_mode(target, OUTRIDER_MODE_OFF));  // which attaches nothing
   set_executable(target, 0, 0);
-  for (const pid_t pid : processes(target)) forget_process(pid);
+  // Before the processes, or one that execs meanwhile would be the next target's that has this number.
   const int map = bpf_map__fd(state_->skeleton->maps.exes);
   std::vector<outrider_exe_key> executables;
   for_each_entry<outrider_exe_key, outrider_exe>(map, [&](const outrider_exe_key& key, const outrider_exe& exe) {
     if (exe.target == target) executables.push_back(key);
   });
   for (const outrider_exe_key& executable : executables) bpf_map_delete_elem(map, &executable);
+  // One that forks while they are listed may have a child that is not on the list.
+  constexpr int kRounds = 16;
+  for (int i = 0; i < kRounds; ++i) {
+    const std::vector<pid_t> left = processes(target);
+    if (left.empty()) break;
+    for (const pid_t pid : left) forget_process(pid);
+  }
+  static_cast<void>(state_->refresh());  // without memory for it, types that nobody has read yet keep their slots
+  state_->counters.forget_types(target);
   state_->free_targets.insert(target);
 }
 

@@ -44,7 +44,8 @@ class BpfSession {
   /// A new target that no process belongs to yet; its mode is off. Error: all OUTRIDER_MAX_TARGETS are taken.
   Result<std::uint32_t> add_target();
 
-  /// Nobody belongs to `target` any more; add_target() may hand its number out again, with the counters going on.
+  /// Nobody belongs to `target` any more, and its types have no slots any more. add_target() may hand its number out
+  /// again, with the other counters, those of `other` and of phases too, going on.
   void remove_target(std::uint32_t target);
 
   /// `pid` belongs to `target` from now on, its forks too, until it exits or becomes another program. `files`: the

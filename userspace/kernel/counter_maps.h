@@ -38,6 +38,10 @@ class CounterMaps {
   /// up. A slot is taken back when no query of before is in flight. Returns the types that have none any more.
   std::vector<std::string> make_room(std::uint32_t target, std::uint32_t most);
 
+  /// Gives the slots of a target back, but for those of `other`, empty. Nothing counts there any more: its mode is off,
+  /// and its number belongs to nobody. Types that refresh() has not learned stay.
+  void forget_types(std::uint32_t target);
+
   /// The names (UTF-8) of a target's types by slot, as they are now.
   [[nodiscard]] std::map<std::uint32_t, std::string> type_names(std::uint32_t target);
 
@@ -104,6 +108,8 @@ class CounterMaps {
   [[nodiscard]] std::uint64_t queries_of(std::uint32_t slot) const;
   void give_up_least(std::uint32_t target, std::uint32_t count);
   void take_back(const NamedSlot& slot);
+  /// Those in `over`, which are out of `named_`. Returns the statements that have none any more.
+  std::vector<std::string> take_back_all(const std::vector<NamedSlot>& over);
   void forget_retired();
   /// Null: nobody's, or not yet.
   [[nodiscard]] const NamedSlot* slot_at(std::uint32_t index) const;

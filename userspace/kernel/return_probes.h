@@ -19,6 +19,7 @@ struct ReturnPlace {
   std::string library{};         ///< the shared library that has the function; "": it is in the executable
   bool library_allowed = false;  ///< the user insists
   bool shadow_stack = false;     ///< the process has one
+  bool running = true;           ///< false: nothing runs it yet
 };
 
 /// The same for a place. An exception that leaves a function whose return is probed aborts the process, be the function

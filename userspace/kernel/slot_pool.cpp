@@ -1,4 +1,5 @@
-// Of CounterMaps: slots of statements that are hardly met any more are given up, so that new ones find room.
+// Of CounterMaps: slots of statements that are hardly met any more are given up, so that new ones find room, and those
+// of a target that is removed.
 #include <bpf/bpf.h>
 
 #include <algorithm>
@@ -65,6 +66,42 @@ void CounterMaps::forget_retired() {
   }
 }
 
+std::vector<std::string> CounterMaps::take_back_all(const std::vector<NamedSlot>& over) {
+  std::vector<std::string> gone;
+  for (const NamedSlot& slot : over) {
+    take_back(slot);
+    const bool lives_on =
+        std::any_of(named_.begin(), named_.end(), [&](const NamedSlot& other) { return other.name == slot.name; });
+    if (lives_on || !slot.is_statement()) continue;
+    std::uint64_t fingerprint = 0;
+    std::memcpy(&fingerprint, &slot.key.name[1], sizeof(fingerprint));
+    bpf_map_delete_elem(maps_.statements, &fingerprint);
+    retired_.push_back(fingerprint);
+    gone.push_back(slot.name);
+  }
+  forget_retired();
+  for (std::size_t i = 0; i < named_.size(); ++i) position_[named_[i].index] = i;
+  for (const NamedSlot& slot : over) position_[slot.index] = SIZE_MAX;
+  return gone;
+}
+
+void CounterMaps::forget_types(std::uint32_t target) {
+  outrider_target& state = this->target(target);
+  std::vector<NamedSlot> over;
+  std::erase_if(named_, [&](const NamedSlot& named) {
+    const bool is_other = named.index == state.other_slot || named.index == state.other_slot + 1;
+    if (named.key.target != target || is_other) return false;
+    // One that was given up has no entry any more, or that of the slot which its type got since.
+    if (named.given_up_ns == 0) {
+      if (bpf_map_delete_elem(maps_.types, &named.key) != 0) return false;
+      __atomic_fetch_sub(&state.types, 1, __ATOMIC_RELAXED);
+    }
+    over.push_back(named);
+    return true;
+  });
+  take_back_all(over);
+}
+
 std::vector<std::string> CounterMaps::make_room(std::uint32_t target, std::uint32_t most) {
   const outrider_target& state = this->target(target);
   const std::uint64_t oldest = state.oldest_start_ns;
@@ -75,21 +112,7 @@ std::vector<std::string> CounterMaps::make_room(std::uint32_t target, std::uint3
     if (drained) over.push_back(named);
     return drained;
   });
-  std::vector<std::string> gone;
-  for (const NamedSlot& slot : over) {
-    take_back(slot);
-    const bool lives_on =
-        std::any_of(named_.begin(), named_.end(), [&](const NamedSlot& other) { return other.name == slot.name; });
-    if (lives_on) continue;
-    std::uint64_t fingerprint = 0;
-    std::memcpy(&fingerprint, &slot.key.name[1], sizeof(fingerprint));
-    bpf_map_delete_elem(maps_.statements, &fingerprint);
-    retired_.push_back(fingerprint);
-    gone.push_back(slot.name);
-  }
-  forget_retired();
-  for (std::size_t i = 0; i < named_.size(); ++i) position_[named_[i].index] = i;
-  for (const NamedSlot& slot : over) position_[slot.index] = SIZE_MAX;
+  std::vector<std::string> gone = take_back_all(over);
   // While a query goes on for long no slot comes back: what is given up meanwhile has to end somewhere, or one target
   // would use up all of them.
   const auto waiting =

@@ -88,7 +88,9 @@ SharedSnapshot find_target(const Report& report, const std::string& name) {
 /// Of the target's probes in the last interval, empty if there was none; none: it is not watched.
 std::optional<std::string> mode_of(const Report& report, const std::string& name) {
   const auto& targets = report.agent->targets;
-  const auto watched = [&](const TargetState& target) { return target.name == name && target.attached; };
+  const auto watched = [&](const TargetState& target) {
+    return target.name == name && target.attached && target.error.empty();
+  };
   if (std::none_of(targets.begin(), targets.end(), watched)) return std::nullopt;
   const SharedSnapshot newest = find_target(report, name);
   return newest ? newest->overhead.mode : std::string();

@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include "userspace/target/procfs_text.h"
 
@@ -41,17 +42,16 @@ void read_processes(const fs::path& group, std::vector<pid_t>& pids) {
   }
 }
 
-/// Calls `visit` with each directory below and with `top`; groups that vanish meanwhile are passed over.
-template <typename Visit>
-void walk(const fs::path& top, Visit&& visit) {
+/// The directories in one, without links; none in one that is gone or may not be read.
+std::vector<fs::path> directories_in(const fs::path& parent) {
+  std::vector<fs::path> found;
   std::error_code error;
-  if (!fs::is_directory(top, error)) return;
-  visit(top);
-  fs::recursive_directory_iterator entry(top, fs::directory_options::skip_permission_denied, error);
-  for (const fs::recursive_directory_iterator end; !error && entry != end; entry.increment(error)) {
+  fs::directory_iterator entry(parent, error);
+  for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
-    if (entry->is_directory(ignored) && !entry->is_symlink(ignored)) visit(entry->path());
+    if (entry->is_directory(ignored) && !entry->is_symlink(ignored)) found.push_back(entry->path());
   }
+  return found;
 }
 
 Result<std::vector<Process>> open_all(std::vector<pid_t> pids, const std::string& procfs) {
@@ -75,6 +75,19 @@ Result<std::vector<Process>> open_all(std::vector<pid_t> pids, const std::string
 
 }  // namespace
 
+// Not with a recursive iterator: a directory that is gone when it is to be entered ends all of its walk.
+void walk_groups(const fs::path& top, const std::function<void(const fs::path&)>& visit) {
+  std::error_code error;
+  if (!fs::is_directory(top, error)) return;
+  std::vector<fs::path> waiting = {top};
+  while (!waiting.empty()) {
+    const fs::path group = std::move(waiting.back());
+    waiting.pop_back();
+    visit(group);
+    for (fs::path& below : directories_in(group)) waiting.push_back(std::move(below));
+  }
+}
+
 Result<std::vector<Process>> find_by_cgroup(const std::string& path, const CgroupRoots& roots) {
   if (path.empty()) return Error{"the control group is empty; give it as /proc/PID/cgroup shows it", EINVAL};
   const Result<fs::path> root = hierarchy(roots);
@@ -82,7 +95,7 @@ Result<std::vector<Process>> find_by_cgroup(const std::string& path, const Cgrou
   const bool absolute = path.starts_with(root->string() + "/");
   const fs::path group = absolute ? fs::path(path) : *root / fs::path(path).relative_path();
   std::vector<pid_t> pids;
-  walk(group, [&](const fs::path& directory) { read_processes(directory, pids); });
+  walk_groups(group, [&](const fs::path& directory) { read_processes(directory, pids); });
   return open_all(std::move(pids), roots.procfs);
 }
 
@@ -94,9 +107,9 @@ Result<std::vector<Process>> find_by_unit(const std::string& unit, const CgroupR
   if (!root) return root.error();
   const std::string name = unit.find('.') == std::string::npos ? unit + ".service" : unit;
   std::vector<pid_t> pids;
-  walk(*root, [&](const fs::path& directory) {
+  walk_groups(*root, [&](const fs::path& directory) {
     if (directory.filename() != name) return;
-    walk(directory, [&](const fs::path& below) { read_processes(below, pids); });
+    walk_groups(directory, [&](const fs::path& below) { read_processes(below, pids); });
   });
   return open_all(std::move(pids), roots.procfs);
 }

@@ -2,6 +2,8 @@
 // see the host's files elsewhere. Functions have no shared state: thread-safe.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,10 @@ struct CgroupRoots {
   std::string procfs = "/proc";
   std::string mount;  ///< of the hierarchy that names processes; empty: as /proc/self/mounts says
 };
+
+/// Calls `visit` with `top` and with each directory below it; links are not followed. A group that vanishes meanwhile
+/// or may not be read hides those below it, and no other.
+void walk_groups(const std::filesystem::path& top, const std::function<void(const std::filesystem::path&)>& visit);
 
 /// Processes in the group `path` and in those below it; ascending PID; the caller's own process is left out. `path` is
 /// a directory below /sys/fs/cgroup, or as /proc/PID/cgroup writes it ("/system.slice/x.service"). A group that does

@@ -322,7 +322,9 @@ Result<ElfProbes> read_probes(int fd, std::string_view name, const FunctionNames
   // Loaded segments only from here on: a note segment may overlap them.
   std::erase_if(layout.segments, [](const GElf_Phdr& segment) { return segment.p_type != PT_LOAD; });
   for (Elf_Scn* section : sections) read_section(section, layout, result);
-  result.throws = may_throw(elf.get());
+  const WaysOut ways = ways_out(elf.get());
+  result.throws = ways.throws;
+  result.switches_stacks = ways.switches_stacks;
   if (!functions.empty()) add_functions(elf.get(), layout, functions, result);
   return result;
 }

@@ -51,10 +51,10 @@ struct SkippedNote {
 
 struct ElfProbes {
   Machine machine = Machine::kX86_64;
-  bool stripped = false;   ///< no .symtab
-  bool has_notes = false;  ///< there is a .note.stapsdt section
-  bool throws = false;     ///< see may_throw()
-  std::string build_id;    ///< lower-case hex, empty if there is none
+  bool stripped = false;                         ///< no .symtab
+  bool has_notes = false;                        ///< there is a .note.stapsdt section
+  bool throws = false, switches_stacks = false;  ///< see WaysOut
+  std::string build_id;                          ///< lower-case hex, empty if there is none
   std::vector<ElfProbe> probes;
   std::vector<SkippedNote> skipped;  ///< at most kMaxSkippedListed
   std::size_t skipped_count = 0;     ///< all that were skipped

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -94,14 +95,17 @@ bool is_piece(std::string_view function) {
   return function.find(".cold") != std::string_view::npos || function.starts_with("OUTLINED_FUNCTION_");
 }
 
-bool is_go(Elf* elf) {
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool has_section(Elf* elf, std::initializer_list<std::string_view> wanted) {
   std::size_t names = 0;
   if (elf_getshdrstrndx(elf, &names) != 0) return false;
   for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
     GElf_Shdr header;
     const char* name = gelf_getshdr(section, &header) == nullptr ? nullptr : elf_strptr(elf, names, header.sh_name);
-    if (name == nullptr) continue;
-    if (std::strcmp(name, ".gopclntab") == 0 || std::strcmp(name, ".note.go.buildid") == 0) return true;
+    if (name != nullptr && is_one_of(name, wanted)) return true;
   }
   return false;
 }
@@ -139,15 +143,23 @@ std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionName
   return found;
 }
 
-bool may_throw(Elf* elf) {
-  bool any = false;
-  bool found = false;
-  for_each_symbol(elf, [&](const Elf64_Sym&, std::string_view name) {
+WaysOut ways_out(Elf* elf) {
+  bool any = false, of_c = false;
+  WaysOut ways;
+  for_each_symbol(elf, [&](const Elf64_Sym& entry, std::string_view name) {
     any = any || !name.empty();
-    found = name == "__cxa_throw" || name == "_Unwind_RaiseException";
-    return found;
+    // Those who throw by themselves, and those whose frames can catch: what they call in a library may throw.
+    ways.throws =
+        is_one_of(name, {"__cxa_throw", "_Unwind_RaiseException", "__gxx_personality_v0", "rust_eh_personality"});
+    ways.switches_stacks |= !is_defined(entry) && is_one_of(name, {"swapcontext", "setcontext"});
+    // The C library, and C whose variables have cleanups.
+    of_c = of_c || is_one_of(name, {"__gcc_personality_v0", "__libc_start_main"});
+    return ways.throws;
   });
-  return found || !any || is_go(elf);
+  // Stripped, with the run-time of C++ inside, it keeps the tables alone.
+  const bool tables = !of_c && !has_section(elf, {".symtab"}) && has_section(elf, {".gcc_except_table"});
+  ways.throws = ways.throws || !any || tables || has_section(elf, {".gopclntab", ".note.go.buildid"});
+  return ways;
 }
 
 }  // namespace outrider

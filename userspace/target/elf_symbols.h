@@ -37,8 +37,13 @@ Result<std::uint64_t> find_data_symbol(int fd, std::string_view name, const std:
 /// to. What a pattern finds has each address once, and nothing that returns twice or on another stack.
 std::map<std::string, std::uint64_t> find_functions(Elf* elf, const FunctionNames& wanted);
 
-/// Whether code of the file may leave a function otherwise than by returning: it throws as C++ and Rust do (linked to
-/// whatever throws, or with it inside), it is Go, whose stacks move, or it has no symbols by which that could be told.
-bool may_throw(Elf* elf);
+/// How code of the file may leave a function otherwise than by returning.
+struct WaysOut {
+  /// It throws, or lets through what a library throws, as C++ and Rust do; it is Go, whose stacks move; or it has no
+  /// symbols by which that could be told.
+  bool throws = false;
+  bool switches_stacks = false;  ///< to another one with swapcontext() or setcontext()
+};
+WaysOut ways_out(Elf* elf);
 
 }  // namespace outrider

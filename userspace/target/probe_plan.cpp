@@ -205,6 +205,12 @@ class Planner {
     };
     PlannedSite planned;
     planned.at_return = site.provider == kReturnProvider;
+    if (planned.at_return && elf_.switches_stacks) {
+      return reject(
+          "code of the file switches stacks (swapcontext), and a function that is left on one stack while its return "
+          "is "
+          "probed ends the process; name a function that is called when a query is over instead (--end)");
+    }
     if (planned.at_return && elf_.throws) {
       return reject(
           "code of the file may leave a function by an exception (C++, Rust) or is Go, and if its return is probed "

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/base/fd.h"
+#include "userspace/base/file_version.h"
 #include "userspace/base/result.h"
 #include "userspace/target/elf_notes.h"
 
@@ -78,14 +79,16 @@ struct ProbeFile {
   Fd fd;             ///< open for reading; attach through "/proc/self/fd/N"
   std::string path;  ///< as the process sees it
   FileKey key;
+  FileVersion version;  ///< from before `probes` were read
   ElfProbes probes;
 };
 
 struct ProbeFiles {
   std::vector<ProbeFile> files;         ///< the executable first, with or without probes; libraries only with probes
   std::vector<std::string> unreadable;  ///< "path: reason" of mapped libraries that could not be looked at
-  std::string throws;  ///< the path of one of all that are mapped that may throw, as may_throw() has it; empty: none
+  std::string throws;         ///< the path of one of all that are mapped that may throw, as WaysOut has it; empty: none
   bool shadow_stack = false;  ///< its returns are checked against one (CET)
+  bool running = true;        ///< false: of a path that nothing runs yet, without its libraries
 };
 
 /// The executable and the shared libraries that `process` has mapped. Errors: the executable is no 64-bit ELF file of

@@ -110,10 +110,11 @@ bool has_shadow_stack(const std::string& status) {
   return false;
 }
 
-/// What others throw with: it throws nothing by itself.
+/// What others throw with: it throws nothing by itself into C.
 bool is_runtime(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  return name.starts_with("libstdc++.so") || name.starts_with("libgcc_s.so");
+  // The last one throws when memory runs out, into the C++ that called its operator new.
+  return name.starts_with("libstdc++.so") || name.starts_with("libgcc_s.so") || name.starts_with("libjemalloc.so");
 }
 
 void add_library(const MappedFile& mapping, const Process& process, const FunctionNames& functions,
@@ -124,11 +125,12 @@ void add_library(const MappedFile& mapping, const Process& process, const Functi
     result.throws = mapping.path;  // who knows
     return;
   }
+  const FileVersion version = file_version(*fd);
   auto probes = read_probes(fd->get(), mapping.path, functions);
   if (!probes) return;  // mapped executable but no ELF file: generated code
   if (probes->throws && !is_runtime(mapping.path)) result.throws = mapping.path;
   if (probes->probes.empty() && probes->skipped_count == 0) return;
-  result.files.push_back({std::move(*fd), mapping.path, mapping.key, std::move(*probes)});
+  result.files.push_back({std::move(*fd), mapping.path, mapping.key, version, std::move(*probes)});
 }
 
 }  // namespace
@@ -155,12 +157,13 @@ Result<FileKey> file_key(const Fd& fd, const std::string& procfs, pid_t pid) {
 
 Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& functions, const std::string& procfs) {
   ProbeFiles result;
+  const FileVersion version = file_version(process.exe);
   auto exe_probes = read_probes(process.exe.get(), process.exe_path, functions);
   if (!exe_probes) return exe_probes.error();
   if (exe_probes->throws) result.throws = process.exe_path;
   Fd exe(fcntl(process.exe.get(), F_DUPFD_CLOEXEC, 0));
   if (!exe.valid()) return Error::from_errno(errno, "duplicate the descriptor of " + process.exe_path);
-  result.files.push_back({std::move(exe), process.exe_path, process.exe_key, std::move(*exe_probes)});
+  result.files.push_back({std::move(exe), process.exe_path, process.exe_key, version, std::move(*exe_probes)});
 
   const auto status = read_text(fmt::format("{}/{}/status", procfs, process.pid));
   result.shadow_stack = status && has_shadow_stack(*status);
