@@ -51,6 +51,17 @@ class Files(harness.Case):
         rows = [row for engine in engines for row in engine.finish()]
         self.assert_counts_equal(rows, watch.stop_one())
 
+    def test_what_a_container_leaves_is_let_go_when_another_has_taken_its_place(self):
+        """Each restart is another file to us, and one and the same to the kernel: another program at each hit."""
+        first, second = self.containers()
+        watch = self.watch("--name", "twin")
+        first.release()
+        rows = first.finish()
+        watch.await_line(watch.err, "is not run any more: its probes are detached", 60)
+        second.release()
+        rows += second.finish()
+        self.assert_counts_equal(rows, watch.stop_one())
+
     def test_a_file_that_is_rewritten_in_place_is_let_go_before_a_byte_is_written(self):
         binary = harness.copy_of_engine(self.directory)
         watch = self.watch("--exe", binary)

@@ -1,5 +1,6 @@
 """Functions of engines that nobody wrote a profile for: --function, --end, --type, and what the doctor says of them."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -39,6 +40,21 @@ class OfRedis(harness.Case):
                 client("GET", "key")
             summary = watch.stop_one()
         self.assertEqual(counts(summary), {"setCommand": 30, "getCommand": 60})
+
+    def test_no_returns_where_another_process_of_the_binary_may_throw(self):
+        """Its probes come to every process that runs it, named or not."""
+        throws = next(pathlib.Path("/usr/lib").glob("*-linux-gnu/libicuuc.so.*"))  # PostgreSQL's, of C++
+        arguments = ["--pid", self.server.pid, "--function", "processCommand"]
+        watch = self.watch("--name", "redis-server", "--function", "processCommand")
+        other = redis_server.Server(env={**os.environ, "LD_PRELOAD": str(throws)})
+        self.addCleanup(other.stop)
+        self.assertEqual(watch.wait(), 0, watch.describe())
+        self.assertRegex("\n".join(watch.err), r"probes of \S*redis-\S+ are detached, for returns were among them, and \S*libicuuc")
+        refused = self.watch(*arguments, wait=False)
+        self.assertEqual(refused.wait(), 1, refused.describe())
+        self.assertRegex("\n".join(refused.err), rf"process {other.pid} runs \S*redis-\S+ too, and \S*libicuuc")
+        other.stop()
+        self.watch(*arguments).stop()
 
     def test_what_cannot_be(self):
         for options, reason in ((["--function", "no_such_function"], "no function no_such_function in its symbol tables"),

@@ -67,8 +67,9 @@ class Client:
 class Server(PrivateServer):
     """Started by the constructor, ended by stop()."""
 
-    def __init__(self):
+    def __init__(self, env=None):
         super().__init__("redis")
+        self._env = env
         self.socket = self.directory / "socket"
         try:
             self.start()
@@ -77,7 +78,8 @@ class Server(PrivateServer):
             raise
 
     def start(self):
-        self.run(["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--save", ""])
+        self.run(["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--save", ""],
+                 env=self._env)
 
     def answers(self):
         try:

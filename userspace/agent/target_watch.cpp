@@ -258,8 +258,7 @@ Status TargetWatch::prepare_path() {
   // Whoever owns the directory may have put there what does not open, or does something when it is.
   struct stat status {};
   if (stat(spec_.value.c_str(), &status) != 0) return Error::from_errno(errno, "stat " + spec_.value);
-  if (!S_ISREG(status.st_mode))
-    return Error{spec_.value + " is not a regular file; name the engine's own binary"};
+  if (!S_ISREG(status.st_mode)) return Error{spec_.value + " is not a regular file; name the engine's own binary"};
   Fd fd(open(spec_.value.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return Error::from_errno(errno, "open " + spec_.value);
   Result<FileKey> key = file_key(fd);

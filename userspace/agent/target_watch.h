@@ -55,6 +55,7 @@ class TargetWatch {
   /// Nothing runs and nothing can come back (a PID that ended, or that runs another program now), or it must not be
   /// probed any more.
   [[nodiscard]] bool over(const std::vector<pid_t>& processes) const;
+  [[nodiscard]] bool unsafe() const { return !unsafe_.empty(); }
   /// One sentence with the next step, once over().
   [[nodiscard]] std::string why_over() const;
   [[nodiscard]] std::vector<pid_t> processes() const { return session_->processes(index_); }

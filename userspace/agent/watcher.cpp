@@ -364,6 +364,7 @@ WatchedState Watcher::state(std::uint32_t index) const {
     state.handle_limit = target.resources.handle_limit();
     state.processes = target.processes.size();
     if (target.watch.over(target.processes)) state.over = target.watch.why_over();
+    state.unsafe = target.watch.unsafe();
   }
   return state;
 }
@@ -373,8 +374,8 @@ Result<StackSampler> Watcher::sample_stacks(std::uint32_t index, const SamplerOp
     if (target.watch.index() != index) continue;
     if (target.shedder.plan().mode == ProbeMode::kFull) return StackSampler::make(*session_, index, options);
     return Error{
-        fmt::format("{}: the starts of its queries are not probed now (light mode, or its probes are paused to "
-                    "keep inside the budget), so nobody can tell which stack is of which query",
+        fmt::format("{}: the starts of its queries are not probed now (light mode, or paused to keep inside the "
+                    "budget), so nobody can tell which stack is of which query",
                     target.watch.label()),
         EAGAIN};
   }

@@ -76,6 +76,7 @@ struct WatchedState {
   std::size_t processes = 0;
   std::optional<std::uint64_t> handle_limit;  ///< see ProcessMetrics::handle_limit
   std::string over;                           ///< why nothing of it can come back; empty: it can
+  bool unsafe = false;                        ///< it is over(), for it must not be probed any more
 };
 
 class Watcher {

@@ -142,17 +142,18 @@ void Targets::audit(Target& target) const {
   spdlog::error("{}: not audited: {}", target.config.name, target.audit_error);
 }
 
+void Targets::refuse(Target& target, const Error& error) {
+  const std::string& reason = error.message;
+  if (reason != target.error) spdlog::error("{}: not watched: {}", target.config.name, reason);
+  target.error = reason;
+  target.gone = target.config.by == TargetConfig::By::kPid && error.code == ESRCH;
+  target.next_try = Clock::now() + target.pause;
+  target.pause = std::min(2 * target.pause, kLongestPause);
+}
+
 void Targets::attach(Target& target) {
   Result<std::vector<Profile>> profiles = choose_profiles(target.config.profile);
-  const auto refuse = [&](const Error& error) {
-    const std::string& reason = error.message;
-    if (reason != target.error) spdlog::error("{}: not watched: {}", target.config.name, reason);
-    target.error = reason;
-    target.gone = target.config.by == TargetConfig::By::kPid && error.code == ESRCH;
-    target.next_try = Clock::now() + target.pause;
-    target.pause = std::min(2 * target.pause, kLongestPause);
-  };
-  if (!profiles) return refuse(profiles.error());
+  if (!profiles) return refuse(target, profiles.error());
   WatchTarget wanted;
   wanted.spec = target_spec(target.config);
   wanted.name = target.config.name;
@@ -168,7 +169,7 @@ void Targets::attach(Target& target) {
   wanted.statements = target.config.types == "statement";
   wanted.in_flight_after = config_.in_flight_after;
   const Result<std::uint32_t> added = watcher_.add(wanted);
-  if (!added) return refuse(added.error());
+  if (!added) return refuse(target, added.error());
   target.watched = *added;
   target.error.clear();
   target.pause = std::chrono::seconds(2);
@@ -188,6 +189,11 @@ void Targets::retry() {
   const auto now = Clock::now();
   for (Target& target : targets_) {
     if (!target.watched && !target.gone && target.next_try <= now) attach(target);
+    if (!target.watched) continue;
+    const WatchedState state = watcher_.state(*target.watched);
+    if (!state.unsafe) continue;
+    detach(target);
+    refuse(target, Error{state.over});
   }
 }
 

@@ -75,6 +75,7 @@ class Targets {
   [[nodiscard]] Target make_target(const TargetConfig& config) const;
   void restore(Target& target);
   void attach(Target& target);
+  static void refuse(Target& target, const Error& error);
   void audit(Target& target) const;
   void detach(Target& target);
   void take_over(Target& target, Target& old);
