@@ -27,6 +27,11 @@ std::set<ProbeGroup> groups_for(const ProbePlanForInterval& plan) {
   return groups;
 }
 
+bool is_over(const Fd& pidfd) {
+  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  return pidfd.valid() && poll(&ended, 1, 0) > 0;
+}
+
 outrider_mode bpf_mode(ProbeMode mode) {
   switch (mode) {
     case ProbeMode::kFull:
@@ -96,7 +101,7 @@ Status TargetWatch::judge_all_that_run(const ProbeFile& file, ReturnPlace place)
   if (!all) return all.error();
   for (const Process& process : *all) {
     const Result<ProbeFiles> files = probe_files(process);
-    if (!files) continue;  // it has ended
+    if (!files || is_over(process.pidfd)) continue;
     place.throws = files->throws;
     place.shadow_stack = files->shadow_stack;
     const std::string refused = returns_refused(*session_, place);
@@ -196,6 +201,8 @@ Result<std::uint64_t> TargetWatch::examine(const Process& process) {
   if (known != executables_.end() && known->second.own && judged) return known->second.files;
   Result<ProbeFiles> files = probe_files(process, functions_of(options_.profiles));
   if (!files) return files.error();
+  // What could not be read of it then says nothing.
+  if (is_over(process.pidfd)) return Error{fmt::format("process {} has ended", process.pid), ESRCH};
   for (const std::string& unreadable : files->unreadable) spdlog::debug("{}: {}", label_, unreadable);
   Result<std::uint64_t> bits = prepare_files(*std::move(files));
   if (!bits) {
@@ -372,10 +379,7 @@ bool TargetWatch::over(const std::vector<pid_t>& processes) const {
   return !unsafe_.empty() || (spec_.kind == TargetSpec::Kind::kPid && processes.empty());
 }
 
-bool TargetWatch::has_ended() const {
-  pollfd ended{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-  return pidfd_.valid() && poll(&ended, 1, 0) > 0;
-}
+bool TargetWatch::has_ended() const { return is_over(pidfd_); }
 
 std::string TargetWatch::why_over() const {
   if (!unsafe_.empty()) return unsafe_;
@@ -431,8 +435,14 @@ std::vector<std::string> TargetWatch::refresh() {
   for (Process& process : *found) {
     const bool watched = std::binary_search(known.begin(), known.end(), process.pid);
     const auto exe = executables_.find(process.exe_key);
-    const auto all_alike = [&] { return exe->second.own && !returns_.contains(process.exe_key); };
-    if (watched && exe != executables_.end() && (all_alike() || examined_.contains(process.pid))) continue;
+    // Where what else it has mapped matters, a fork has what its parent has.
+    const auto is_known = [&] {
+      if (examined_.contains(process.pid)) return true;
+      if (!exe->second.own || !returns_.contains(process.exe_key)) return exe->second.own;
+      const auto stat = ProcReader().stat(process.pid);
+      return stat && std::binary_search(known.begin(), known.end(), static_cast<pid_t>(stat->parent));
+    };
+    if (watched && exe != executables_.end() && is_known()) continue;
     if (refused(process)) continue;
     const pid_t pid = process.pid;
     const std::string path = process.exe_path;

@@ -393,8 +393,7 @@ std::vector<std::string> Watcher::why_over() const {
   return reasons;
 }
 
-// Programs that run now and have been in no sample yet, or in one of far fewer runs, which says little: the load began
-// or grew after the first samples, or the regular ones met pauses.
+// Programs that run now and have been in no sample yet, or in one of far fewer runs: the load began or grew after it.
 bool Watcher::unpriced_work() const {
   for (std::size_t what = 0; what < prices_.program_ns.size(); ++what) {
     if (what == OUTRIDER_RUN_SHARED_TRAP) continue;
