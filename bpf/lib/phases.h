@@ -55,6 +55,13 @@ INLINE void phase_push(struct here *h, u64 name, u64 stack, u64 now)
 			break;
 		st->phase_depth--;
 	}
+	if (st->phase_depth >= OUTRIDER_PHASE_DEPTH) /* the same one at one place, four deep: so many were left */
+		for (u32 i = OUTRIDER_PHASE_DEPTH; i > 0; i--) {
+			f = phase_at(st, i - 1);
+			if (!f || f->stack != stack || f->name != name)
+				break;
+			st->phase_depth = i - 1;
+		}
 	f = phase_at(st, st->phase_depth);
 	if (!f) {
 		st->phases_too_deep++;

@@ -258,15 +258,10 @@ TEST_P(Session, PhasesAndCacheProbes) {
 TEST_P(Session, PhasesBeyondTheDepthAreCountedAsTooDeep) {
   open();
   attach_all();
-  const auto nest_phases = [](const auto& self, int depth) -> void {
-    if (depth == 0) return;
-    const outrider::Phase phase("deep");
-    self(self, depth - 1);
-  };
-  nest_phases(nest_phases, 6);
+  { const outrider::Phase one("1"), two("2"), three("3"), four("4"), five("5"), six("6"); }
   const TargetCounters now = counters();
-  ASSERT_TRUE(now.phases.contains("deep"));
-  EXPECT_EQ(now.phases.at("deep").count, 4U);
+  EXPECT_EQ(now.phases.size(), 4U);
+  ASSERT_TRUE(now.phases.contains("1") && now.phases.contains("4"));
   EXPECT_EQ(now.losses[OUTRIDER_LOSS_TOO_DEEP], 2U);
   EXPECT_EQ(all_losses(now), 2U);
 }

@@ -89,7 +89,6 @@ Status Attachments::add(const FileKey& key, Fd fd, const FileVersion& version, c
   if (file.content != version) {
     return Error{"the file was written while it was looked at; its probes can be attached once it is whole", EAGAIN};
   }
-  file.used = std::chrono::steady_clock::now();
   std::vector<ProbeSite> sites;
   sites.reserve(plan.sites.size());
   for (const PlannedSite& planned : plan.sites) {
@@ -114,11 +113,34 @@ Status Attachments::add(const FileKey& key, Fd fd, const FileVersion& version, c
   return mark_twins();
 }
 
-// Not run, while all who want it run something else.
+void Attachments::note_use(std::uint64_t files) {
+  for (auto& [key, file] : files_) {
+    if ((files & file.bit) != 0) file.used = std::chrono::steady_clock::now();
+  }
+}
+
+bool Attachments::forbid(const FileVersion& version, const std::string& why) {
+  bool any = false;
+  for (auto& [key, file] : files_) {
+    const auto& sites = file.plan.sites;
+    const bool returns =
+        std::any_of(sites.begin(), sites.end(), [](const PlannedSite& site) { return site.at_return; });
+    if (!returns || file.content != version) continue;
+    any = true;
+    file.forbidden = why;
+    file.wanted.clear();
+    (void)apply(file);  // only detaches
+  }
+  return any;
+}
+
+// Not run any more, while all who want it run something else.
 bool Attachments::is_left(const File& file, std::uint64_t in_use, std::chrono::steady_clock::time_point now) const {
   // What is run now and then, as a worker is, keeps its probes.
   constexpr std::chrono::seconds kPatience{30};
-  if ((in_use & file.bit) != 0 || file.wanted.empty() || now - file.used < kPatience) return false;
+  if ((in_use & file.bit) != 0 || file.wanted.empty() || !file.used || now - *file.used < kPatience) {
+    return false;
+  }
   const auto runs_another = [&](std::uint32_t target) {
     return std::any_of(files_.begin(), files_.end(), [&](const auto& other) {
       return (in_use & other.second.bit) != 0 && other.second.wanted.contains(target);
@@ -129,23 +151,23 @@ bool Attachments::is_left(const File& file, std::uint64_t in_use, std::chrono::s
 }
 
 std::vector<Attachments::Gone> Attachments::sweep(std::uint64_t in_use) {
+  note_use(in_use);
   const auto looked_at = std::chrono::steady_clock::now();
   std::vector<Gone> gone;
   for (auto at = files_.begin(); at != files_.end();) {
     File& file = at->second;
-    if ((in_use & file.bit) != 0) file.used = looked_at;
     struct stat now {};
     const bool seen = fstat(file.fd.get(), &now) == 0;
     const bool rewritten =
         file.leased ? fcntl(file.fd.get(), F_GETLEASE) != F_RDLCK : seen && file_version(now) != file.content;
     const bool replaced = seen && now.st_nlink == 0 && (in_use & file.bit) == 0;
-    if (!rewritten && !replaced && !is_left(file, in_use, looked_at)) {
+    if (!rewritten && !replaced && file.forbidden.empty() && !is_left(file, in_use, looked_at)) {
       ++at;
       continue;
     }
     file.wanted.clear();
     (void)apply(file);  // only detaches, in the right order: that of the destructor is another
-    gone.push_back({at->first, file.bit, file.path, rewritten});
+    gone.push_back({at->first, file.bit, file.path, rewritten, file.forbidden});
     at = files_.erase(at);
   }
   return gone;
@@ -169,6 +191,7 @@ Status Attachments::apply(File& file) {
 Status Attachments::want(const FileKey& key, std::uint32_t target, const std::set<ProbeGroup>& groups) {
   const auto found = files_.find(key);
   if (found == files_.end()) return Error{"a file that was never prepared"};
+  if (!found->second.forbidden.empty()) return Error{found->second.forbidden};
   found->second.wanted[target] = groups;
   return apply(found->second);
 }

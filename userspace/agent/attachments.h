@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,6 +35,13 @@ class Attachments {
   /// `target` wants exactly these groups of `file`. The error is that of query probes that could not be attached.
   Status want(const FileKey& file, std::uint32_t target, const std::set<ProbeGroup>& groups);
 
+  /// Detaches all probes of files of this content that have some at returns, whoever wants them; sweep() tells the
+  /// others. False: there is none.
+  bool forbid(const FileVersion& version, const std::string& why);
+
+  /// A process has these files mapped, by bit.
+  void note_use(std::uint64_t files);
+
   /// Detaches what only `target` wanted and forgets files that nobody wants.
   void release(std::uint32_t target);
 
@@ -42,6 +50,7 @@ class Attachments {
     std::uint64_t bit = 0;
     std::string path;
     bool rewritten = false;  ///< else: nothing runs it any more
+    std::string forbidden;   ///< or else: why it must not be probed
   };
   /// Detaches and forgets files whose content somebody is about to change in place, for the kernel would go on to put
   /// breakpoints where instructions used to begin; files that were removed and that none of `in_use` is; and files that
@@ -60,7 +69,8 @@ class Attachments {
     std::uint64_t bit = 0;
     FileVersion content;  ///< when it was planned
     bool leased = false;
-    std::chrono::steady_clock::time_point used;  ///< when a process last had it
+    std::optional<std::chrono::steady_clock::time_point> used;  ///< when a process last had it
+    std::string forbidden;                                      ///< why it must not be probed; empty: it may
     ProbePlan plan;
     ProbeSet probes;
     std::map<std::uint32_t, std::set<ProbeGroup>> wanted;

@@ -97,12 +97,13 @@ Status TargetWatch::judge_all_that_run(const ProbeFile& file, ReturnPlace place)
   if (!place.running) {
     return Error{"returns are probed once it runs: what its libraries may throw is not known before", kNotYet};
   }
-  Result<std::vector<Process>> all = find_by_exe(fmt::format("/proc/self/fd/{}", file.fd.get()));
+  const Result<std::vector<Process>> all = find_by_version(file.version);
   if (!all) return all.error();
   for (const Process& process : *all) {
     const Result<ProbeFiles> files = probe_files(process);
     if (!files || is_over(process.pidfd)) continue;
     place.throws = files->throws;
+    place.unread = files->unread;
     place.shadow_stack = files->shadow_stack;
     const std::string refused = returns_refused(*session_, place);
     if (!refused.empty()) return Error{fmt::format("process {} runs {} too, and {}", process.pid, file.path, refused)};
@@ -110,15 +111,22 @@ Status TargetWatch::judge_all_that_run(const ProbeFile& file, ReturnPlace place)
   return Ok{};
 }
 
+// It has the probes of the file already, by whatever path and for whatever target. What cannot be looked at is no
+// proof.
+Status TargetWatch::is_safe_now(const ProbeFile& file, ReturnPlace place) {
+  place.unread.clear();
+  const std::string refused = returns_refused(*session_, place);
+  if (refused.empty()) return Ok{};
+  const std::string why =
+      fmt::format("the probes of {} are detached, for returns were among them, and {}", file.path, refused);
+  if (!attachments_->forbid(file.version, why)) return Ok{};
+  unsafe_ = why;
+  return Error{why};
+}
+
 Status TargetWatch::prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place) {
-  if (files_.contains(file.key)) {
-    const std::string refused = returns_.contains(file.key) ? returns_refused(*session_, place) : "";
-    if (refused.empty()) return Ok{};
-    unsafe_ = fmt::format("the probes of {} are detached, for returns were among them, and {}", file.path, refused);
-    (void)attachments_->want(file.key, index_, {});  // only detaches
-    files_.erase(file.key);
-    return Error{unsafe_};
-  }
+  if (Status safe = is_safe_now(file, place); !safe) return safe;
+  if (files_.contains(file.key)) return Ok{};
   PlanOptions planning{.generation = options_.generation, .allow_nop5 = options_.allow_nop5};
   if (profile.c_return_probes_ok) planning.no_returns = returns_refused(*session_, place);
   Result<ProbePlan> plan = plan_file(file.fd.get(), file.path, file.probes, profile, planning);
@@ -168,8 +176,8 @@ Result<std::uint64_t> TargetWatch::prepare_files(ProbeFiles files) {
       continue;
     }
     const bool library = &file != &files.files.front();
-    const ReturnPlace place{files.throws, library ? file.path : "", options_.allow_library_returns, files.shadow_stack,
-                            files.running};
+    const ReturnPlace place{files.throws,       files.unread, library ? file.path : "", options_.allow_library_returns,
+                            files.shadow_stack, files.running};
     Status status = picked ? prepare_file(file, options_.profiles[*picked], place) : Status(picked.error());
     if (status) bits |= attachments_->bit(file.key);
     if (!status && status.error().code == E2BIG) return status.error();
@@ -219,6 +227,7 @@ Status TargetWatch::adopt(Process process) {
     refuse(process);
     return files.error();
   }
+  attachments_->note_use(*files);
   const FileKey exe = process.exe_key;
   // Of a unit or a control group not every process that runs the file is one.
   const bool follow = spec_.kind == TargetSpec::Kind::kExe || spec_.kind == TargetSpec::Kind::kName;
@@ -413,7 +422,8 @@ void TargetWatch::look_at_path() {
 
 bool TargetWatch::has_to_be_sought() const {
   const bool by_group = spec_.kind == TargetSpec::Kind::kUnit || spec_.kind == TargetSpec::Kind::kCgroup;
-  return by_group && processes().empty();
+  const bool by_path = !(path_key_ == FileKey{}) && !executables_.contains(path_key_);  // kNotYet
+  return (by_group || by_path) && processes().empty();
 }
 
 std::vector<std::string> TargetWatch::refresh() {
@@ -458,10 +468,14 @@ std::vector<std::string> TargetWatch::refresh() {
 
 void TargetWatch::forget(const std::vector<Attachments::Gone>& gone) {
   for (const Attachments::Gone& file : gone) {
+    returns_.erase(file.key);
     if (files_.erase(file.key) == 0) continue;
+    if (!file.forbidden.empty()) unsafe_ = file.forbidden;
     if (path_key_ == file.key) path_key_ = {};
-    spdlog::warn("{}: {} {}: its probes are detached", label_, file.path,
-                 file.rewritten ? "is being rewritten in place" : "is not run any more");
+    const char* why = file.rewritten           ? "is being rewritten in place"
+                      : file.forbidden.empty() ? "is not run any more"
+                                               : "must not be probed any more";
+    spdlog::warn("{}: {} {}: its probes are detached", label_, file.path, why);
     // Whatever had it mapped is looked at again.
     for (auto exe = executables_.begin(); exe != executables_.end();) {
       if ((exe->second.files & file.bit) == 0) {

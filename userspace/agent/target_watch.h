@@ -102,6 +102,7 @@ class TargetWatch {
   Result<std::uint64_t> prepare_files(ProbeFiles files);
   Status prepare_file(ProbeFile& file, const Profile& profile, const ReturnPlace& place);
   Status judge_all_that_run(const ProbeFile& file, ReturnPlace place) const;
+  Status is_safe_now(const ProbeFile& file, ReturnPlace place);
   Status want(const FileKey& file);
   Status probe(const FileKey& file, const ProbePlanForInterval& plan);
   [[nodiscard]] bool has_ended() const;  ///< the process that was named: another may have its number now

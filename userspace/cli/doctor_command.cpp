@@ -148,7 +148,7 @@ void check_process(const DoctorArguments& arguments, const std::vector<Profile>&
   Reason reason;
   for (const ProbeFile& file : files->files) {
     const bool library = &file != &files->files.front();
-    const ReturnPlace place{files->throws, library ? file.path : "", arguments.allow_library_returns,
+    const ReturnPlace place{files->throws, files->unread, library ? file.path : "", arguments.allow_library_returns,
                             files->shadow_stack};
     if (session != nullptr) planning.no_returns = returns_refused(*session, place);
     if (check_file(file, profiles, planning, report, reason)) return;

@@ -117,6 +117,12 @@ std::string returns_refused(BpfSession& session, const ReturnPlace& place) {
            "name "
            "a function that is called when a query is over instead (--end, or a query_end of the provider function)";
   }
+  if (!place.unread.empty()) {
+    return place.unread +
+           " of this process could not be looked at, and if its code throws exceptions one that leaves a function "
+           "whose "
+           "return is probed aborts it; start the process anew if the file was replaced";
+  }
   if (!place.library.empty() && !place.library_allowed) {
     return "every process of this host that has " + place.library +
            " would get the probes at its returns too, and an exception of C++ through one of them would abort it; "

@@ -16,6 +16,7 @@ std::string return_probes_refused(BpfSession& session);
 /// Where a return would be probed.
 struct ReturnPlace {
   std::string throws{};          ///< a file of the process whose code may throw, or ""
+  std::string unread{};          ///< one that could not be looked at, or ""
   std::string library{};         ///< the shared library that has the function; "": it is in the executable
   bool library_allowed = false;  ///< the user insists
   bool shadow_stack = false;     ///< the process has one

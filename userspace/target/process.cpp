@@ -208,6 +208,13 @@ Result<std::vector<Process>> find_by_exe(const std::string& path, const std::str
   return found;
 }
 
+Result<std::vector<Process>> find_by_version(const FileVersion& version, const std::string& procfs) {
+  return find(procfs, [&](pid_t, const std::string& directory) {
+    struct stat status {};
+    return stat((directory + "/exe").c_str(), &status) == 0 && file_version(status) == version;
+  });
+}
+
 bool is_exhausted(int code) { return code == EMFILE || code == ENFILE || code == ENOMEM; }
 
 Status check_confinement(const Process& process, const std::string& procfs) {

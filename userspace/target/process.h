@@ -54,6 +54,10 @@ Result<std::vector<Process>> find_by_name(const std::string& name, const std::st
 /// exists (it may be started later), an error if it does not.
 Result<std::vector<Process>> find_by_exe(const std::string& path, const std::string& procfs = "/proc");
 
+/// Processes whose executable has this content, be it seen through another mount, of an overlay. Not finding any is a
+/// success.
+Result<std::vector<Process>> find_by_version(const FileVersion& version, const std::string& procfs = "/proc");
+
 /// Whether an error means that this machine had no descriptor or no memory left, not that the process is gone.
 bool is_exhausted(int code);
 
@@ -87,6 +91,7 @@ struct ProbeFiles {
   std::vector<ProbeFile> files;         ///< the executable first, with or without probes; libraries only with probes
   std::vector<std::string> unreadable;  ///< "path: reason" of mapped libraries that could not be looked at
   std::string throws;         ///< the path of one of all that are mapped that may throw, as WaysOut has it; empty: none
+  std::string unread;         ///< the path of one that could not be looked at, which may throw as well
   bool shadow_stack = false;  ///< its returns are checked against one (CET)
   bool running = true;        ///< false: of a path that nothing runs yet, without its libraries
 };

@@ -122,7 +122,7 @@ void add_library(const MappedFile& mapping, const Process& process, const Functi
   auto fd = open_mapped(mapping, process.pid, procfs);
   if (!fd) {
     result.unreadable.push_back(fmt::format("{}: {}", mapping.path, fd.error().message));
-    result.throws = mapping.path;  // who knows
+    result.unread = mapping.path;
     return;
   }
   const FileVersion version = file_version(*fd);
@@ -170,7 +170,7 @@ Result<ProbeFiles> probe_files(const Process& process, const FunctionNames& func
   const auto maps = read_text(fmt::format("{}/{}/maps", procfs, process.pid));
   if (!maps) {
     result.unreadable.push_back(fmt::format("the list of mapped libraries: {}", maps.error().message));
-    result.throws = process.exe_path;  // who knows
+    result.unread = process.exe_path;
     return result;
   }
   std::set<FileKey> seen = {process.exe_key};
