@@ -39,6 +39,22 @@ Result<bool> take_lease(const Fd& fd) {
   return false;
 }
 
+std::vector<ProbeSite> sites_of(const ProbePlan& plan, std::uint64_t file) {
+  std::vector<ProbeSite> sites;
+  sites.reserve(plan.sites.size());
+  for (const PlannedSite& planned : plan.sites) {
+    sites.push_back({.role = planned.role,
+                     .group = number(planned.group),
+                     .at_return = planned.at_return,
+                     .offset = planned.offset,
+                     .ref_ctr_offset = planned.ref_ctr_offset,
+                     .spec = planned.spec,
+                     .name = fmt::format("{}:{} at {:#x}", planned.provider, planned.probe, planned.offset)});
+    sites.back().spec.file = file;
+  }
+  return sites;
+}
+
 }  // namespace
 
 std::uint64_t Attachments::bit(const FileKey& key) const {
@@ -89,18 +105,7 @@ Status Attachments::add(const FileKey& key, Fd fd, const FileVersion& version, c
   if (file.content != version) {
     return Error{"the file was written while it was looked at; its probes can be attached once it is whole", EAGAIN};
   }
-  std::vector<ProbeSite> sites;
-  sites.reserve(plan.sites.size());
-  for (const PlannedSite& planned : plan.sites) {
-    sites.push_back({.role = planned.role,
-                     .group = number(planned.group),
-                     .at_return = planned.at_return,
-                     .offset = planned.offset,
-                     .ref_ctr_offset = planned.ref_ctr_offset,
-                     .spec = planned.spec,
-                     .name = fmt::format("{}:{} at {:#x}", planned.provider, planned.probe, planned.offset)});
-  }
-  for (ProbeSite& site : sites) site.spec.file = file.bit;
+  const std::vector<ProbeSite> sites = sites_of(plan, file.bit);
   const std::string path = fmt::format("/proc/self/fd/{}", fd.get());
   Result<ProbeSet> probes = session_->make_probes(path, sites);
   if (!probes) return probes.error();
