@@ -27,7 +27,7 @@ const number = (text) => Number(text.replaceAll(",", ""));
 async function whoWaits(page, options) {
   const first = page.getByRole("region", { name: "Those that took most time" }).locator("tbody tr").first();
   const cells = () => first.locator("td").allInnerTexts();
-  const [waiter, wait, culprit, time, share, count, average] = await eventually(cells, (all) => /END/.test(all[2]) && number(all[5]) > 100, "a ranked pair", 30);
+  const [waiter, wait, culprit, time, share, count, average] = await eventually(cells, (all) => /END/.test(all[2]) && number(all[5]) > 100, "a ranked pair");
   assert.match(waiter, /^UPDATE [0-9a-f]{12}/);
   assert.ok(waiter.endsWith(options.update), waiter);
   assert.equal(wait, "lock");

@@ -19,6 +19,13 @@ struct HttpRequest {
   std::string peer;                          ///< "address:port" of the client, for logs
 };
 
+/// The value of a parameter of HttpRequest::query, or `otherwise` where it was not given.
+inline std::string parameter(const std::map<std::string, std::string>& query, const std::string& name,
+                             const std::string& otherwise = {}) {
+  const auto found = query.find(name);
+  return found == query.end() ? otherwise : found->second;
+}
+
 struct HttpResponse {
   int status = 200;
   std::string content_type;

@@ -74,11 +74,6 @@ HttpResponse no_history() {
   return refuse(503, "no history is kept: [store] enabled is false, or its file cannot be used; see /api/v1/agent");
 }
 
-std::string parameter(const HttpRequest& request, const char* name, const std::string& otherwise = {}) {
-  const auto found = request.query.find(name);
-  return found == request.query.end() ? otherwise : found->second;
-}
-
 SharedSnapshot find_target(const Report& report, const std::string& name) {
   const auto found = std::find_if(report.snapshots.begin(), report.snapshots.end(),
                                   [&](const SharedSnapshot& snapshot) { return snapshot->target == name; });
@@ -120,7 +115,7 @@ Result<Report> select(const Report& report, const std::string& target) {
 
 // What is asked for, or the only target of the configuration.
 std::string wanted_target(const HttpRequest& request, const std::shared_ptr<const Report>& report) {
-  std::string wanted = parameter(request, "target");
+  std::string wanted = parameter(request.query, "target");
   if (!wanted.empty() || !report || report->agent->targets.size() != 1) return wanted;
   return report->agent->targets.front().name;
 }
@@ -285,10 +280,10 @@ HttpResponse Api::metrics(const View& view) {
 
 HttpResponse Api::snapshot(const View& view) {
   if (!view.report) return nothing_yet();
-  const std::string target = parameter(view.request, "target");
+  const std::string target = parameter(view.request.query, "target");
   const Result<Report> selected = select(*view.report, target);
   if (!selected) return refuse(selected.error());
-  const std::string format = parameter(view.request, "format", view.settings->format);
+  const std::string format = parameter(view.request.query, "format", view.settings->format);
   if (format == "prometheus") return text(prometheus_text(*selected, view.settings->metrics), kPrometheusType);
   if (format == "influxdb") return text(influx_lines(*selected, view.settings->lines), "text/plain; charset=utf-8");
   if (format != "json") return refuse(400, "format: '" + format + "' is none of json, prometheus, influxdb");
@@ -302,7 +297,7 @@ HttpResponse Api::history(const View& view) {
   if (store_ == nullptr) return no_history();
   const HistorySource source = with_intervals(source_of(*store_), view.report);
   HistoryParameters parameters = view.request.query;
-  const std::string format = parameter(view.request, "format", "json");
+  const std::string format = parameter(view.request.query, "format", "json");
   parameters.erase("format");
   if (const std::string target = wanted_target(view.request, view.report); !target.empty()) {
     parameters["target"] = target;
@@ -322,7 +317,7 @@ HttpResponse Api::trends(const View& view) {
       return refuse(400, "trends take target and window; '" + name + "' is neither");
   }
   const HistorySource source = source_of(*store_);
-  const Result<std::chrono::milliseconds> window = parse_duration(parameter(view.request, "window", "1h"));
+  const Result<std::chrono::milliseconds> window = parse_duration(parameter(view.request.query, "window", "1h"));
   if (!window) return refuse(400, "window: " + window.error().message);
   const std::int64_t now = unix_ms();
   const Result<std::string> target =
@@ -343,12 +338,12 @@ HttpResponse Api::targets(const View& view) {
 HttpResponse Api::alerts(const View& view) {
   const auto status = alerts_.status();
   if (!status) return refuse(503, "there are no alerts: enable_alerting is false, or the first interval is not over");
-  return json(to_json(*status, parameter(view.request, "target")));
+  return json(to_json(*status, parameter(view.request.query, "target")));
 }
 
 HttpResponse Api::dashboard(const View& view) {
   if (!view.report) return nothing_yet();
-  const std::string length = parameter(view.request, "window");
+  const std::string length = parameter(view.request.query, "window");
   const Result<std::chrono::milliseconds> window =
       length.empty() ? Result<std::chrono::milliseconds>(view.settings->chart_window) : parse_duration(length);
   if (!window) return refuse(400, "window: " + window.error().message);
@@ -431,7 +426,7 @@ HttpResponse Api::live(const View& view) {
   if (!view.report) return nothing_yet();
   const auto& targets = view.report->agent->targets;
   const std::string first = targets.empty() ? std::string() : targets.front().name;
-  const std::string target = parameter(view.request, "target", first);
+  const std::string target = parameter(view.request.query, "target", first);
   if (view.request.accept.find("text/event-stream") == std::string::npos) {
     return json(live_json(*view.report, target, view.settings->page));
   }
@@ -480,7 +475,7 @@ HttpResponse Api::flame(const View& view) {
 
 HttpResponse Api::queries(const View& view) {
   const auto body =
-      queries_.answer(wanted_target(view.request, view.report), parameter(view.request, "type"), unix_ms());
+      queries_.answer(wanted_target(view.request, view.report), parameter(view.request.query, "type"), unix_ms());
   return body ? json(*body) : refuse(404, "there is no target of that name; /api/v1/targets lists them");
 }
 

@@ -8,6 +8,7 @@
 
 #include "userspace/base/units.h"
 #include "userspace/export/flame_text.h"
+#include "userspace/http/message.h"
 #include "userspace/model/flame_difference.h"
 #include "userspace/model/utf8.h"
 
@@ -16,11 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Query = std::map<std::string, std::string>;
-
-std::string parameter(const Query& query, const char* name, const std::string& otherwise = {}) {
-  const auto found = query.find(name);
-  return found == query.end() ? otherwise : found->second;
-}
 
 Result<std::optional<std::int64_t>> recording_time(const Query& query, const char* name) {
   const auto found = query.find(name);
