@@ -13,11 +13,14 @@ struct {
 	__type(value, struct outrider_block);
 } blocks __weak SEC(".maps");
 
-/* Of the outermost query that the thread has open. */
+/* Of the outermost query that the thread has open; what was open when the probes changed may have ended unseen. */
 INLINE u32 open_slot(const struct task_state *st, u32 tgid)
 {
+	struct outrider_target *t = target_of(st->target);
 	struct outrider_detached_query *q;
 
+	if (!t || st->generation != t->generation)
+		return OUTRIDER_NO_SLOT;
 	if (st->depth)
 		return st->frames[0].slot;
 	q = st->current ? detached_of(tgid, st->current) : 0;

@@ -7,8 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <mutex>
 #include <numeric>
@@ -82,6 +84,39 @@ TEST_P(Room, PairsBeyondTheTableAreCountedAsLost) {
   EXPECT_EQ(type_of(now, "waiter").queries, 1U);
   EXPECT_GE(type_of(now, "waiter").wait_ns[OUTRIDER_WAIT_LOCK], 40'000'000U);
   expect_lost(now, OUTRIDER_LOSS_BLOCKS_FULL, 1);
+}
+
+/// The types that have kept `waiter` from a lock for long, once more by this thread within the query that is open.
+std::vector<std::string> culprits(const std::function<TargetCounters()>& counters) {
+  std::mutex mutex;
+  mutex.lock();
+  std::thread waiter([&mutex] {
+    const outrider::Query query("waiter");
+    const std::scoped_lock lock(mutex);
+  });
+  usleep(50'000);
+  mutex.unlock();
+  waiter.join();
+  const TargetCounters now = counters();
+  std::vector<std::string> wakers;
+  wakers.reserve(now.blocks.size());
+  for (const BlockCounters& pair : now.blocks) {
+    if (pair.ns >= 40'000'000) wakers.push_back(pair.blocked_by);  // not for the moment that a thread takes to begin
+  }
+  std::sort(wakers.begin(), wakers.end());
+  return wakers;
+}
+
+TEST_P(Room, WhatWasOpenWhenTheProbesChangedIsNobodysCulprit) {
+  tag_ = 1;
+  open();
+  ASSERT_TRUE(session().hook_scheduler(true));
+  attach_all();
+  const outrider::Query query("holder");
+  const auto read = [this] { return counters(); };
+  EXPECT_EQ(culprits(read), std::vector<std::string>{"holder"});
+  session().discard_in_flight(target_);
+  EXPECT_EQ(culprits(read), (std::vector<std::string>{"", "holder"}));
 }
 
 TEST_P(Room, AForkThatFindsNoRoomAmongTheProcessesIsALoss) {
