@@ -47,6 +47,16 @@ INLINE void leave_target(u32 tgid, u32 target)
 	bpf_map_delete_elem(&processes, &tgid);
 }
 
+/* Of the current process, which the kernel has named after the file that it runs, as it was called. */
+INLINE bool is_called(const char *name)
+{
+	const u64 *wanted = (const u64 *)name;
+	u64 comm[2] = {};
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	return comm[0] == wanted[0] && comm[1] == wanted[1];
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
@@ -58,6 +68,7 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	struct outrider_target *t;
 	struct outrider_exe *exe;
 	u32 tgid = p->tgid;
+	bool stranger;
 
 	if (st) {
 		close_queries(p, st);
@@ -67,6 +78,9 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	process = living_process(tgid);
 	exe = bpf_map_lookup_elem(&exes, &key);
+	stranger = exe && exe->comm[0] && !is_called(exe->comm);
+	if (stranger)
+		exe = 0;
 	if (process) {
 		u32 was = process->target;
 
@@ -74,7 +88,7 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 		if (cell)
 			add64(&cell->execs, 1);
 		t = target_of(was);
-		if (t && t->exe_inode == key.inode && t->exe_device == key.device) {
+		if (!stranger && t && t->exe_inode == key.inode && t->exe_device == key.device) {
 			drop_detached_of(tgid, t);
 			return 0;
 		}

@@ -191,8 +191,12 @@ static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const str
 	if (!st) /* of a tag the start has told */
 		return !h->site->tag && (began_unseen(h, o, now) || has_state(h));
 	if (h->site->tag && st->too_deep && !(h->site->flags & OUTRIDER_SITE_SAME_STACK)) {
-		st->too_deep--; /* all of a tag have one id: the innermost ends first */
-		return false;
+		f = frame_at(st, st->depth - 1);
+		if (!f || stack_pointer(ctx) < f->stack) {
+			st->too_deep--; /* all of a tag have one id: the innermost ends first */
+			return false;
+		}
+		st->too_deep = 0; /* of those inside it the kernel tells no return beyond 64 */
 	}
 	at = find_frame(st, id);
 	f = frame_at(st, at);

@@ -163,6 +163,7 @@ struct outrider_exe {
 	__u32 target;
 	__u32 pad;
 	__u64 files; /* as in struct outrider_process */
+	char comm[16]; /* not empty: only processes of this name join, others run the same file for something else */
 };
 
 /* Where a site keeps one argument. */
@@ -329,7 +330,7 @@ OUTRIDER_ASSERT_SIZE(struct outrider_phase_key, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_arg, 16);
 OUTRIDER_ASSERT_SIZE(struct outrider_site, 40 + 7 * 16 + 8 + 2 * 4 + 16 + 8 + 2 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_process, 16);
-OUTRIDER_ASSERT_SIZE(struct outrider_exe, 16);
+OUTRIDER_ASSERT_SIZE(struct outrider_exe, 32);
 OUTRIDER_ASSERT_SIZE(struct outrider_stack_key, 8 * 2 + 8 + 32 * 8 + 127 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_stack_counts, 8 * 8);
 OUTRIDER_ASSERT_SIZE(struct outrider_slow_list, 16 + 4 * (4 * 8 + 14 * 8));

@@ -39,6 +39,13 @@ INLINE struct outrider_slot *slot_of(u32 index)
 	return bpf_map_lookup_elem(&slots, &i);
 }
 
+INLINE bool slots_left(void)
+{
+	u32 index;
+
+	return next_slot < max_slots || !bpf_map_peek_elem(&free_slots, &index);
+}
+
 static __noinline u32 slot_allot(struct outrider_type_key *key, struct outrider_target *t)
 {
 	u32 index, *found;

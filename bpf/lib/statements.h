@@ -262,7 +262,7 @@ static __noinline int statement_write_names(struct statement_work *w)
 	return 0;
 }
 
-/* Writes down what a type stands for that is about to get a slot. */
+/* Writes down what a type stands for that is about to get a slot; 1: it was not written down yet. */
 static __noinline int statement_keep(const char *name)
 {
 	struct statement_work *w = bpf_task_storage_get(&statement_works, bpf_get_current_task_btf(), 0, 0);
@@ -284,20 +284,32 @@ static __noinline int statement_keep(const char *name)
 	statement_write(&loop, shown);
 	w->machine.out.flags |= flags;
 	statement_write_names(w);
-	bpf_map_update_elem(&statements, &fingerprint, &w->machine.out, BPF_NOEXIST);
-	return 0;
+	return bpf_map_update_elem(&statements, &fingerprint, &w->machine.out, BPF_NOEXIST) == 0;
+}
+
+/* Of a type that got no slot: nobody would ever take it away. */
+INLINE void statement_drop(const char *name)
+{
+	u64 fingerprint;
+
+	__builtin_memcpy(&fingerprint, name + 1, sizeof(fingerprint));
+	bpf_map_delete_elem(&statements, &fingerprint);
 }
 
 /* As slot_for(), of a type that may be a statement. */
 INLINE u32 slot_for_text(struct outrider_type_key *key, struct outrider_target *t)
 {
-	u32 *found = bpf_map_lookup_elem(&types, key);
+	u32 *found = bpf_map_lookup_elem(&types, key), slot;
+	bool kept = false;
 
 	if (found)
 		return *found;
-	if (key->name[0] == OUTRIDER_STATEMENT_MARK && t->types < t->max_types)
-		statement_keep(key->name);
-	return slot_allot(key, t);
+	if (key->name[0] == OUTRIDER_STATEMENT_MARK && t->types < t->max_types && slots_left())
+		kept = statement_keep(key->name);
+	slot = slot_allot(key, t);
+	if (kept && slot - t->other_slot < 2)
+		statement_drop(key->name);
+	return slot;
 }
 
 /* Fills `name` (OUTRIDER_TYPE_NAME - 1 bytes, zeroed by the caller), as sql_type() does. `limit`: of the text's bytes, without

@@ -2,7 +2,6 @@
 // in exact places is exact, in the corners too: no slot left, no table entry left, too deep, no start, no end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -357,34 +356,6 @@ TEST_P(Session, ATargetThatGetsAnothersNumberHasRoomForAllItsTypes) {
   EXPECT_EQ(type_of(now, "new").queries, 1U);
   EXPECT_EQ(type_of(now, "other").queries, 5U);
   EXPECT_EQ(all_losses(now), all_losses(before));
-}
-
-pid_t start_sleep(std::string seconds) {
-  std::string name = "sleep";
-  char* const words[] = {name.data(), seconds.data(), nullptr};
-  pid_t pid = 0;
-  if (posix_spawn(&pid, "/bin/sleep", nullptr, nullptr, words, environ) != 0) throw std::runtime_error("no sleep");
-  return pid;
-}
-
-// It forks all the time, and its forks become a program that is watched too.
-TEST_P(Session, NoProcessStaysWithATargetThatIsRemoved) {
-  open();
-  session().remove_target(target_);
-  const pid_t sleeper = start_sleep("0.5");
-  const FileKey program = must(open_process(sleeper)).exe_key;
-  waitpid(sleeper, nullptr, 0);
-  const auto spawn = [](const std::stop_token& stop) {
-    while (!stop.stop_requested()) waitpid(start_sleep("0.002"), nullptr, 0);
-  };
-  const std::jthread spawners[] = {std::jthread(spawn), std::jthread(spawn), std::jthread(spawn)};
-  for (int i = 0; i < 200; ++i) {
-    const std::uint32_t target = must(session().add_target());
-    must(session().watch_process(getpid(), target));
-    must(session().watch_executable(program.device, program.inode, target));
-    session().remove_target(target);
-    ASSERT_THAT(session().processes(target), testing::IsEmpty());
-  }
 }
 
 TEST_P(Session, AHitCountsOnlyForTheFileThatTheProcessHasMapped) {

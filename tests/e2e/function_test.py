@@ -11,6 +11,7 @@ import mariadb_server
 import redis_server
 from sqlite_program import User
 
+FOLLOWED = 8  # of calls within each other
 ROWS = 500  # of sqlite_user's table, two columns each
 
 
@@ -55,6 +56,18 @@ class OfRedis(harness.Case):
         self.assertRegex("\n".join(refused.err), rf"process {other.pid} runs \S*redis-\S+ too, and \S*libicuuc")
         other.stop()
         self.watch(*arguments).stop()
+
+    def test_recursion_deeper_than_the_kernel_tells_returns(self):
+        """It keeps 64 returns of a thread; what is within those ends unseen, and must not stay in flight."""
+        script = "local function down(n) if n > 0 then pcall(down, n - 1) end end down(tonumber(ARGV[1]))"
+        with self.server.client() as client:
+            watch = self.watch("--pid", self.server.pid, "--function", "lua_pcall")
+            for depth in (100, 64, 9, 4):
+                client("EVAL", script, 0, depth - 1)  # the script itself is called by it too
+            summary = watch.stop_one()
+        self.assertEqual((counts(summary), harness.lost(summary)), ({"lua_pcall": 3 * FOLLOWED + 4}, {"too_deep": 92 + 56 + 1}))
+        figures = summary["query_metrics"]
+        self.assertEqual((figures["total_queries"], figures["abandoned_queries"], figures["current_concurrent"]), (4, 0, 0))
 
     def test_what_cannot_be(self):
         for options, reason in ((["--function", "no_such_function"], "no function no_such_function in its symbol tables"),

@@ -231,9 +231,13 @@ Status TargetWatch::adopt(Process process) {
   const FileKey exe = process.exe_key;
   // Of a unit or a control group not every process that runs the file is one.
   const bool follow = spec_.kind == TargetSpec::Kind::kExe || spec_.kind == TargetSpec::Kind::kName;
+  // What runs the same file under another name, as Redis's sentinel or a script, is somebody else.
+  const bool by_comm = spec_.kind == TargetSpec::Kind::kName &&
+                       std::filesystem::path(process.exe_path).filename() != spec_.value;
   session_->set_executable(index_, exe.device, exe.inode);
   if (follow) {
-    if (Status status = session_->watch_executable(exe.device, exe.inode, index_, *files); !status) return status;
+    Status status = session_->watch_executable(exe.device, exe.inode, index_, *files, by_comm ? spec_.value : "");
+    if (!status) return status;
   }
   if (Status status = enter_process(process.pid, *files); !status) return status;
   if (spec_.kind != TargetSpec::Kind::kPid) return Ok{};

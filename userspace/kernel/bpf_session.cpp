@@ -255,9 +255,10 @@ void BpfSession::set_executable(std::uint32_t target, std::uint32_t device, std:
 }
 
 Status BpfSession::watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target,
-                                    std::uint64_t files) {
+                                    std::uint64_t files, const std::string& comm) {
   const outrider_exe_key key{.inode = inode, .device = device, .pad = 0};
-  const outrider_exe exe{.target = target, .pad = 0, .files = files};
+  outrider_exe exe{.target = target, .pad = 0, .files = files, .comm = {}};
+  comm.copy(exe.comm, sizeof(exe.comm) - 1);
   if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.exes), &key, &exe, BPF_ANY) != 0) {
     return Error::from_errno(errno, "watch an executable");
   }

@@ -56,8 +56,10 @@ class BpfSession {
   /// The file that the target's processes run: an exec of another file leaves the target.
   void set_executable(std::uint32_t target, std::uint32_t device, std::uint64_t inode);
 
-  /// Every process that execs this file from now on joins `target`, with these `files` mapped.
-  Status watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target, std::uint64_t files = 0);
+  /// Every process that execs this file from now on joins `target`, with these `files` mapped; if `comm` is not empty,
+  /// those that the kernel calls so (15 bytes at most).
+  Status watch_executable(std::uint32_t device, std::uint64_t inode, std::uint32_t target, std::uint64_t files = 0,
+                          const std::string& comm = {});
   void forget_executable(std::uint32_t device, std::uint64_t inode);
 
   /// The target that a process belongs to now, and the one that an executable's next process will belong to.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -85,12 +86,14 @@ void log_lines(const std::string& text) {
   }
 }
 
-// What hangs now would hang for ever: the probes are gone by then.
+std::atomic<int> leave_with{EXIT_FAILURE};
+
+// For when the probes are gone, which may take its time: what hangs then would hang for ever.
 void end_the_patience() {
   std::thread([] {
     std::this_thread::sleep_for(kPatience);
     spdlog::error("something did not end in time; leaving without it");
-    _exit(EXIT_FAILURE);
+    _exit(leave_with);
   }).detach();
 }
 
@@ -256,8 +259,8 @@ void Service::run(const Signals& signals) {
 void Service::stop() {
   spdlog::info("stopping");
   sd_notify(0, "STOPPING=1");
-  end_the_patience();
   watcher_->release();
+  end_the_patience();
   targets_.read({}, true);
   publish();
   targets_.persist();
@@ -266,10 +269,11 @@ void Service::stop() {
   const auto flames_end = do_aside([this] { flames_.stop(); });
   outputs_.stop(deadline);
   alerts_end.wait();
-  flames_end.wait();
   if (store_) store_->stop_reading();  // the month of many types takes longer to read than the patience lasts
   web_.stop();
   store_.reset();
+  leave_with = EXIT_SUCCESS;  // nothing is left to lose: a recording that is being prepared looks up only then
+  flames_end.wait();
 }
 
 }  // namespace
