@@ -66,6 +66,7 @@ int handle_prepare(void *ctx)
 	char name[OUTRIDER_TYPE_NAME] = {};
 	struct task_state *st;
 	struct here h;
+	u32 slot;
 
 	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, true) || !has_state(&h))
 		return 0;
@@ -80,29 +81,18 @@ int handle_prepare(void *ctx)
 		length = 0;
 	if (text_type(h.target, h.target_index, (const char *)text, length, name) <= 0)
 		__builtin_memcpy(name, "UNKNOWN", 8);
-	named_type_slot(&h, name); /* the text is here now: nobody has it when the statement is run */
+	slot = named_type_slot(&h, name); /* the text is here now: nobody has it when the statement is run */
+	st->prepare_ns = bpf_ktime_get_ns();
 	if (key) {
 		keep_type(&h, key, name);
+		if (!st->depth)
+			st->prepare_slot = slot + 1;
 		return 0;
 	}
 	__builtin_memcpy(st->prepare_type, name, sizeof(name));
 	st->prepare_stack = stack_pointer(ctx);
-	st->prepare_ns = bpf_ktime_get_ns();
 	st->prepare_at = key_at;
 	return 0;
-}
-
-/* A statement that could not be prepared is a query that failed. */
-INLINE void count_unprepared(struct here *h)
-{
-	u64 parts[OUTRIDER_WAIT_CLASSES] = {}, duration = bpf_ktime_get_ns() - h->state->prepare_ns;
-	u32 slot;
-
-	if (h->state->prepare_ns <= h->target->counts_from_ns)
-		return;
-	slot = named_type_slot(h, h->state->prepare_type);
-	count_waits(slot, parts, 0, duration);
-	count_query(slot, duration, true, 0, 0);
 }
 
 /* At a return the stack is as it was where the function began, but for the return address, which is popped. */
@@ -120,7 +110,7 @@ int handle_prepare_end(void *ctx)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
 	h.state->prepare_at = 0;
 	if ((u32)result)
-		count_unprepared(&h);
+		count_unprepared(&h, named_type_slot(&h, h.state->prepare_type));
 	else if (key)
 		keep_type(&h, key, h.state->prepare_type);
 	return 0;

@@ -255,6 +255,8 @@ int handle_query_end(void *ctx)
 
 	if (!locate(ctx, &h, OUTRIDER_RUN_END, true))
 		return 0;
+	if (h.state)
+		h.state->prepare_slot = 0;
 	ok = read_arg(ctx, h.site, 0, &id);
 	ok &= read_arg(ctx, h.site, 2, &status);
 	ok &= read_arg(ctx, h.site, 3, &o.duration);
@@ -282,14 +284,29 @@ int handle_query_end(void *ctx)
 	return 0;
 }
 
+/* The answer to a client that has a statement prepared is an error. */
+static __noinline int refuse_prepared(struct here *h)
+{
+	u32 slot = h->state->prepare_slot;
+
+	h->state->prepare_slot = 0;
+	if (slot)
+		count_unprepared(h, slot - 1);
+	return 0;
+}
+
 SEC("uprobe.multi")
 int handle_query_failed(void *ctx)
 {
 	struct frame *f;
 	struct here h;
 
-	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, false) || !h.state || !h.state->depth || h.state->too_deep)
+	if (!locate(ctx, &h, OUTRIDER_RUN_STATEMENT, false) || !h.state || h.state->too_deep)
 		return 0;
+	if (!h.state->depth) {
+		refuse_prepared(&h);
+		return 0;
+	}
 	f = frame_at(h.state, h.state->depth - 1);
 	if (f)
 		f->failed = 1;

@@ -193,4 +193,15 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 		note_slow(&slow);
 }
 
+/* A statement that could not be prepared is a query that failed. */
+INLINE void count_unprepared(struct here *h, u32 slot)
+{
+	u64 parts[OUTRIDER_WAIT_CLASSES] = {}, duration = bpf_ktime_get_ns() - h->state->prepare_ns;
+
+	if (h->state->prepare_ns <= h->target->counts_from_ns)
+		return;
+	count_waits(slot, parts, 0, duration);
+	count_query(slot, duration, true, 0, 0);
+}
+
 #endif

@@ -48,6 +48,7 @@ INLINE void renew(struct here *h)
 	st->pending_type[0] = 0;
 	st->pending_text = 0;
 	st->prepare_at = 0;
+	st->prepare_slot = 0;
 	st->step_stack = 0;
 	st->text[0] = 0;
 	st->phase_depth = 0;

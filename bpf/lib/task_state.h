@@ -69,6 +69,7 @@ struct task_state {
 	u64 prepare_stack; /* the stack pointer there; one prepared inside is the engine's own */
 	u64 step_stack;    /* of the step that the thread is in; 0: in none. A step inside is part of it */
 	char prepare_type[OUTRIDER_TYPE_NAME];
+	u32 prepare_slot; /* 1 + that of one whose key is known and that no answer has ended yet (MariaDB); 0: there is none */
 	/* Names are read to here: the kernel checks the destination of a copy, and for a program's stack, which lies in
 	 * vmalloc space, that takes a look-up (a seventh of the programs' time in a profile). */
 	u64 raw_name[4];

@@ -1,5 +1,6 @@
 """A private MariaDB for one test: a data directory of its own, reached through a Unix socket there, run as the user `mysql`."""
 
+import ctypes
 import os
 import pwd
 import shutil
@@ -51,6 +52,22 @@ class Session:
                 return [row.split("\t") for row in rows]
             rows.append(line.rstrip("\n"))
         raise AssertionError("the client ended")
+
+
+def prepare(server, sql):
+    """The number of the error that the binary protocol answers with, 0 if none, through the library that clients use."""
+    client = ctypes.CDLL("libmariadb.so.3")
+    client.mysql_init.restype = client.mysql_real_connect.restype = client.mysql_stmt_init.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(client.mysql_init(None))
+    client.mysql_error.restype = ctypes.c_char_p
+    connected = client.mysql_real_connect(connection, None, b"root", None, b"test", 0, str(server.socket).encode(), ctypes.c_ulong(0))
+    assert connected, client.mysql_error(connection)
+    statement = ctypes.c_void_p(client.mysql_stmt_init(connection))
+    client.mysql_stmt_prepare(statement, sql.encode(), ctypes.c_ulong(len(sql)))
+    number = client.mysql_stmt_errno(statement)
+    client.mysql_stmt_close(statement)
+    client.mysql_close(connection)
+    return number
 
 
 class Server(PrivateServer):

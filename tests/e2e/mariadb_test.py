@@ -95,6 +95,19 @@ class MariaDb(harness.Case):
         self.assertEqual((types["SELECT"]["count"], types["SELECT"]["failed"]), (theirs["Com_select"], 1))
         self.assertEqual(summary["query_metrics"]["failed_queries"], 7)
 
+    def test_what_cannot_be_prepared(self):
+        """No execution follows; a client that only prepares, and then executes in vain, would see no failure at all."""
+        with self.server.session() as session:
+            session("CREATE TABLE known (id INT PRIMARY KEY);")
+        watch = self.watch("--pid", self.server.pid, "--types", "keyword")
+        for _ in range(3):
+            self.assertEqual(mariadb_server.prepare(self.server, "SELECT id FROM unknown WHERE id = ?"), 1146)  # ER_NO_SUCH_TABLE
+            self.assertEqual(mariadb_server.prepare(self.server, "SELECT id FROM known WHERE id = ?"), 0)
+        summary = watch.stop_one()
+        self.assertEqual(harness.lost(summary), {})
+        types = {name: (type["count"], type["failed"]) for name, type in summary["query_metrics"]["query_type_breakdown"].items() if type["count"]}
+        self.assertEqual(types, {"SELECT": (3, 3)})
+
     def test_procedures(self):
         """What happens inside is part of the CALL: neither a result nor an error that is caught there ends it."""
         with self.server.session() as session:
