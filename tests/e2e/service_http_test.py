@@ -13,6 +13,7 @@ import harness
 from service_harness import ServiceCase, free_port
 
 HEADER_LIMIT = 8192
+MOST_STREAMS = 64
 
 
 class Http(ServiceCase):
@@ -68,6 +69,11 @@ class Http(ServiceCase):
                 return figures if condition(figures) else None
         return harness.wait_until(seen, harness.PATIENCE_SECONDS, what)
 
+    def assert_event(self, agent, event, times):
+        self.await_figures(agent, lambda figures: figures["http"][event] == times, f"{times} times {event}")
+        counted = f'llmkg_agent_http_events_total{{event="{event}"}} {times}\n'
+        self.assertTrue(counted in agent.text("/metrics"), f"another count of {event} in /metrics")
+
     def reload_and_await(self, agent, line):
         agent.signal(signal.SIGHUP)
         agent.await_line(agent.err, line, harness.PATIENCE_SECONDS)
@@ -107,8 +113,27 @@ class Http(ServiceCase):
         agent = self.serve(allowed_hosts='["metrics.example.org"]')
         for host in ("localhost", f"127.0.0.1:{self.port}", "metrics.example.org", "METRICS.example.org:80"):
             self.assertEqual(self.status(Host=host), 200, host)
-        for host in ("evil.example.org", "localhost.evil.example.org", "169.254.169.254"):
+        strangers = ("evil.example.org", "localhost.evil.example.org", "169.254.169.254")
+        for host in strangers:
             self.assertEqual(self.status("/metrics", Host=host), 421, host)
+        self.assert_event(agent, "wrong_host", len(strangers))
+        agent.end()
+
+    def test_more_pages_that_want_events_than_there_may_be(self):
+        agent = self.serve()
+        harness.wait_until(lambda: self.status("/readyz") == 200, harness.PATIENCE_SECONDS, "the first interval")
+        wanted = b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        pages = []
+        for _ in range(MOST_STREAMS):
+            pages.append(self.send(wanted))
+            self.assertIn(b" 200 ", pages[-1].recv(64))
+        for _ in range(2):
+            self.assertEqual(self.status("/api/v1/live", Accept="text/event-stream"), 503)
+        self.assert_event(agent, "stream_refused", 2)
+        pages.pop().close()
+        # (Its answer would have no end, so only its first line is read.)
+        harness.wait_until(lambda: b" 200 " in self.send(wanted).recv(64), harness.PATIENCE_SECONDS,
+                           "the place of one that left")
         agent.end()
 
     def test_methods_and_bodies(self):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 
 import harness
+from alerts_harness import AlertsCase
 from service_harness import LOAD, ServiceCase, free_port
 
 
@@ -80,6 +81,7 @@ path = "{textfile}"
         self.config.write_text(good + "\n[nonsense]\n", encoding="utf-8")
         self.reload(agent, "failed_reloads")
         agent.await_line(agent.err, "is wrong, so nothing was changed", 10)
+        self.assertTrue('llmkg_agent_reloads_total{result="refused"} 1\n' in agent.text("/metrics"), "not in /metrics")
         self.assertEqual(len(agent.json("/api/v1/targets")["targets"]), 2)
         self.configure([mine])
         self.reload(agent)
@@ -287,6 +289,25 @@ url = "http://127.0.0.1:{free_port()}"
             moment, level, _ = line.split(" ", 2)
             self.assertIsNotNone(datetime.datetime.fromisoformat(moment).tzinfo, line)
             self.assertIn(level, ("info", "warning", "error"))
+
+
+class Channels(AlertsCase):
+    def test_what_waits_for_a_channel_that_a_reload_removes_is_said(self):
+        """With the channel its counters are gone, so that the log is all there is."""
+        engine = self.engine(*LOAD, "--duration", 60)
+        target = f'pid = {engine.pid}\ndisplay_name = "engine"'
+        rule = 'name = "Failures"\nid = "failures"\ncondition = "error_rate_high"\nthreshold = "5%"\nfor = "0s"\n'
+        webhook = f'[[alerts.channels]]\ntype = "webhook"\nurl = "http://127.0.0.1:{free_port()}/"\n'
+        self.configure_alerts([target], [rule], webhook)
+        agent = self.start()
+        engine.release()
+        waiting = lambda: {one["name"]: one["queued"] for one in agent.json("/api/v1/agent")["channels"]}
+        harness.wait_until(lambda: waiting().get("webhook") == 1, 30, "a notice that waits")
+        self.configure_alerts([target], [rule])
+        self.reload(agent)
+        agent.await_line(agent.err, "the alert channel webhook is no more; 1 notices that waited for it are lost", 10)
+        harness.wait_until(lambda: "webhook" not in waiting(), 30, "figures without the channel")
+        agent.end()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@
 #include <set>
 #include <sstream>
 
+#include "tests/unit/influx_server.h"
 #include "tests/unit/nasty_strings.h"
 #include "tests/unit/tui_board.h"
+#include "userspace/cli/logging.cpp"  // NOLINT(bugprone-suspicious-include): the commands are a program, and no library
 #include "userspace/export/flame_pprof.h"
 #include "userspace/export/flame_svg.h"
 #include "userspace/export/flame_text.h"
@@ -27,6 +29,7 @@
 #include "userspace/export/prometheus_text.h"
 #include "userspace/model/snapshot_json.h"
 #include "userspace/model/utf8.h"
+#include "userspace/notify/channels.h"
 #include "userspace/notify/mail.h"
 #include "userspace/notify/notice_text.h"
 #include "userspace/tui/screen.h"
@@ -351,6 +354,22 @@ TEST(Escaping, LogLines) {
   EXPECT_EQ(log_text("a\nb\n"), "a\n  b\n  ");
 }
 
+TEST(Escaping, JsonLog) {
+  const auto formatter = formatter_of("json");
+  for (const std::string& name : nasty_strings()) {
+    const std::string text = "the target " + name + " is gone";
+    spdlog::memory_buf_t buffer;
+    formatter->format(spdlog::details::log_msg("outrider", spdlog::level::warn, text), buffer);
+    const std::string line(buffer.data(), buffer.size());
+    ASSERT_TRUE(line.ends_with('\n')) << line;
+    EXPECT_TRUE(std::all_of(line.begin(), line.end() - 1, [](char c) { return c >= 0x20 && c < 0x7f; })) << line;
+    const auto json = nlohmann::json::parse(line);
+    EXPECT_EQ(json.at("message"), valid_utf8(text));
+    EXPECT_EQ(json.at("level"), "warning");
+    EXPECT_EQ(json.size(), 3U) << line;  // and the time
+  }
+}
+
 class EscapingOnAScreen : public TuiTest {};
 
 TEST_F(EscapingOnAScreen, OfTheTerminalView) {
@@ -385,6 +404,28 @@ TEST(Escaping, NoticesAsJson) {
   const auto json = nlohmann::json::parse(group_json(nasty_notices()));
   Names names;
   for (const auto& alert : json.at("alerts")) names.insert(alert.at("name"));
+  EXPECT_EQ(names, expected_names());
+}
+
+TEST(Escaping, Alertmanager) {
+  InfluxServer server;  // takes any request
+  AlertmanagerOptions options;
+  options.post.url = "http://127.0.0.1:" + std::to_string(server.port());
+  const auto channel = make_channel(options);
+  ASSERT_TRUE(channel) << channel.error().message;
+  const Delivery sent = (*channel)->deliver(nasty_notices(), [] { return false; });
+  ASSERT_EQ(sent.fate, Delivery::Fate::kDelivered) << sent.reason;
+  const std::string body = server.bodies();
+  EXPECT_TRUE(std::none_of(body.begin(), body.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }));
+  Names names;
+  for (const auto& alert : nlohmann::json::parse(body)) {
+    const auto& labels = alert.at("labels");
+    const auto& annotations = alert.at("annotations");
+    const std::string name = labels.at("alertname");
+    for (const char* key : {"label", "target", "query_type"}) EXPECT_EQ(labels.at(key), name) << key;
+    for (const char* key : {"summary", "description", "cause", "id"}) EXPECT_EQ(annotations.at(key), name) << key;
+    names.insert(name);
+  }
   EXPECT_EQ(names, expected_names());
 }
 

@@ -1,4 +1,5 @@
 // Names that a watched process may choose for its query types, and what they could break: the same for every output.
+// tests/web/nasty_strings.py reads them from here, for the page and the log: one a line.
 #pragma once
 
 #include <string>
@@ -39,6 +40,7 @@ inline const std::vector<std::string>& nasty_strings() {
       "# HELP llmkg_queries_total x",
       "=?utf-8?B?eA==?=",
       "\r\n.\r\nBcc: everybody@example.org\r\n",
+      "<img src onerror=alert(1)>",
   };
   return kStrings;
 }

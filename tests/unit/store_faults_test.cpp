@@ -202,6 +202,102 @@ TEST_F(StoreFaults, a_directory_that_is_missing_costs_nothing_once_it_is_there) 
   EXPECT_EQ(points_stored(), 1U);
 }
 
+// SQLite gives no error: it would go on writing to what nobody can open any more.
+TEST_F(StoreFaults, a_directory_that_is_removed_is_said_and_history_begins_anew_once_it_is_there) {
+  options_.path = dir_ + "/later/history.db";
+  options_.write_interval_ms = 600'000;
+  fs::create_directory(dir_ + "/later");
+  open();
+  write(0, 3);
+  EXPECT_EQ(points_stored(), 3U);  // by a connection that stays open
+  fs::remove_all(dir_ + "/later");
+  EXPECT_THAT(read(kStartMs, kStartMs + kHourMs, 1'000).error().message, HasSubstr("was removed, moved or replaced"));
+  store_->add("engine", make_second(3));
+  const Status gone = store_->flush();
+  ASSERT_FALSE(gone);
+  EXPECT_THAT(gone.error().message, HasSubstr("later/history.db was removed, moved or replaced while it was open: the "
+                                              "history so far is lost with it"));
+  const StoreCounters status = store_->counters();
+  EXPECT_EQ(status.error, gone.error().message);
+  EXPECT_EQ(status.failed_writes, 1U);
+  EXPECT_EQ(status.written_points, 3U);
+  EXPECT_EQ(status.queued_points, 1U);
+  store_->add("engine", make_second(4));
+  EXPECT_THAT(store_->flush().error().message, HasSubstr("No such file or directory"));
+  EXPECT_FALSE(read(kStartMs, kStartMs + kHourMs, 1'000));
+  fs::create_directory(dir_ + "/later");
+  flush_at(7);
+  EXPECT_EQ(store_->counters().error, "");
+  EXPECT_EQ(store_->counters().written_points, 5U);
+  EXPECT_THAT(store_->take_warning(), HasSubstr("was opened anew: what was written before is lost"));
+  EXPECT_EQ(store_->take_warning(), "");
+  EXPECT_EQ(points_stored(), 2U);
+  const auto second = Store::make(options_);
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_THAT((*second)->counters().error, HasSubstr("another Outrider writes to it"));  // the lock is there again
+  open();
+  EXPECT_EQ(points_stored(), 2U);
+}
+
+TEST_F(StoreFaults, a_file_that_another_one_replaces_is_let_go_with_its_log) {
+  const std::string backup = dir_ + "/backup.db";
+  options_.write_interval_ms = 600'000;
+  open();
+  write(0, 130);
+  store_.reset();
+  fs::copy_file(options_.path, backup);
+  open();
+  store_->put_state("key", "of the old file");
+  write(130, 200);
+  EXPECT_EQ(points_stored(), 200U);
+  // What the log holds belongs to the old file. Taken for the new one's, it would spoil it.
+  ASSERT_GT(fs::file_size(options_.path + "-wal"), 0U);
+  fs::rename(backup, options_.path);
+  EXPECT_FALSE(read(kStartMs, kStartMs + kHourMs, 1'000));
+  EXPECT_THAT(store_->get_state("key").error().message, HasSubstr("was removed, moved or replaced"));
+  store_->add("engine", make_second(200));
+  EXPECT_THAT(store_->flush().error().message, HasSubstr("was removed, moved or replaced while it was open"));
+  EXPECT_FALSE(fs::exists(options_.path + "-wal"));
+  flush_at(203);
+  EXPECT_EQ(points_stored(), 131U);
+  EXPECT_EQ(store_->counters().corrupt_files, 0U);
+  open();
+  EXPECT_EQ(points_stored(), 131U);
+}
+
+TEST_F(StoreFaults, a_file_that_is_moved_away_is_whole_and_another_one_begun) {
+  options_.write_interval_ms = 600'000;
+  open();
+  write(0, 3);
+  const std::string moved = dir_ + "/moved.db";
+  fs::rename(options_.path, moved);
+  store_->add("engine", make_second(3));
+  EXPECT_FALSE(store_->flush());
+  flush_at(6);
+  EXPECT_EQ(points_stored(), 1U);
+  options_.path = moved;
+  open();
+  EXPECT_EQ(points_stored(), 3U);
+}
+
+TEST_F(StoreFaults, a_lock_or_a_log_that_is_removed_is_made_anew_and_costs_no_point) {
+  options_.write_interval_ms = 600'000;
+  open();
+  write(0, 3);
+  std::int64_t index = 3;
+  for (const std::string suffix : {".lock", "-wal", "-shm"}) {
+    EXPECT_EQ(points_stored(), static_cast<std::size_t>(index));
+    fs::remove(options_.path + suffix);
+    store_->add("engine", make_second(index++));
+    EXPECT_THAT(store_->flush().error().message,
+                HasSubstr("history.db" + suffix + " was removed, moved or replaced while it was open; the next write"));
+    flush_at(index + 2);
+    EXPECT_TRUE(fs::exists(options_.path + suffix));
+  }
+  EXPECT_EQ(points_stored(), 6U);
+  EXPECT_EQ(store_->take_warning(), "");  // nothing is lost
+}
+
 TEST_F(StoreFaults, a_read_only_file_system_is_counted_and_what_is_on_it_can_be_read) {
   const SmallDisk disk(dir_ + "/disk", "size=8m,mode=0700");
   if (!disk.mounted()) GTEST_SKIP() << disk.reason();

@@ -179,18 +179,26 @@ export const scenarios = {
     await close(page);
   },
 
+  /** By textContent, which unlike innerText and the roles' names has each blank and line as it is. */
   async hostile({ open, close, options }) {
     const page = await open();
-    await page.waitForSelector("#types tbody tr");
-    const names = await page.locator("#types tbody button").allInnerTexts();
-    assert.deepEqual(names.sort(), [...options.types].sort());
+    // The server takes no parameter with a control character in it, so that the charts of such a type stay as they are.
+    page.expected = [/status of 400/];
+    page.on("response", (answer) => {
+      const type = new URL(answer.url()).searchParams.get("type") ?? "";
+      if (answer.status() === 400 && !/[\x00-\x1f\x7f]/.test(type)) page.wrong.push(`refused: ${answer.url()}`);
+    });
+    const buttons = page.locator("#types tbody button");
+    const whole = (selector) => page.locator(selector).first().textContent();
+    await eventually(() => buttons.count(), (count) => count === options.types.length, "a row for each type");
+    assert.deepEqual((await buttons.allTextContents()).sort(), [...options.types].sort());
     for (const type of options.types) {
-      await row(page, type).getByRole("button").click();
-      await eventually(() => text(page, ".filter"), (words) => words.includes(type), `the filter for ${type}`);
-      assert.ok((await text(page, ".flames h2")).includes(type));
+      await buttons.evaluateAll((all, name) => all.find((each) => each.textContent === name).click(), type);
+      await eventually(() => whole(".filter"), (words) => words.includes(type), `the filter for ${JSON.stringify(type)}`);
+      assert.ok((await whole(".flames h2")).includes(type), JSON.stringify(type));
     }
-    assert.equal(await page.locator("body script, body img").count(), 0);
-    await eventually(() => text(page, "#target"), (name) => name.includes("<script>"), "the target's name");
+    assert.equal(await page.locator("body script, body img, body b[onload]").count(), 0);
+    await eventually(() => text(page, "#target"), (name) => name.includes(options.target), "the target's name");
     await close(page);
   },
 

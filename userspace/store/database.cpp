@@ -140,4 +140,9 @@ void Database::set_limit(const std::function<bool()>* is_over) {
 std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(handle_.get()); }
 int Database::changes() const { return sqlite3_changes(handle_.get()); }
 
+bool Database::has_moved() const {
+  int moved = 0;
+  return sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
 }  // namespace outrider

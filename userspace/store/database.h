@@ -62,6 +62,8 @@ class Database {
   [[nodiscard]] std::int64_t last_row() const;
   [[nodiscard]] int changes() const;
   [[nodiscard]] bool valid() const { return handle_ != nullptr; }
+  /// Whether its path leads to no file, or to one of another number.
+  [[nodiscard]] bool has_moved() const;
 
  private:
   struct Close {

@@ -61,7 +61,16 @@ Result<HistoryWriter> HistoryWriter::open(const StoreOptions& options) {
   HistoryWriter writer(std::move(*file), options);
   if (Status prepared = writer.prepare(); !prepared) return prepared.error();
   if (Status found = writer.find_open_steps(); !found) return found.error();
+  auto files = HeldFiles::look(options.path, writer.database_, writer.lock_);
+  if (!files) return files.error();
+  writer.files_ = *std::move(files);
   return writer;
+}
+
+// A database that was only moved is whole then, without the log that stays behind.
+void HistoryWriter::leave() {
+  (void)database_.number("PRAGMA wal_checkpoint(TRUNCATE)");
+  files_.remove_stale_log();
 }
 
 Status HistoryWriter::prepare() {
@@ -437,6 +446,7 @@ Status HistoryWriter::bound_log() {
 
 Status HistoryWriter::write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
                             const Moment& now) {
+  OUTRIDER_TRY(files_.check());
   OUTRIDER_TRY(bound_log());
   // Not after the commit: an error then would have the same points written once more.
   OUTRIDER_TRY(page_limit_.shrink(database_));

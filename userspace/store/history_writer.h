@@ -1,6 +1,7 @@
 // Writes points, rolls them up, and forgets what is too old or too much. Internal to store/; owned and used by the
 // store's thread alone. All of one write() is one transaction: it happens as a whole or not at all. It is refused while
-// a reader keeps the write-ahead log from shrinking to its share of the size limit. No other process writes meanwhile.
+// a reader keeps the write-ahead log from shrinking to its share of the size limit, and once the path leads to other
+// files than those that are open (is_out_of_place()). No other process writes meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "userspace/base/result.h"
 #include "userspace/model/point.h"
 #include "userspace/store/database.h"
+#include "userspace/store/held_files.h"
 #include "userspace/store/options.h"
 #include "userspace/store/page_limit.h"
 #include "userspace/store/statement_texts.h"
@@ -38,6 +40,10 @@ class HistoryWriter {
 
   Status write(const std::vector<TargetPoint>& points, const std::map<std::string, std::string>& state,
                const Moment& now);
+
+  [[nodiscard]] const HeldFiles& files() const { return files_; }
+  /// To be called before it is destroyed if its files are out of place; no reader of this process may be open.
+  void leave();
 
   /// Points older than the finest tier reaches, which were left out; since the last call.
   std::uint64_t take_late() { return std::exchange(late_, 0); }
@@ -87,6 +93,7 @@ class HistoryWriter {
 
   Fd lock_;  ///< before the database, which is closed first
   Database database_;
+  HeldFiles files_;
   StoreOptions options_;
   PageLimit page_limit_;
   Statement load_, save_recent_, save_rolled_, add_name_, find_name_, find_id_, put_state_;

@@ -119,6 +119,7 @@ void Store::write_batch() {
     start_anew(now.unix_ms);
     done = try_write(now);
   }
+  if (!done && writer_ && is_out_of_place(done.error())) leave_files(done.error());
   finish_batch(done, std::chrono::duration<double>(SteadyClock::now() - begin).count());
 }
 
@@ -132,12 +133,22 @@ Status Store::open_writer() {
     const std::lock_guard lock(mutex_);
     taken_ = !writer && is_taken(writer.error()) ? std::optional(writer.error()) : std::nullopt;
     if (writer && !warning_ && !writer->warning().empty()) warning_ = writer->warning();
+    if (writer && std::exchange(history_lost_, false)) {
+      warning_ = fmt::format(
+          "the store {} was opened anew: what was written before is lost with a file that was removed, moved or "
+          "replaced under the running service",
+          options_.path);
+    }
   }
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
-  // One that was opened while nothing could be written may not look at the log.
-  const std::lock_guard lock(reader_mutex_);
-  reader_.reset();
+  {
+    // One that was opened while nothing could be written may not look at the log.
+    const std::lock_guard lock(reader_mutex_);
+    reader_.reset();
+  }
+  const std::lock_guard lock(mutex_);
+  held_ = writer_->files();
   return Ok{};
 }
 
@@ -161,14 +172,24 @@ void Store::start_anew(std::int64_t now) {
   ++counters_.corrupt_files;
 }
 
+// The reader's connection goes first: it might share the index of the log with what is opened next.
+void Store::leave_files(const Error& why) {
+  history_lost_ = history_lost_ || is_history_lost(why);
+  const std::lock_guard lock(reader_mutex_);
+  reader_.reset();
+  writer_->leave();
+  writer_.reset();
+}
+
 void Store::finish_batch(const Status& done, double seconds) {
-  // Any other fault may be of the connection (the file was replaced, its directory came back): open it again.
+  // Any other fault may be of the connection: open it again.
   if (!done) writer_.reset();
   const std::int64_t bytes = file_bytes(options_.path);
   const std::lock_guard lock(mutex_);
   counters_.file_bytes = bytes;
   counters_.last_write_seconds = seconds;
   if (!done) {
+    held_.reset();
     ++counters_.failed_writes;
     counters_.error = done.error().message;
     return;
@@ -186,11 +207,27 @@ void Store::finish_batch(const Status& done, double seconds) {
   }
 }
 
+// Until the store's thread has seen that the path leads elsewhere, nothing may be read there: with the log of the one
+// file, another would be read wrongly. False: nothing is open for writing, so that nobody looks at the path.
+Result<bool> Store::check_files() {
+  std::optional<HeldFiles> held;
+  {
+    const std::lock_guard lock(mutex_);
+    held = held_;
+  }
+  if (!held) return false;
+  if (Status there = held->check(); !there) return there.error();
+  return true;
+}
+
 template <typename T, typename Read>
 Result<T> Store::read(Read&& how) {
   const Error stopping{"the service is stopping", ECANCELED};
   const std::lock_guard lock(reader_mutex_);
   if (stops_reading_) return stopping;
+  const auto watched = check_files();
+  if (!watched || !*watched) reader_.reset();
+  if (!watched) return watched.error();
   if (!reader_) {
     auto opened = StoreReader::open(options_);
     if (!opened) return opened.error();
@@ -215,6 +252,7 @@ Result<std::optional<std::string>> Store::get_state(const std::string& key) {
     if (found != state_.end()) return std::optional(found->second);
     if (taken_) return *taken_;
   }
+  if (const auto watched = check_files(); !watched) return watched.error();
   // By a reader of its own: a question about the past may take long, and it is the sampling thread that asks here.
   auto reader = StoreReader::open(options_);
   if (!reader) return reader.error();

@@ -1,8 +1,8 @@
 // The history of all targets on disk. Points are queued and written by the store's own thread, batched about once a
 // second, so that a full, slow or broken disk costs history and never an interval: each such fault is counted and
-// retried. After a kill -9 at most the last two seconds are missing. All functions are thread-safe; history() and
-// its like read the file under a lock of their own, so they wait for each other but not for the writer. Times are
-// Unix milliseconds.
+// retried. So is that the file is removed or replaced while it is open: what it held is lost, and another one is begun.
+// After a kill -9 at most the last two seconds are missing. All functions are thread-safe; history() and its like read
+// the file under a lock of their own, so they wait for each other but not for the writer. Times are Unix milliseconds.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@
 #include "userspace/base/result.h"
 #include "userspace/model/agent_figures.h"
 #include "userspace/model/point.h"
+#include "userspace/store/held_files.h"
 #include "userspace/store/history_writer.h"
 #include "userspace/store/options.h"
 #include "userspace/store/store_reader.h"
@@ -48,8 +49,8 @@ class Store {
   void put_state(const std::string& key, std::string value);
   /// The same for several, which are then written together or not at all.
   void put_states(const std::map<std::string, std::string>& values);
-  /// What was put last, written or not; none if nothing ever was. Error: the file cannot be read, or another store
-  /// writes to it, so that what it keeps is not ours.
+  /// What was put last, written or not; none if nothing ever was. Error: the file cannot be read or is not the one that
+  /// is written, or another store writes to it, so that what it keeps is not ours.
   Result<std::optional<std::string>> get_state(const std::string& key);
 
   /// Waits until all that was queued before is written or has failed once.
@@ -71,7 +72,7 @@ class Store {
   Result<std::optional<TypeText>> statement(const std::string& type);
 
   StoreCounters counters();
-  /// What somebody should know of the file, and do something about; given out once. Empty: nothing.
+  /// What somebody should know of the file; given out once. Empty: nothing.
   std::string take_warning();
 
  private:
@@ -82,6 +83,8 @@ class Store {
   Status try_write(const Moment& now);
   Status open_writer();
   void start_anew(std::int64_t now_ms);
+  void leave_files(const Error& why);
+  Result<bool> check_files();
   void finish_batch(const Status& done, double seconds);
   [[nodiscard]] std::int64_t now_ms() const;
   template <typename T, typename Read>
@@ -93,6 +96,7 @@ class Store {
   std::optional<HistoryWriter> writer_;
   std::vector<TargetPoint> batch_;
   std::map<std::string, std::string> batch_state_;
+  bool history_lost_ = false;  ///< with a file that is gone; to be said when there is one again
 
   std::mutex mutex_;  ///< guards what follows, never held during input or output
   std::condition_variable wake_, written_;
@@ -101,13 +105,14 @@ class Store {
   std::map<std::string, std::shared_ptr<const Point>> newest_;
   StoreCounters counters_;
   std::optional<Error> taken_;          ///< another store writes to the file
+  std::optional<HeldFiles> held_;       ///< what writer_ has open; none: it is not
   std::optional<std::string> warning_;  ///< none: there was none; empty: it was given out
   std::size_t batch_points_ = 0;
   std::uint64_t flushes_wanted_ = 0, flushes_done_ = 0;
   bool stopping_ = false;
 
   std::atomic<bool> stops_reading_{false};
-  std::mutex reader_mutex_;  ///< taken alone, never with mutex_
+  std::mutex reader_mutex_;  ///< not to be taken under mutex_
   std::chrono::steady_clock::time_point read_until_;
   const std::function<bool()> reading_is_over_ = [this] {
     return stops_reading_ || std::chrono::steady_clock::now() >= read_until_;
