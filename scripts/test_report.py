@@ -7,7 +7,8 @@ not have. In CI every other skip is a failure, so that a test cannot go quiet wi
 listed in .ci/required or OUTRIDER_REQUIRE_FEATURES must be there, whoever runs the tests.
 
 A few that fail may be run again by themselves (--again): a machine that others use too may have starved one of them. What
-passes then is no failure, but it is named.
+passes then is no failure, but it is named. What was to be run (--listed) and is not among the results has failed: ctest
+begins no test once its time is over, and says nothing of it in its file.
 """
 
 import argparse
@@ -42,9 +43,9 @@ def btf_has(name):
         return False
 
 
-def runs(*command):
+def runs(*command, seconds=20):
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20).returncode == 0
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -112,8 +113,8 @@ FEATURES = {
     # It may be there and have nowhere to fetch packages from.
     "npm": (r"\bnpm\b", lambda: shutil.which("node") is not None and runs("npm", "view", "esbuild", "version")),
     "qemu": (r"\bqemu\b", has_qemu),
-    # It may have no archive of Debian's, or one that does not answer.
-    "debian_kernels": (r"\bDebian kernels\b", lambda: runs(ROOT / "scripts" / "vm-matrix", "--list")),
+    # It may have no archive of Debian's, or one that does not answer: to read its lists may take minutes.
+    "debian_kernels": (r"\bDebian kernels\b", lambda: runs(ROOT / "scripts" / "vm-matrix", "--list", seconds=400)),
     "chromium": (r"\bchromium\b", lambda: shutil.which("chromium") is not None),
     "tmux": (r"\btmux\b", lambda: shutil.which("tmux") is not None),
     "rustc": (r"\brustc\b", lambda: shutil.which("rustc") is not None),
@@ -217,17 +218,44 @@ def passed_again(path, failed):
     return [name for name in failed if name in passed], [skip for skip in skips if skip[0].split()[0] in passed]
 
 
-def main():
+def never_begun(path, listed):
+    """Those of a list, as `ctest -N` writes it, that are not among the results."""
+    if not listed:
+        return []
+    names = re.findall(r"^\s*Test\s+#\d+: (\S+)", listed.read_text(encoding="utf-8"), re.MULTILINE)
+    known = {case.get("name") for case in ElementTree.parse(path).getroot().iter("testcase")}
+    return [name for name in names if name not in known]
+
+
+def judge_one(name, output):
+    """The exit code for a program that is no test of ctest's, and ended with 77."""
+    reason = skip_reason(output).removeprefix("skipped: ")
+    problems = judge([(name, reason)], required_features(), os.environ.get("CI") == "true", Features())
+    for problem in problems:
+        print(f"failed: {problem}")
+    return 1 if problems else 0
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", help="the file written by ctest --output-junit")
+    parser.add_argument("results", type=pathlib.Path, help="the file written by ctest --output-junit")
+    parser.add_argument("--skipped", metavar="NAME", help="judge only the skip of this program: `results` is what it printed")
+    parser.add_argument("--listed", type=pathlib.Path, help="what `ctest -N` says of the tests that were to be run")
     parser.add_argument("--ctest-status", type=int, default=0)
     parser.add_argument("--left-out", type=int, default=0, help="long tests that nobody asked for: no skips")
     parser.add_argument("--few-failed", action="store_true", help="only say, by the exit code, whether it is worth running those again")
     parser.add_argument("--again", type=pathlib.Path, help="the results of those that failed, run again")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.skipped:
+        return judge_one(arguments.skipped, arguments.results.read_text(encoding="utf-8", errors="replace"))
     passed, failed, skips = read_results(arguments.results)
+    missing = never_begun(arguments.results, arguments.listed)
     if arguments.few_failed:
-        return 0 if 0 < len(failed) <= MOST_AGAIN else 1
+        return 0 if 0 < len(failed) <= MOST_AGAIN and not missing else 1
     unstable, skipped_again = passed_again(arguments.again, failed)
     skips += skipped_again
     failed = [name for name in failed if name not in unstable]
@@ -235,13 +263,14 @@ def main():
     strict = os.environ.get("CI") == "true"
     print()
     problems = judge(skips, required_features(), strict, Features())
+    problems += [f"{name} was never begun" for name in missing]
     for name in unstable:
         print(f"unstable: {name} failed, and passed when it was run again by itself: see above what it said")
     for name in failed:
         print(f"failed: {name}")
     for problem in problems:
         print(f"failed: {problem}")
-    if arguments.ctest_status and not failed and not unstable:
+    if arguments.ctest_status and not failed and not unstable and not missing:
         problems.append("ctest")
         print(f"failed: ctest ended with status {arguments.ctest_status}")
     if arguments.left_out:

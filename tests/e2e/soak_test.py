@@ -13,7 +13,13 @@ SEED = 7
 
 class Soak(harness.Case):
     def test_two_minutes(self):
-        self.assertEqual(soak.soak(SECONDS, SEED), [])
+        one = soak.soak(SECONDS, SEED)
+        self.assertEqual(one.problems, [])
+        for victim in one.victims:
+            self.assertGreater(victim.queries, 0, victim.name)
+            self.assertGreater(victim.exact + victim.bounded, 0, victim.name)
+        self.assertEqual(len(one.victims), soak.VICTIMS)
+        self.assertTrue(one.faults.counts)
 
 
 if __name__ == "__main__":

@@ -66,15 +66,24 @@ class Adversary(threading.Thread):
     def stop(self):
         self._stop_now.set()
 
-    def run(self):
+    def acts(self):
         acts = [self.stop_agent, self.reload, self.reload_nonsense, self.take_directory, self.second_agent,
                 self.bad_client]
-        if self.soak.disk.mounted:
-            acts.append(self.fill_disk)
+        return [*acts, self.fill_disk] if self.soak.disk.mounted else acts
+
+    @staticmethod
+    def name_of(act):
+        return act.__name__.replace("_", " ")
+
+    def faults_there_are(self):
+        return [self.name_of(act) for act in self.acts()]
+
+    def run(self):
+        acts = self.acts()
         try:
             while not self._stop_now.wait(self.dice.uniform(0.5, 3)):
                 act = self.dice.choice(acts)
-                self.faults.add(act.__name__.replace("_", " "))
+                self.faults.add(self.name_of(act))
                 act()
         except Exception as problem:  # pylint: disable=broad-except
             self.problems.append(f"adversary: {type(problem).__name__}: {problem}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Keeps a service and its victims under random faults, and says whether it stayed whole: for every victim the engine's
-record, less what is counted, less what is said to be lost is 0; memory, descriptors and map entries are flat.
+record, less what is counted, less what is said to be lost is 0; memory, descriptors, threads, map entries and the loop's
+usual lag are flat; and in a soak of ten minutes no kind of fault was left out.
 
 The same seed makes the same decisions; the machine's own timing differs. Exit code 0: whole; 1: not, and why."""
 
@@ -8,6 +9,7 @@ import argparse
 import collections
 import contextlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -24,17 +26,21 @@ sys.dont_write_bytecode = True
 import harness
 import service_harness
 from adversary import Adversary, Counter, SmallDisk
-from victims import PATIENCE_SECONDS, Victim
+from victims import FAULTS, PATIENCE_SECONDS, Victim
 
 VICTIMS = 3
 LAST_SECONDS = 15  # of the time, in which the last episodes end and everything settles
 WARM_UP = 0.4      # share of the time in which caches and history's rings fill
-MAP_EVERY = 5      # seconds between two looks into the kernel's tables, which takes a program each
+MAP_EVERY = 5      # seconds between two looks into the kernel's tables, which takes a program each, and at the lag
 GROWTH_MIB = 1.0
 CACHE_MIB = 4      # SQLite's own, which fills in the first minutes: in a short soak after the warm-up too
 WARM_SECONDS = 280
+LAG_GROWTH, LAG_MS = 3, 50  # the lag may become so many times the early one, and be so much whatever that was
+EVERY_FAULT_SECONDS = 600   # from here on each kind of fault comes many times
 MAPS = ("processes", "detached", "types")
 
+# lag_ms: the median of the readings since the look before, None where there was none. The agent's own p99 is over its last
+# 300 readings, two minutes and a half, of which some were late because it had been stopped: that says how long it was stopped.
 Sample = collections.namedtuple("Sample", "second rss_mib anonymous_mib descriptors threads processes detached types "
                                           "lag_ms missed queries faults")
 
@@ -46,6 +52,19 @@ def descriptors(pid):
         with contextlib.suppress(OSError):
             kinds[re.sub(r"\d+", "N", os.readlink(path))] += 1
     return kinds
+
+
+def lag_counts(text):
+    """{seconds: readings that were no later}, of an answer of /metrics."""
+    found = re.findall(r'^\w+_agent_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', text, re.M)
+    return {float(bound): float(count) for bound, count in found}
+
+
+def median_of(before, now):
+    """The bound of the median's bucket in seconds, of what came between two such counts; None if nothing did."""
+    counts = {bound: count - before.get(bound, 0) for bound, count in now.items()}
+    most = max(counts.values(), default=0)
+    return min(bound for bound, count in counts.items() if 2 * count >= most) if most else None
 
 
 class Soak:
@@ -60,6 +79,7 @@ class Soak:
         self.agent = None
         self.victims, self.samples, self.problems = [], [], []
         self.map_ids, self.entries = {}, dict.fromkeys(MAPS)
+        self.lags, self.lag_ms = {}, None
 
     def configure(self, variant=0):
         """Three configurations that differ in exports and labels, and in nothing that an engine could notice."""
@@ -118,7 +138,7 @@ labels = {{ variant = "{variant}" }}
         return most
 
     def run(self):
-        begin = time.monotonic()
+        self.begin = begin = time.monotonic()
         self.start()
         for thread in (*self.victims, self.adversary):
             thread.start()
@@ -147,14 +167,21 @@ labels = {{ variant = "{variant}" }}
             self.looked = second
             self.entries = {name: len(harness.bpftool("map", "dump", "id", number))
                             for name, number in self.map_ids.items()}
+            self.look_at_lag()
         figures = self.figures()
         self.samples.append(Sample(round(second, 1), mib("VmRSS"), mib("RssAnon"),
                                    descriptors(self.agent.pid).total(), int(status["Threads"]),
-                                   *self.entries.values(), 1000 * (figures.get("loop_lag_p99_seconds") or 0),
-                                   figures.get("missed_intervals", 0), sum(victim.queries for victim in self.victims),
-                                   sum(self.faults.counts.values())))
+                                   *self.entries.values(), self.lag_ms, figures.get("missed_intervals", 0),
+                                   sum(victim.queries for victim in self.victims), sum(self.faults.counts.values())))
         if len(self.samples) % 60 == 0:
             print("soak: " + self.line(self.samples[-1]), flush=True)
+
+    def look_at_lag(self):
+        """Of one that is stopped nothing is known until the next look."""
+        with contextlib.suppress(OSError):
+            before, self.lags = self.lags, lag_counts(self.agent.text("/metrics"))
+            median = median_of(before, self.lags)
+            self.lag_ms = None if median is None else 1000 * median
 
     def figures(self):
         try:
@@ -164,9 +191,10 @@ labels = {{ variant = "{variant}" }}
 
     @staticmethod
     def line(sample):
+        lag = "unknown" if sample.lag_ms is None else f"{sample.lag_ms:.2f} ms"
         return (f"{sample.second:6.0f} s, {sample.queries} queries, {sample.faults} faults; "
                 f"RSS {sample.rss_mib:.2f} MiB, {sample.descriptors} descriptors, map entries {sample.processes} "
-                f"processes {sample.detached} detached {sample.types} types, lag p99 {sample.lag_ms:.2f} ms")
+                f"processes {sample.detached} detached {sample.types} types, lag {lag}")
 
     # ---- what is judged ----
 
@@ -185,6 +213,8 @@ labels = {{ variant = "{variant}" }}
         self.judge_descriptors()
         self.sample(time.monotonic() - begin)
         self.judge_growth()
+        if not self.problems:  # which end it early
+            self.judge_what_was_tried()
         self.links |= harness.bpf_links_of(self.agent.pid)
         try:
             self.agent.end()
@@ -211,14 +241,19 @@ labels = {{ variant = "{variant}" }}
         self.expect(lambda: not more(), lambda: f"more descriptors than at rest: {dict(more())}")
 
     def window(self):
-        """The samples just after the warm-up, and the last ones."""
-        warm = [sample for sample in self.samples if sample.second >= WARM_UP * self.samples[-1].second]
+        """The samples just after the warm-up, the maps looked at since each victim had shown each of its types; and the last
+        ones."""
+        begun = max((victim.begun - self.begin for victim in self.victims if victim.begun), default=0)
+        least = max(WARM_UP * self.samples[-1].second, begun + MAP_EVERY)
+        warm = [sample for sample in self.samples if sample.second >= least] or self.samples[-1:]
         size = max(5, len(warm) // 5)
         return warm[:size], warm[-size:]
 
     def judge_growth(self):
         early, late = self.window()
-        middle = lambda samples, field: statistics.median(getattr(sample, field) for sample in samples)
+        def middle(samples, field):
+            known = [value for sample in samples if (value := getattr(sample, field)) is not None]
+            return statistics.median(known) if known else math.nan
         self.growth = middle(late, "rss_mib") - middle(early, "rss_mib")
         self.ends = {field: (middle(early, field), middle(late, field))
                      for field in ("rss_mib", "anonymous_mib", "descriptors", "threads", "types", "lag_ms")}
@@ -226,6 +261,28 @@ labels = {{ variant = "{variant}" }}
         if self.growth >= limit:
             self.problems.append(f"resident memory grew by {self.growth:.2f} MiB after the warm-up, {limit} may be: "
                                  f"{self.ends}")
+        self.judge_counts(early, late)
+        before, after = self.ends["lag_ms"]
+        if not after <= max(LAG_GROWTH * before, LAG_MS):  # nor where one of them is unknown
+            self.problems.append(f"readings became late: by {before:.2f} ms after the warm-up, by {after:.2f} ms in the end")
+
+    def judge_counts(self, early, late):
+        """What comes and goes is judged by its median; a type stays, so that each one more counts."""
+        before, after = self.ends["threads"]
+        if after > before:
+            self.problems.append(f"threads became more: {before:g} after the warm-up, {after:g} in the end")
+        before, after = (max(sample.types for sample in samples) for samples in (early, late))
+        if after > before:
+            self.problems.append(f"entries of the map of types became more: {before} after the warm-up, {after} in the end")
+
+    def judge_what_was_tried(self):
+        """Where nothing was done, nothing is wrong either."""
+        self.problems += [f"{victim.name}: no episode was compared exactly" for victim in self.victims if not victim.exact]
+        if self.seconds < EVERY_FAULT_SECONDS:
+            return
+        never = [name for name in (*self.adversary.faults_there_are(), *FAULTS) if not self.faults.counts[name]]
+        if never:
+            self.problems.append(f"never injected: {', '.join(never)}")
 
     def report(self, took):
         counted = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.counts.items()))
@@ -257,7 +314,7 @@ labels = {{ variant = "{variant}" }}
 
 
 def soak(seconds, seed, record=None):
-    """Runs one; prints its figures. Returns what was wrong. record: a file for the samples, as JSON lines."""
+    """Runs one; prints its figures. Returns it, as it was in the end. record: a file for the samples, as JSON lines."""
     with tempfile.TemporaryDirectory(prefix="outrider-soak-", dir="/var/tmp") as directory:
         one = Soak(seconds, seed, pathlib.Path(directory))
         took = 0
@@ -269,7 +326,7 @@ def soak(seconds, seed, record=None):
         if record:
             lines = (json.dumps(sample._asdict()) for sample in one.samples)
             pathlib.Path(record).write_text("\n".join(lines) + "\n", encoding="ascii")
-        return one.problems
+        return one
 
 
 def main():
@@ -281,7 +338,7 @@ def main():
     if arguments.minutes < 1:
         parser.error("--minutes: one at least, or nothing is ever warm")
     harness.require_kernel()
-    sys.exit(1 if soak(60 * arguments.minutes, arguments.seed, arguments.record) else 0)
+    sys.exit(1 if soak(60 * arguments.minutes, arguments.seed, arguments.record).problems else 0)
 
 
 if __name__ == "__main__":

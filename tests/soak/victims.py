@@ -19,6 +19,9 @@ SETTLE_SECONDS = 60
 PATIENCE_SECONDS = 180  # for an episode of some seconds: three engines at full rate are not all that runs on a machine
 REFRESH_SECONDS = 2  # how often the agent looks for a binary that was replaced
 MODES = ("blocking", "hop", "nested", "loop")
+# What episodes do to a victim, as they say it themselves.
+FAULTS = ("victim terminated", "victim stopped", "victim hangs", "fork storm", "binary replaced", "victim killed", "victim execs",
+          "children with queries", "exceptions")
 
 
 @dataclasses.dataclass
@@ -57,6 +60,7 @@ class Victim(threading.Thread):
         self.seen = {}
         self.problems = []
         self.queries = self.exact = self.bounded = self.difference = 0
+        self.begun = None  # when it had shown each of its types
         self.child = None
         self._stop_now = threading.Event()
 
@@ -89,6 +93,7 @@ class Victim(threading.Thread):
         self.launch("graph", "--mode", "nested", "--rate", 0, "--queries", 1000, "--data-dir", self.directory)
         self.good_end()
         self.seen = {kind: figures_of(self.settled(kind, time.time())) for kind in self.targets}
+        self.begun = time.monotonic()
 
     def episode(self, play):
         kind, truth = play(self)

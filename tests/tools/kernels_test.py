@@ -2,6 +2,10 @@
 """What scripts/vm-matrix decides without booting anything: which kernel stands for which, what differs from the expected
 table, that docs/kernels.md shows this table and no other; and what scripts/setup does with the services it installs."""
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import pathlib
 import re
@@ -9,18 +13,32 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+from unittest import mock
 
 from tools import SOURCE
 
-sys.path[:0] = [os.path.join(SOURCE, "tests", "vm")]
+sys.path[:0] = [os.path.join(SOURCE, "tests", folder) for folder in ("vm", "vm/guest", "e2e")]
 import expected  # noqa: E402
 import image  # noqa: E402
 import kernels  # noqa: E402
 import machine  # noqa: E402
 import sysroot  # noqa: E402
 
+with mock.patch.dict(os.environ):  # it sets some for the guest
+    import runner  # noqa: E402
+
 MATRIX = os.path.join(SOURCE, "scripts", "vm-matrix")
+
+
+def script(path):
+    """A program without a suffix, as a module."""
+    loader = importlib.machinery.SourceFileLoader("script", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("script", loader))
+    with mock.patch.object(sys, "dont_write_bytecode", True):
+        loader.exec_module(module)
+    return module
 
 
 def run_as_expected(table, release):
@@ -83,6 +101,120 @@ class Differences(unittest.TestCase):
         self.assertEqual(self.table.column((6, 19)), self.table.column((6, 18)))
         self.assertEqual(self.table.column((9, 0)), self.table.column(self.table.newest()))
         self.assertEqual(self.table.oldest(), (6, 1))
+
+
+class Gaps(unittest.TestCase):
+    """A kernel of the table that was not booted is none of which all is as expected."""
+    LIKE_THE_TABLE = {series: f"{kernels.name_of(series)}.1-cloud-amd64" for series in expected.Table().series()}
+
+    def of(self, only=(), **places):
+        """places: series of the table as v6_12, and what is in its place."""
+        other = {kernels.parse_series(name[1:].replace("_", ".")): release for name, release in places.items()}
+        found = self.LIKE_THE_TABLE | other
+        found = {series: release for series, release in found.items() if release}
+        return expected.gaps(expected.Table(), expected.Table().series(), found, only)
+
+    def test_none(self):
+        self.assertEqual(self.of(), {})
+        self.assertEqual(self.of(v6_18="6.19.4-cloud-amd64"), {}, "the same is expected of it")
+
+    def test_one_that_is_missing(self):
+        self.assertIn("6.12 was not tried", self.of(v6_12=None)[6, 12])
+
+    def test_one_in_whose_place_is_another_kind(self):
+        gaps = self.of(v6_12="6.18.15-cloud-amd64")
+        self.assertEqual(list(gaps), [(6, 12)])
+        self.assertIn("6.12 was not tried: of 6.18.15-cloud-amd64", gaps[6, 12])
+        self.assertTrue(gaps[6, 12].endswith(": nop5"), gaps)
+        self.assertEqual(self.of(v6_12="6.18.15-cloud-amd64", only=("nop10", "waits")), {}, "the same in what is tried")
+
+    def matrix(self, found, trouble=""):
+        """(exit code, what is said) of a run in which all that is booted is as expected."""
+        matrix, said = script(MATRIX), io.StringIO()
+        store = mock.Mock(trouble=trouble, **{"resolve.return_value": found, "file.side_effect": pathlib.Path})
+        with contextlib.ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+            for target, name, value in ((sys, "argv", [MATRIX, "--cache", directory]), (kernels, "Kernels", lambda *_: store),
+                                        (image, "unbuilt", lambda *_: None), (image, "missing_programs", lambda: None),
+                                        (machine, "unusable_qemu", lambda *_: None), (image, "Image", mock.Mock()),
+                                        (matrix, "check_all", lambda *_: [run_as_expected(expected.Table(), release)
+                                                                          for release in found.values()])):
+                stack.enter_context(mock.patch.object(target, name, value))
+            stack.enter_context(contextlib.redirect_stdout(said))
+            return matrix.main(), said.getvalue()
+
+    def test_the_program_fails(self):
+        code, said = self.matrix(self.LIKE_THE_TABLE)
+        self.assertEqual(code, 0, said)
+        some = dict(list(self.LIKE_THE_TABLE.items())[:-2])
+        code, said = self.matrix(some, "the archive's lists of sid cannot be read: gone")
+        self.assertEqual(code, 1, said)
+        told = re.findall(r"^failed: 7\.\d was not tried: .*\(the archive's lists of sid .*: gone\)$", said, re.M)
+        self.assertEqual(len(told), 2, said)
+        self.assertIn("2 differ from", said)
+
+
+class Lists(unittest.TestCase):
+    """Of the archive's suites: read anew until all of them were had."""
+
+    def read(self, had, code):
+        """(whether they are believed from now on, the trouble with them)."""
+        with tempfile.TemporaryDirectory() as directory:
+            archive = kernels.Archive(pathlib.Path(directory), "amd64", ("bookworm", "bookworm-backports"))
+            (archive.root / "lists").mkdir()
+
+            def apt(*_words):
+                for suite in had:
+                    (archive.root / f"lists/a_debian_dists_{suite}_main_binary-amd64_Packages.lz4").touch()
+                return subprocess.CompletedProcess([], code, "", "E: it is gone\n" if code else "")
+            with mock.patch.object(kernels, "debian_archive", lambda: "http://a/debian"), mock.patch.object(archive, "_run", apt):
+                archive.update()
+            return (archive.root / "read").exists(), archive.trouble
+
+    def test_all(self):
+        self.assertEqual(self.read(("bookworm", "bookworm-backports"), 0), (True, ""))
+
+    def test_some(self):
+        for had, code in ((("bookworm-backports",), 0), (("bookworm-backports",), 100)):
+            believed, trouble = self.read(had, code)
+            self.assertFalse(believed)
+            self.assertIn("the archive's lists of bookworm cannot be read", trouble)
+
+    def test_old_ones(self):
+        believed, trouble = self.read(("bookworm", "bookworm-backports"), 100)
+        self.assertFalse(believed)
+        self.assertEqual(trouble, "the archive's lists cannot be read: E: it is gone")
+
+    def test_none(self):
+        self.assertRaises(kernels.Unavailable, self.read, (), 0)
+
+    def test_with_kernels_from_before_the_trouble_is_told(self):
+        with tempfile.TemporaryDirectory() as directory:
+            store = kernels.Kernels(pathlib.Path(directory))
+            path = store.cache / "kernels/6.12.1-cloud-amd64/vmlinuz"
+            path.parent.mkdir(parents=True)
+            path.touch()
+            store.archive.update = mock.Mock(side_effect=kernels.Unavailable("the archive is gone"))
+            self.assertEqual(store.resolve([(6, 1), (6, 12)]), {(6, 12): "6.12.1-cloud-amd64"})
+            self.assertEqual(store.trouble, "the archive is gone")
+
+
+class Guest(unittest.TestCase):
+    def told(self, doctor, *wanted):
+        """What the guest says of some checks, where the doctor ends like that."""
+        lines = []
+        names = {"doctor": lambda: doctor, "nop5": lambda: ("ok", ""), "waits": lambda: ("ok", "")}
+        some = types.SimpleNamespace(CHECKS=names, UNDER_SYSTEMD=("unit",), not_tried=lambda: ("skipped", "too old"))
+        with mock.patch.object(runner, "checks", some), contextlib.redirect_stdout(io.StringIO()):
+            self.assertFalse(runner.run_all(list(wanted), False, lambda *fields: lines.append(fields)))
+        return [(fields[1], fields[2]) for fields in lines if fields[0] == "result"]
+
+    def test_the_doctor_is_asked_even_if_nobody_wants_to_hear_it(self):
+        old = ("refused", "is too old")
+        self.assertEqual(self.told(old, "nop5"), [("nop5", "skipped")])
+        self.assertEqual(self.told(("ok", ""), "nop5"), [("nop5", "ok")])
+        self.assertEqual(self.told(old), [("doctor", "refused"), ("nop5", "skipped"), ("waits", "skipped")])
+        self.assertEqual(self.told(old, "doctor", "waits"), [("doctor", "refused"), ("waits", "skipped")])
 
 
 class Lines(unittest.TestCase):

@@ -59,6 +59,8 @@ def literals(code):
 def skip_reasons():
     """(where, reason) of each GTEST_SKIP there is; of a reason that is made elsewhere, each that can be."""
     for path in sorted((SOURCE / "tests").rglob("*.[ch]*")):
+        if path.suffix == ".pyc":
+            continue
         for said in re.findall(r"GTEST_SKIP\(\)( << .*)?;", path.read_text(encoding="utf-8")):
             made = REASONS_MADE_IN.get(said.removeprefix(" << "))
             if made is None:
@@ -126,6 +128,34 @@ class Report(unittest.TestCase):
         for failed, worth in ((0, False), (1, True), (3, True), (4, False)):
             tests = [("a", "run", "")] + [(f"f{i}", "fail", "") for i in range(failed)]
             self.assertEqual(report_of(tests, "--few-failed")[0] == 0, worth, failed)
+
+    def test_what_was_listed_and_has_no_result_has_failed(self):
+        with tempfile.TemporaryDirectory() as directory:
+            listed = pathlib.Path(directory) / "listed"
+            listed.write_text("Test project /x\n  Test   #1: unit/a\n  Test #100: web/b (Disabled)\n\nTotal Tests: 2\n",
+                              encoding="utf-8")
+            code, said = report_of([("unit/a", "run", ""), ("web/b", "disabled", "")], "--listed", listed, ci="")
+            self.assertEqual(code, 0, said)
+            code, said = report_of([("unit/a", "run", "")], "--listed", listed, ci="")
+            self.assertEqual(code, 1, said)
+            self.assertIn("failed: web/b was never begun\n", said)
+            self.assertIn("1 passed, 1 failed, 0 skipped", said)
+            again = {"again": [("unit/a", "run", "")], "ci": ""}
+            self.assertEqual(report_of([("unit/a", "fail", "")], "--listed", listed, **again)[0], 1, "a rerun heals no time")
+            self.assertNotEqual(report_of([("unit/a", "fail", "")], "--listed", listed, "--few-failed")[0], 0)
+
+    def test_the_skip_of_one_program_needs_an_excuse_too(self):
+        with tempfile.TemporaryDirectory() as directory:
+            folder = pathlib.Path(directory)
+            (folder / "sh").symlink_to("/bin/sh")  # in whose path is nothing else: no qemu
+            for reason, ci, wanted in (("not today", "true", 1), ("not today", "", 0), ("qemu: it is not installed", "true", 0)):
+                (folder / "said").write_text(f"vm-matrix: 1 kernel\nskipped: {reason}\n", encoding="utf-8")
+                done = subprocess.run([sys.executable, REPORT, "--skipped", "kernels", folder / "said"], capture_output=True,
+                                      text=True, check=False,
+                                      env={"PATH": directory, "CI": ci, "OUTRIDER_REQUIRE_FEATURES": ""})
+                with self.subTest(reason=reason, ci=ci):
+                    self.assertEqual(done.returncode, wanted, done.stdout + done.stderr)
+                    self.assertIn(f"skipped: kernels: {reason} (", done.stdout)
 
     def test_a_case_skipped_for_no_feature_fails_in_ci(self):
         for output in (GTEST_SKIP.format("not today"), "skipped: Case.test_it: not today"):

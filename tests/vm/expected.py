@@ -4,7 +4,7 @@ is shown."""
 import pathlib
 import tomllib
 
-from kernels import parse_series
+from kernels import name_of, parse_series
 
 FOLDER = pathlib.Path(__file__).parent
 FILES = {"amd64": FOLDER / "expected.toml", "arm64": FOLDER / "expected_arm64.toml"}
@@ -61,6 +61,22 @@ def differences(table, run, only=()):
             found.append(f"{name} is {status}{f': {reason}' if reason else ''}; expected is {wanted}")
     found += [f"{name} is not in {table.path.name}" for name in run.results if name not in table.features]
     return found
+
+
+def gaps(table, wanted, found, only=()):
+    """{series: sentence} of the wanted ones that no kernel speaks for. found: {series: release}; a release of another series
+    stands for one only if the same is expected of both."""
+    sentences = {}
+    for series in wanted:
+        if series not in found:
+            sentences[series] = f"{name_of(series)} was not tried: neither it nor a neighbour that stands for it alone was found"
+            continue
+        should, stands = table.column(series), table.column(parse_series(found[series]))
+        other = [name for name in only or table.features if should[name] != stands[name]]
+        if other:
+            sentences[series] = (f"{name_of(series)} was not tried: of {found[series]}, its nearest neighbour, something else "
+                                 f"is expected: {', '.join(other)}")
+    return sentences
 
 
 def columns_of(table):

@@ -90,6 +90,7 @@ class Archive:
 
     def __init__(self, root, architecture, suites=SUITES):
         self.root, self.architecture, self.suites = root, architecture, suites
+        self.trouble = ""  # why not all of its lists could be read, after update()
 
     def _options(self):
         values = {"Dir::Etc::SourceList": self.root / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
@@ -98,7 +99,9 @@ class Archive:
                   "Dir::State::Lists": self.root / "lists", "Dir::Cache": self.root / "cache",
                   "APT::Architecture": self.architecture, "APT::Architectures": self.architecture,
                   # A user of its own could not write below somebody's home.
-                  "APT::Sandbox::User": "root", "Acquire::Retries": "2"}
+                  "APT::Sandbox::User": "root", "Acquire::Retries": "2",
+                  # Without it apt takes an old list for a new one, and says that all went well.
+                  "APT::Update::Error-Mode": "any"}
         return [word for name, value in values.items() for word in ("-o", f"{name}={value}")]
 
     def _run(self, program, *words, seconds=UPDATE_SECONDS, **options):
@@ -106,7 +109,8 @@ class Archive:
                               timeout=seconds, stdin=subprocess.DEVNULL, **options)
 
     def update(self):
-        """Reads the lists of all suites, unless that was done lately. Not every archive has every suite."""
+        """Reads the lists of all suites, unless that was done lately. Not every archive has every suite: then it is done again
+        the next time, for the archive may only have been out of order."""
         stamp = self.root / "read"
         if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_SECONDS:
             return
@@ -122,10 +126,15 @@ class Archive:
             done = self._run("apt-get", "update")
         except subprocess.TimeoutExpired:
             raise Unavailable(f"Debian kernels: the archive did not answer within {UPDATE_SECONDS} s") from None
-        if not any(self.root.glob("lists/*_Packages*")):
-            said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        unread = [suite for suite in self.suites if not any(self.root.glob(f"lists/*_dists_{suite}_*_Packages*"))]
+        if done.returncode == 0 and not unread:
+            stamp.touch()
+            return
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        if len(unread) == len(self.suites):
             raise Unavailable(f"Debian kernels: the archive's lists cannot be read: {said}")
-        stamp.touch()
+        of = f" of {', '.join(unread)}" if unread else ""
+        self.trouble = f"the archive's lists{of} cannot be read: {said}"
 
     def packages(self):
         """{series: (release, package)} of the newest kernel of each series."""
@@ -173,6 +182,7 @@ class Kernels:
 
     def __init__(self, cache, architecture="amd64"):
         self.cache, self.architecture = cache, architecture
+        self.trouble = ""  # why the archive may have more than resolve() found
         self.archive = Archive(cache / ("apt" if architecture == "amd64" else f"apt-{architecture}"), architecture)
 
     def _cached(self):
@@ -188,11 +198,11 @@ class Kernels:
             return {series: cached[series] for series in wanted}
         try:
             self.archive.update()
-            packages = self.archive.packages()
-        except Unavailable:
+            packages, self.trouble = self.archive.packages(), self.archive.trouble
+        except Unavailable as error:
             if not cached:
                 raise
-            packages = {}
+            packages, self.trouble = {}, str(error)
         # What the archive has no more may be there from before.
         available = {series: release for series, (release, _) in packages.items()} | cached
         return {series: available[other] for series, other in choose(wanted, available).items()}

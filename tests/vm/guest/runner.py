@@ -35,6 +35,28 @@ def run_check(check):
         return "FAILED", (str(error) or repr(error)).splitlines()[0]
 
 
+def run_all(wanted, under_systemd, tell):
+    """Runs those that are wanted (none: all), and the doctor before them: on a kernel that is too old nothing else is tried.
+    Returns whether something is left for systemd."""
+    too_old, left = False, False
+    for name, check in checks.CHECKS.items():
+        told = not wanted or name in wanted
+        if not told and name != "doctor" or under_systemd and name not in checks.UNDER_SYSTEMD:
+            continue
+        if told and not under_systemd:
+            tell("begin", name)
+        if name in checks.UNDER_SYSTEMD and not under_systemd and not too_old:
+            left = True
+            continue
+        print(f"\n==== {name} ====", flush=True)
+        begin = time.monotonic()
+        status, reason = checks.not_tried() if too_old else run_check(check)
+        too_old = too_old or (name == "doctor" and status == "refused")
+        if told:
+            tell("result", name, status, f"{time.monotonic() - begin:.1f}", reason[:300])
+    return left
+
+
 def main():
     under_systemd = "--under-systemd" in sys.argv
     device = open(told_by_kernel("outrider_results"), "w", buffering=1, encoding="utf-8")
@@ -45,20 +67,7 @@ def main():
     wanted = [name for name in told_by_kernel("outrider_checks").split(",") if name]
     if not under_systemd:
         tell("kernel", platform.release())
-    too_old, left = False, False
-    for name, check in checks.CHECKS.items():
-        if wanted and name not in wanted or under_systemd and name not in checks.UNDER_SYSTEMD:
-            continue
-        if not under_systemd:
-            tell("begin", name)
-        if name in checks.UNDER_SYSTEMD and not under_systemd and not too_old:
-            left = True
-            continue
-        print(f"\n==== {name} ====", flush=True)
-        begin = time.monotonic()
-        status, reason = checks.not_tried() if too_old else run_check(check)
-        too_old = too_old or (name == "doctor" and status == "refused")
-        tell("result", name, status, f"{time.monotonic() - begin:.1f}", reason[:300])
+    left = run_all(wanted, under_systemd, tell)
     if not left:
         tell("end")
     device.close()

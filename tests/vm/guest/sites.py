@@ -1,10 +1,13 @@
 """What the kernel makes of probe sites, read from the memory of the probed process: the 10-byte nop becomes a call only
-where that is safe, and a bare 5-byte nop never; on arm64 the one nop becomes a breakpoint."""
+where that is safe, and a bare 5-byte nop never; on arm64 the one nop becomes a breakpoint. Nothing of it is left, whether the
+agent ends in order or is killed."""
 
+import contextlib
 import ctypes
 import errno
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import tempfile
@@ -18,6 +21,7 @@ NOP, BREAKPOINT, CALL = b"\x90", b"\xcc", 0xe8
 ARM64_NOP, ARM64_BREAKPOINT = bytes.fromhex("1f2003d5"), bytes.fromhex("a00020d4")  # brk #5: the kernel's, for uprobes
 SYS_UPROBE = 336
 TRAMPOLINE = "[uprobes-trampoline]"
+KILLED_SECONDS = 30  # within which the kernel has put away what a killed process had
 REFUSAL = "a 5-byte nop: this kernel would turn it into a call"
 
 
@@ -50,6 +54,34 @@ def sites_of(pid):
         offset = int(offset, 16)
         found[name] = next(begin + offset - start for begin, end, start, path in mappings(pid)
                            if path == str(executable) and start <= offset < start + end - begin)
+    return found
+
+
+def probe_notes(elf):
+    """The contents of its .note.stapsdt, where the file's headers of sections say that it is."""
+    (headers,), (size, count, names) = struct.unpack_from("<Q", elf, 0x28), struct.unpack_from("<HHH", elf, 0x3a)
+    sections = [struct.unpack_from("<IIQQQQ", elf, headers + number * size) for number in range(count)]
+    for name, _, _, _, offset, length in sections:
+        if elf.startswith(b".note.stapsdt\0", sections[names][4] + name):
+            return elf[offset:offset + length]
+    return b""
+
+
+def semaphores_of(pid):
+    """{probe: how many watch it}, of those of its executable that have such a count. The guest has no readelf."""
+    executable = pathlib.Path(f"/proc/{pid}/exe").resolve()
+    elf, at, found = executable.read_bytes(), 0, {}
+    notes = probe_notes(elf)
+    base = next(begin for begin, _, start, path in mappings(pid) if path == str(executable) and start == 0)
+    position_independent = elf[16:18] == b"\x03\x00"
+    while at < len(notes):
+        name_size, size, _ = struct.unpack_from("<III", notes, at)
+        at += 12 + -name_size % 4 + name_size
+        semaphore, name = struct.unpack_from("<16xQ", notes, at)[0], notes[at + 24:at + size].split(b"\0")[1].decode()
+        at += -size % 4 + size
+        if semaphore:
+            count = memory(pid, semaphore + (base if position_independent else 0), 2)
+            found[name] = int.from_bytes(count, "little")
     return found
 
 
@@ -95,14 +127,12 @@ def look_at_plain_nops(engine, places):
     def is_breakpoint(name, code, _):
         assert code[:4] == ARM64_BREAKPOINT, f"{name} is not as it should be: {code.hex(' ')}"
 
-    for _ in range(2):  # the second time on what the first one left
-        for name, address in places.items():
-            code = memory(engine.pid, address, 4)
-            assert code == ARM64_NOP, f"{name} is not a nop: {code.hex(' ')}"
-        watch_once(engine, places, is_breakpoint)
     for name, address in places.items():
         code = memory(engine.pid, address, 4)
-        assert code == ARM64_NOP, f"{name} is left: {code.hex(' ')}"
+        assert code == ARM64_NOP, f"{name} is not a nop: {code.hex(' ')}"
+    for end in ENDS:  # each time on what the one before left
+        watch_once(engine, places, is_breakpoint, end)
+        assert_nothing_left(engine.pid, places, ARM64_NOP, end)
     assert engine.running, engine.describe()
     return "ok", ""
 
@@ -119,18 +149,47 @@ def look_at_ten_byte_nops(engine, places):
             assert code == BREAKPOINT + NOP10, f"{name} is not as it should be: {code.hex(' ')}"
             assert not calls_trampoline(engine.pid, code, address)
 
-    for _ in range(2):  # the second time on what the first one left
-        watch_once(engine, places, is_as_it_should_be)
-        for name, address in places.items():
-            code = memory(engine.pid, address)
-            print(f"{name} afterwards: {code.hex(' ')}")
-            assert code[:6] == NOP + NOP10_OPCODE, f"{name} is left: {code.hex(' ')}"
+    for end in ENDS:  # each time on what the one before left
+        watch_once(engine, places, is_as_it_should_be, end)
+        assert_nothing_left(engine.pid, places, NOP + NOP10_OPCODE, end)
     assert engine.running, engine.describe()
     return ("ok", "") if optimised else ("skipped", "this kernel optimises no nop10; the nop before it has a breakpoint")
 
 
-def watch_once(engine, places, assert_watched):
-    """Hands each place's name, instructions and address to that, while queries are counted there."""
+def killed(watch):
+    """Ends it with no time to take its probes off: the kernel has to."""
+    links = watch.links | harness.bpf_links_of(watch.pid)
+    watch.signal(signal.SIGKILL)
+    assert watch.wait() == -signal.SIGKILL, watch.describe()
+    harness.assert_links_gone(links)
+
+
+# The last one finds what a killed one left.
+ENDS = (harness.Watch.stop_one, killed, harness.Watch.stop_one)
+
+
+def left(pid, places, beginning):
+    """What of the probes is still there, as sentences: each site begins as it did, and nobody is said to watch."""
+    codes = {name: memory(pid, address) for name, address in places.items()}
+    sentences = [f"{name} is left: {code.hex(' ')}" for name, code in codes.items() if not code.startswith(beginning)]
+    semaphores = semaphores_of(pid)
+    return sentences + ([f"somebody watches still: {semaphores}"] if any(semaphores.values()) else [])
+
+
+def assert_nothing_left(pid, places, beginning, end):
+    """At once where the watch ended in order; what a killed one had is the kernel's to put away, when it comes to it."""
+    if end is killed:
+        with contextlib.suppress(AssertionError):
+            harness.wait_until(lambda: not left(pid, places, beginning), KILLED_SECONDS, "")
+    for name, address in places.items():
+        print(f"{name} afterwards: {memory(pid, address).hex(' ')}")
+    still = left(pid, places, beginning)
+    assert not still, "; ".join(still)
+
+
+def watch_once(engine, places, assert_watched, end):
+    """Hands each place's name, instructions and address to that, while queries are counted there; then ends the watch like
+    that."""
     watch = harness.Watch("--pid", engine.pid, "--mode", "full", "--interval", "200ms")
     try:
         engine.release()
@@ -140,7 +199,9 @@ def watch_once(engine, places, assert_watched):
             code = memory(engine.pid, address)
             print(f"{name} while it is watched: {code.hex(' ')}")
             assert_watched(name, code, address)
-        watch.stop_one()
+        semaphores = semaphores_of(engine.pid)
+        assert all(semaphores[name] for name in places), f"nobody is said to watch: {semaphores}"
+        end(watch)
     finally:
         watch.kill()
 
@@ -159,11 +220,13 @@ def five_byte_nops():
                 assert_refused(engine, places, way)
             return "refused", REFUSAL
         for way in ways:
-            watch = harness.Watch("--pid", engine.pid, *way)
-            codes = {name: memory(engine.pid, address, 5) for name, address in places.items()}
-            watch.stop()
-            print(f"nop5 while it is watched: {codes}")
-            assert codes["query__end"] == BREAKPOINT + NOP5[1:], codes
+            for end in (harness.Watch.stop, killed):
+                watch = harness.Watch("--pid", engine.pid, *way)
+                codes = {name: memory(engine.pid, address, 5) for name, address in places.items()}
+                end(watch)
+                print(f"nop5 while it is watched: {codes}")
+                assert codes["query__end"] == BREAKPOINT + NOP5[1:], codes
+                assert_nothing_left(engine.pid, places, NOP5, end)
         return "ok", ""
     finally:
         engine.kill()
