@@ -68,6 +68,7 @@ INLINE void push_frame(void *ctx, struct here *h, u64 id, u64 depth, u64 stack, 
 	f->misses = 0;
 	f->reentered = 0;
 	f->failed = 0;
+	f->done = 0;
 	f->nested = nested;
 	f->slot = type_slot(ctx, h, nested);
 	if (st->depth == 0)
@@ -220,7 +221,10 @@ static __noinline int end_on_thread(void *ctx, struct here *h, u64 id, const str
 	}
 	abandon_to(st, h->target, at + 1);
 	st->pending_ns = 0;
-	end_frame(h, f, o, now);
+	if (h->site->flags & OUTRIDER_SITE_UNTIL_STATEMENT)
+		f->done = 1;
+	else
+		end_frame(h, f, o, now);
 	return false;
 }
 

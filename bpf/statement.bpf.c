@@ -35,6 +35,16 @@ INLINE void note_name(struct here *h, const char *name)
 	}
 }
 
+static __noinline int end_outermost(struct here *h, bool failed)
+{
+	struct outcome o = {.failed = failed};
+	u64 now = bpf_ktime_get_ns();
+
+	abandon_to(h->state, h->target, 1);
+	end_frame(h, &h->state->frames[0], &o, now);
+	return 0;
+}
+
 /* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing
  * ended in between has failed: such engines leave by longjmp. A text without a command in it is not followed, and one that
  * was announced before all probes were there may have ended unseen: nothing is said of it. */
@@ -42,7 +52,6 @@ SEC("uprobe.multi")
 int handle_statement(void *ctx)
 {
 	char type[OUTRIDER_TYPE_NAME] = {};
-	struct outcome o = {.failed = true};
 	struct here h;
 	u64 text = 0;
 	int known;
@@ -57,6 +66,8 @@ int handle_statement(void *ctx)
 		note_name(&h, (const char *)text);
 		return 0;
 	}
+	if (h.state->depth && h.state->frames[0].done)
+		end_outermost(&h, false);
 	known = text_type(h.target, h.target_index, (const char *)text, 0, type);
 	if (known < 0)
 		count_loss(h.target_index, OUTRIDER_LOSS_ARGUMENT, 1);
@@ -80,24 +91,22 @@ int handle_statement(void *ctx)
 	if (h.state->pending_ns)
 		h.state->text[0] = 0; /* it could not be parsed: in such a text nobody can tell data from the rest */
 	if (h.state->depth) {
-		u64 now = bpf_ktime_get_ns();
-
-		abandon_to(h.state, h.target, 1);
-		end_frame(&h, &h.state->frames[0], &o, now);
+		end_outermost(&h, true);
 	} else if (h.state->pending_ns > h.target->counts_from_ns) {
 		struct outrider_type_key key = {};
 		u64 parts[OUTRIDER_WAIT_CLASSES] = {};
 		struct slow_candidate slow = {.target = h.target_index, .start_ns = h.state->pending_ns, .failed = true};
+		u64 duration;
 		u32 slot;
 
 		key.target = h.target_index;
 		__builtin_memcpy(key.name, h.state->pending_type, sizeof(key.name));
 		slot = slot_for_text(&key, h.target);
-		o.duration = bpf_ktime_get_ns() - h.state->pending_ns;
-		count_waits(slot, parts, 0, o.duration);
-		count_query(slot, o.duration, true, 0, 0);
+		duration = bpf_ktime_get_ns() - h.state->pending_ns;
+		count_waits(slot, parts, 0, duration);
+		count_query(slot, duration, true, 0, 0);
 		slow.slot = slot;
-		slow.duration = o.duration;
+		slow.duration = duration;
 		note_slow(&slow);
 	}
 	h.state->pending_ns = 0;

@@ -79,6 +79,26 @@ def has_io_uring():
     return system_call_errno(SYS_IO_URING_SETUP, 0, None) in (errno.EFAULT, errno.EINVAL)
 
 
+def has_ext4():
+    """Made in a file, and mounted where nobody else sees it."""
+    make = "cd $(mktemp -d) && trap 'rm -r $PWD' EXIT && truncate -s 8M image && mkfs.ext4 -q -F image"
+    return runs("unshare", "--mount", "sh", "-c", f"{make} && mount -t ext4 -o loop image /mnt && umount /mnt")
+
+
+def has_room_for_threads(threads=10_000):
+    """Of one process of root, with room for everybody else: as tests/e2e/faults_victim_test.py has it."""
+    shares = {"kernel/threads-max": 2, "kernel/pid_max": 3, "vm/max_map_count": 4}
+    most = [int(pathlib.Path("/proc/sys", name).read_text()) // share for name, share in shares.items()]
+    for line in pathlib.Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, group = line.split(":", 2)
+        root = pathlib.Path("/sys/fs/cgroup", *(["pids"] if "pids" in controllers.split(",") else []))
+        for folder in (group, *map(str, pathlib.PurePath(group).parents)):
+            path = root / folder.lstrip("/") / "pids.max"
+            if path.exists() and (text := path.read_text().strip()) != "max":
+                most.append(int(text) // 2)
+    return min(most) >= threads
+
+
 # Feature: (how a reason may call it, is it here). The probes do not load or attach anything.
 FEATURES = {
     "root": (r"\broot\b|\bprivilege|CAP_\w+", lambda: os.geteuid() == 0),
@@ -93,6 +113,8 @@ FEATURES = {
     "mount_namespace": (r"\bmount[_ ]namespace", lambda: runs("unshare", "--mount", "true")),
     # Mounted where nobody else sees it.
     "tmpfs": (r"\btmpfs\b", lambda: runs("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")),
+    "ext4": (r"\bext4\b", has_ext4),
+    "ten_thousand_threads": (r"\broom for 10,000 threads\b", has_room_for_threads),
     "clock_ticks_of_10_ms": (r"\b1/100 s\b", lambda: os.sysconf("SC_CLK_TCK") == 100),
     "ipv6": (r"\bIPv6\b", lambda: os.path.exists("/proc/net/if_inet6")),
     "io_uring": (r"\bio_uring\b", has_io_uring),

@@ -226,6 +226,7 @@ enum outrider_role {
 #define OUTRIDER_SITE_TYPE_IS_KEY 512u       /* the type argument is the key of a statement that was prepared: its type */
 
 #define OUTRIDER_SITE_TENTATIVE 1024u        /* inside queries alone: a hit until a miss says that it was none */
+#define OUTRIDER_SITE_UNTIL_STATEMENT 2048u  /* an end that is one only once the next STATEMENT comes: a commit may follow */
 
 #define OUTRIDER_WAIT_WORD_CLASSES 16
 

@@ -21,6 +21,7 @@ struct frame {
 	u32 nested;      /* not counted in the totals */
 	u32 based;       /* the thread was active when it began: base[] is set */
 	u32 failed;      /* the engine has said so */
+	u32 done;        /* its end was seen, and it lasts until the next command is announced (UNTIL_STATEMENT) */
 	u64 base[OUTRIDER_WAIT_CLASSES]; /* acc[] at the start */
 };
 

@@ -214,7 +214,8 @@ void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
       {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
       {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER},
       {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT},
-      {"tentative", OUTRIDER_SITE_TENTATIVE}};
+      {"tentative", OUTRIDER_SITE_TENTATIVE},
+      {"until_statement", OUTRIDER_SITE_UNTIL_STATEMENT}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
     probe.flags |= bit;
@@ -295,7 +296,7 @@ void read_probe(Reader& reader, const toml::table& table, Profile& profile) {
       table, {"provider",         "name",        "role",           "args",         "wait",        "phase",
               "forgets_key",      "outermost",   "same_stack",     "text_is_name", "type_is_sql", "type_from_statement",
               "type_is_function", "type_is_key", "type_is_number", "tentative",    "tag",         "group",
-              "required",         "unless"});
+              "required",         "unless",      "until_statement"});
   ProfileProbe probe;
   probe.probe.provider = reader.text(table, "provider", true);
   probe.probe.name = reader.text(table, "name", true);

@@ -28,7 +28,7 @@ inline constexpr std::array<RoleInfo, OUTRIDER_ROLES> kRoles = {{
      ProbeGroup::kQuery,
      {"id", "type", "status", "duration_ns", "depth", "hits", "misses"},
      OUTRIDER_SITE_TYPE_IS_SQL | OUTRIDER_SITE_TYPE_FROM_STATEMENT | OUTRIDER_SITE_TYPE_IS_NUMBER |
-         OUTRIDER_SITE_SAME_STACK},
+         OUTRIDER_SITE_SAME_STACK | OUTRIDER_SITE_UNTIL_STATEMENT},
     {"query_switch", ProbeGroup::kStart, {"id"}, 0},
     {"query_failed", ProbeGroup::kQuery, {}, 0},
     {"statement", ProbeGroup::kQuery, {"text"}, OUTRIDER_SITE_TEXT_IS_NAME},
