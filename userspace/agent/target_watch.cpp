@@ -232,8 +232,8 @@ Status TargetWatch::adopt(Process process) {
   // Of a unit or a control group not every process that runs the file is one.
   const bool follow = spec_.kind == TargetSpec::Kind::kExe || spec_.kind == TargetSpec::Kind::kName;
   // What runs the same file under another name, as Redis's sentinel or a script, is somebody else.
-  const bool by_comm = spec_.kind == TargetSpec::Kind::kName &&
-                       std::filesystem::path(process.exe_path).filename() != spec_.value;
+  const bool by_comm =
+      spec_.kind == TargetSpec::Kind::kName && std::filesystem::path(process.exe_path).filename() != spec_.value;
   session_->set_executable(index_, exe.device, exe.inode);
   if (follow) {
     Status status = session_->watch_executable(exe.device, exe.inode, index_, *files, by_comm ? spec_.value : "");

@@ -206,16 +206,11 @@ void read_wait(Reader& reader, const toml::table& table, ProfileProbe& probe) {
 
 void read_flags(Reader& reader, const toml::table& table, ProfileProbe& probe) {
   constexpr std::pair<const char*, std::uint32_t> kFlags[] = {
-      {"outermost", OUTRIDER_SITE_OUTERMOST},
-      {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
-      {"same_stack", OUTRIDER_SITE_SAME_STACK},
-      {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
-      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},
-      {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
-      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER},
-      {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT},
-      {"tentative", OUTRIDER_SITE_TENTATIVE},
-      {"until_statement", OUTRIDER_SITE_UNTIL_STATEMENT}};
+      {"outermost", OUTRIDER_SITE_OUTERMOST},           {"forgets_key", OUTRIDER_SITE_FORGETS_KEY},
+      {"same_stack", OUTRIDER_SITE_SAME_STACK},         {"text_is_name", OUTRIDER_SITE_TEXT_IS_NAME},
+      {"type_is_sql", OUTRIDER_SITE_TYPE_IS_SQL},       {"type_is_key", OUTRIDER_SITE_TYPE_IS_KEY},
+      {"type_is_number", OUTRIDER_SITE_TYPE_IS_NUMBER}, {"type_from_statement", OUTRIDER_SITE_TYPE_FROM_STATEMENT},
+      {"tentative", OUTRIDER_SITE_TENTATIVE},           {"until_statement", OUTRIDER_SITE_UNTIL_STATEMENT}};
   for (const auto& [key, bit] : kFlags) {
     if (!reader.flag(table, key)) continue;
     probe.flags |= bit;
