@@ -3,6 +3,7 @@
  * queries open has abandoned them. The task iterator sums CPU time and page faults over a target's live threads once
  * an interval (gone threads are summed at their exit) and finds the oldest query in flight. */
 #include "lib/detached.h"
+#include "lib/outermost.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -34,6 +35,11 @@ INLINE void close_queries(struct task_struct *p, struct task_state *st)
 	if (!t || st->generation != t->generation)
 		return;
 	leave_current(st, p->tgid, bpf_ktime_get_ns());
+	if (st->depth && st->frames[0].done) {
+		struct here h = {.target = t, .state = st, .target_index = st->target};
+
+		end_outermost(&h, false);
+	}
 	abandon_to(st, t, 0);
 	st->pending_ns = 0;
 }
@@ -67,8 +73,7 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	struct outrider_target_cell *cell;
 	struct outrider_target *t;
 	struct outrider_exe *exe;
-	u32 tgid = p->tgid;
-	bool stranger;
+	u32 tgid = p->tgid, stranger_to = OUTRIDER_MAX_TARGETS;
 
 	if (st) {
 		close_queries(p, st);
@@ -78,9 +83,10 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	process = living_process(tgid);
 	exe = bpf_map_lookup_elem(&exes, &key);
-	stranger = exe && exe->comm[0] && !is_called(exe->comm);
-	if (stranger)
+	if (exe && exe->comm[0] && !is_called(exe->comm)) {
+		stranger_to = exe->target;
 		exe = 0;
+	}
 	if (process) {
 		u32 was = process->target;
 
@@ -88,7 +94,7 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 		if (cell)
 			add64(&cell->execs, 1);
 		t = target_of(was);
-		if (!stranger && t && t->exe_inode == key.inode && t->exe_device == key.device) {
+		if (was != stranger_to && t && t->exe_inode == key.inode && t->exe_device == key.device) {
 			drop_detached_of(tgid, t);
 			return 0;
 		}

@@ -7,6 +7,7 @@
  * Queries whose id has OUTRIDER_DETACHED_BIT live in a hash instead (lib/detached.h).
  * Light mode: no start was probed, the end probe alone carries type, duration, depth. */
 #include "lib/detached_query.h"
+#include "lib/outermost.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -111,12 +112,15 @@ INLINE int query_start(void *ctx)
 	if (!h.state)
 		return 0;
 	note_wait_word(ctx, &h);
+	stack = stack_pointer(ctx);
+	/* The next one of several that were announced as one. */
+	if (h.state->depth && h.state->frames[0].done && stack >= h.state->frames[0].stack)
+		end_outermost(&h, false);
 	if (h.site->flags & OUTRIDER_SITE_OUTERMOST && h.state->depth) {
 		if (h.state->frames[0].id == id)
 			h.state->frames[0].reentered++;
 		return 0;
 	}
-	stack = stack_pointer(ctx);
 	drop_skipped(&h, id, stack, depth);
 	push_frame(ctx, &h, id, depth, stack, now);
 	return 0;

@@ -1,6 +1,6 @@
 /* Engines that tell a failure by silence (PostgreSQL): they announce the text of each command, leave a failed one by
  * longjmp, and announce no text when they have become idle. */
-#include "lib/ended.h"
+#include "lib/outermost.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -33,16 +33,6 @@ INLINE void note_name(struct here *h, const char *name)
 		if (type[i] >= 'a' && type[i] <= 'z')
 			type[i] -= 'a' - 'A';
 	}
-}
-
-static __noinline int end_outermost(struct here *h, bool failed)
-{
-	struct outcome o = {.failed = failed};
-	u64 now = bpf_ktime_get_ns();
-
-	abandon_to(h->state, h->target, 1);
-	end_frame(h, &h->state->frames[0], &o, now);
-	return 0;
 }
 
 /* The engine announces the text of a command, or, with none (NULL), that it has become idle. A command of which nothing

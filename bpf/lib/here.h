@@ -33,7 +33,7 @@ INLINE void renew(struct here *h)
 	if (st->target == h->target_index && st->generation == h->target->generation)
 		return;
 	/* Ends that carry a duration are counted when they come. */
-	if (st->depth && h->site->tag)
+	if (st->depth && (h->site->tag || st->frames[0].done))
 		count_loss(h->target_index, OUTRIDER_LOSS_DISCARDED, st->depth);
 	/* Types have slots of their target, until it is removed. */
 	for (int i = 0; i < TYPE_CACHE; i++)

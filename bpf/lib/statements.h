@@ -304,11 +304,17 @@ INLINE u32 slot_for_text(struct outrider_type_key *key, struct outrider_target *
 
 	if (found)
 		return *found;
-	if (key->name[0] == OUTRIDER_STATEMENT_MARK && t->types < t->max_types && slots_left())
+	if (key->name[0] != OUTRIDER_STATEMENT_MARK)
+		return slot_allot(key, t);
+	if (t->types < t->max_types && slots_left())
 		kept = statement_keep(key->name);
 	slot = slot_allot(key, t);
-	if (kept && slot - t->other_slot < 2)
+	if (slot - t->other_slot >= 2) {
+		if (!kept) /* or whoever had written it down has just dropped it */
+			statement_keep(key->name);
+	} else if (kept && !bpf_map_lookup_elem(&types, key)) {
 		statement_drop(key->name);
+	}
 	return slot;
 }
 

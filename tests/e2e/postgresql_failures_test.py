@@ -109,6 +109,13 @@ class PostgresqlFailures(postgresql_server.Case):
         self.refuse("22012", self.one.pipeline, ["SELECT 1", "SELECT 1/0", "SELECT 3"])
         self.expect(2, 1, "an error before the third, which is skipped")
 
+    def test_a_client_that_goes_without_sync(self):
+        other = self.session()
+        other.execute_without_sync("SELECT 1")
+        harness.wait_until(lambda: postgresql_server.counters(self.watcher.lines[-1])[3] == 1, 20, "a query that waits for its Sync")
+        other.close()
+        self.expect(1, 0, "a query whose client left")
+
     def test_nothing_to_do_is_no_failure(self):
         for empty in ("", ";", "-- ping", "/* ping */"):
             self.one.query(empty)

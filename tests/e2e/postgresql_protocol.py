@@ -85,6 +85,12 @@ class Session:
         self._socket.sendall(b"".join(messages) + _message(b"S"))
         return self.read_answer()
 
+    def execute_without_sync(self, sql):
+        """Execute and Flush: the command is over when its answer is here, and what the client does next is not known."""
+        self._socket.sendall(_parse("", sql) + _bind("", ()) + _execute() + _message(b"H"))
+        while self._read_message()[0] != b"C":
+            pass
+
     def read_answer(self):
         """The rows until ReadyForQuery; raises the first error after that, ConnectionError when the server is gone."""
         rows, error = [], None

@@ -296,7 +296,7 @@ class Channels(AlertsCase):
         """With the channel its counters are gone, so that the log is all there is."""
         engine = self.engine(*LOAD, "--duration", 60)
         target = f'pid = {engine.pid}\ndisplay_name = "engine"'
-        rule = 'name = "Failures"\nid = "failures"\ncondition = "error_rate_high"\nthreshold = "5%"\nfor = "0s"\n'
+        rule = 'name = "Failures"\nid = "failures"\ncondition = "error_rate_high"\nthreshold = "5%"\nfor = "0s"\nclear_for = "10m"\n'
         webhook = f'[[alerts.channels]]\ntype = "webhook"\nurl = "http://127.0.0.1:{free_port()}/"\n'
         self.configure_alerts([target], [rule], webhook)
         agent = self.start()

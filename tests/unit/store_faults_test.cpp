@@ -289,9 +289,7 @@ TEST_F(StoreFaults, a_lock_or_a_log_that_is_removed_is_made_anew_and_costs_no_po
     EXPECT_EQ(points_stored(), static_cast<std::size_t>(index));
     fs::remove(options_.path + suffix);
     store_->add("engine", make_second(index++));
-    EXPECT_THAT(store_->flush().error().message,
-                HasSubstr("history.db" + suffix + " was removed, moved or replaced while it was open; the next write"));
-    flush_at(index + 2);
+    EXPECT_TRUE(store_->flush());
     EXPECT_TRUE(fs::exists(options_.path + suffix));
   }
   EXPECT_EQ(points_stored(), 6U);

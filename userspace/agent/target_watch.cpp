@@ -197,7 +197,7 @@ std::uint64_t TargetWatch::files_of(const FileKey& exe) const {
 // Which probed files the process has mapped, by bit; files not seen before are prepared.
 Result<std::uint64_t> TargetWatch::examine(const Process& process) {
   const auto other = session_->target_of(process.pid);
-  const auto owner = session_->target_of(process.exe_key.device, process.exe_key.inode);
+  const auto owner = session_->target_of(process.exe_key.device, process.exe_key.inode, process.comm);
   if ((other && *other != index_) || (!other && owner && *owner != index_)) {
     return Error{fmt::format("process {} ({}) is watched already as part of another target; name it once", process.pid,
                              process.exe_path),
@@ -284,7 +284,8 @@ Status TargetWatch::prepare_path() {
   Result<FileKey> key = file_key(fd);
   if (!key) return key.error();
   if (*key == path_key_) return Ok{};
-  if (const auto other = session_->target_of(key->device, key->inode); other && *other != index_) {
+  const std::string name = std::filesystem::path(spec_.value).filename();
+  if (const auto other = session_->target_of(key->device, key->inode, name); other && *other != index_) {
     return Error{fmt::format("{} is watched already as another target; name it once", spec_.value), EEXIST};
   }
   const FileVersion version = file_version(fd);

@@ -236,10 +236,13 @@ std::optional<std::uint32_t> BpfSession::target_of(pid_t pid) const {
   return process.target;
 }
 
-std::optional<std::uint32_t> BpfSession::target_of(std::uint32_t device, std::uint64_t inode) const {
+std::optional<std::uint32_t> BpfSession::target_of(std::uint32_t device, std::uint64_t inode,
+                                                   const std::string& comm) const {
   const outrider_exe_key key{.inode = inode, .device = device, .pad = 0};
   outrider_exe exe{};
   if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.exes), &key, &exe) != 0) return std::nullopt;
+  const std::string_view only(exe.comm);
+  if (!only.empty() && only != std::string_view(comm).substr(0, sizeof(exe.comm) - 1)) return std::nullopt;
   return exe.target;
 }
 

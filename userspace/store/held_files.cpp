@@ -53,9 +53,7 @@ Error HeldFiles::elsewhere(const std::string& suffix) const {
         kLost};
   }
   return Error{
-      fmt::format("the store's {}{} was removed, moved or replaced while it was open; the next write opens all "
-                  "of its files anew",
-                  path_, suffix),
+      fmt::format("the store's {}{} was removed, moved or replaced while it was open", path_, suffix),
       kPartElsewhere};
 }
 

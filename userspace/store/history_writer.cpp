@@ -67,7 +67,8 @@ Result<HistoryWriter> HistoryWriter::open(const StoreOptions& options) {
   return writer;
 }
 
-// A database that was only moved is whole then, without the log that stays behind.
+// A database that was only moved is whole then, without the log that stays behind; but for what came after somebody
+// began to read it who still does.
 void HistoryWriter::leave() {
   (void)database_.number("PRAGMA wal_checkpoint(TRUNCATE)");
   files_.remove_stale_log();

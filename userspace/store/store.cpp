@@ -119,7 +119,11 @@ void Store::write_batch() {
     start_anew(now.unix_ms);
     done = try_write(now);
   }
-  if (!done && writer_ && is_out_of_place(done.error())) leave_files(done.error());
+  if (!done && writer_ && is_out_of_place(done.error())) {
+    const bool lost = is_history_lost(done.error());
+    leave_files(done.error());
+    if (!lost) done = try_write(now);  // nothing is wrong with the database, and there may be no next time
+  }
   finish_batch(done, std::chrono::duration<double>(SteadyClock::now() - begin).count());
 }
 
