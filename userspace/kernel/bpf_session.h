@@ -62,7 +62,8 @@ class BpfSession {
                           const std::string& comm = {});
   void forget_executable(std::uint32_t device, std::uint64_t inode);
 
-  /// The target that a process belongs to now, and the one that an executable's next process, so called, will belong to.
+  /// The target that a process belongs to now, and the one that an executable's next process, so called, will belong
+  /// to.
   [[nodiscard]] std::optional<std::uint32_t> target_of(pid_t pid) const;
   [[nodiscard]] std::optional<std::uint32_t> target_of(std::uint32_t device, std::uint64_t inode,
                                                        const std::string& comm) const;

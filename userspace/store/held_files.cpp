@@ -52,9 +52,8 @@ Error HeldFiles::elsewhere(const std::string& suffix) const {
                     path_),
         kLost};
   }
-  return Error{
-      fmt::format("the store's {}{} was removed, moved or replaced while it was open", path_, suffix),
-      kPartElsewhere};
+  return Error{fmt::format("the store's {}{} was removed, moved or replaced while it was open", path_, suffix),
+               kPartElsewhere};
 }
 
 Status HeldFiles::check() const {
