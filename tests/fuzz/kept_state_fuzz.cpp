@@ -1,9 +1,14 @@
 // Any text as what the agent kept of itself over a restart: availability, detectors, alerts, notices. Taken or refused;
 // what was taken is written and taken again.
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "tests/fuzz/fuzz_input.h"
 #include "userspace/alerts/notice_gate.h"
 #include "userspace/alerts/rule_book.h"
 #include "userspace/config/rules.h"
+#include "userspace/detect/state_text.h"
 #include "userspace/detect/target_monitor.h"
 #include "userspace/model/availability.h"
 #include "userspace/notify/channel_queue.h"
@@ -34,6 +39,33 @@ void check_monitor(std::string_view text) {
     std::vector<outrider::IncidentEvent> events;
     (*detector)->observe({.time_ms = kNow}, events);
   }
+}
+
+// One field of each kind, as detectors have them.
+struct Fields {
+  double number = 0;
+  std::string words;
+  bool flag = false;
+  std::optional<double> perhaps;
+  std::vector<double> list;
+
+  template <typename State>
+  void visit(State& state) {
+    state(number, words, flag, perhaps, list);
+  }
+};
+
+void check_fields(std::string_view text) {
+  outrider::StateReader reader(text, 1);
+  Fields fields;
+  fields.visit(reader);
+  if (!reader.done()) return;
+  outrider::StateWriter writer;
+  fields.visit(writer);
+  outrider::StateReader again(writer.text(1), 1);
+  Fields same;
+  same.visit(again);
+  demand(static_cast<bool>(again.done()) && same.words == fields.words, "fields are read back");
 }
 
 void check_alerts(std::string_view text) {
@@ -71,6 +103,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     outrider::made(tracker.current(kNow));
   }
   check_monitor(text);
+  check_fields(text);
   check_alerts(text);
   check_queue(text);
   return 0;

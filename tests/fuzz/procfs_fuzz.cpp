@@ -30,6 +30,7 @@ constexpr std::array kNames = {"stat",
                                "1/comm",
                                "1/cmdline",
                                "1/status",
+                               "1/task/1/status",
                                "1/net/dev",
                                "1/maps",
                                "1/cgroup",
@@ -66,6 +67,7 @@ void read_process(const outrider::ProcReader& proc, const std::string& root) {
     demand(line->find('\0') == std::string::npos, "a command line has no NUL");
   }
   outrider::made(proc.comm(kPid));
+  outrider::made(proc.strictly_confined(kPid));
   outrider::made(proc.network(kPid));
   const outrider::CgroupLimits limits = outrider::cgroup_limits(proc, kPid, root);
   demand(!limits.cpu_cores || *limits.cpu_cores > 0, "a limit allows something");
@@ -91,7 +93,7 @@ void read_host(const outrider::ProcReader& proc) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const outrider::Folder kFolder;
   static const bool kMade = [] {
-    for (const char* name : {"net", "sys/fs", "1/net", "1/fd", "1/map_files", "cpu", "memory"}) {
+    for (const char* name : {"net", "sys/fs", "1/net", "1/fd", "1/map_files", "1/task/1", "cpu", "memory"}) {
       std::filesystem::create_directories(kFolder.path() / name);
     }
     static_cast<void>(kFolder.write("1/fd/3", "open for writing, as far as a mode can tell"));

@@ -44,6 +44,19 @@ void find_statement(std::string_view sql, outrider_sql_dialect dialect) {
                    "its type is known for one");
 }
 
+// What the kernel side writes down of a statement, whose lengths nobody has checked yet.
+void read_written(std::string_view bytes) {
+  outrider_statement_text written{};
+  bytes.copy(reinterpret_cast<char*>(&written), sizeof(written));
+  const std::string shown = outrider::shown_statement(written);
+  outrider::demand(outrider::valid_utf8(shown) == shown, "what is shown is UTF-8");
+  const auto session = outrider::session_of_statement(written);
+  if (!session) return;
+  for (const std::string& name : {session->user, session->database})
+    outrider::demand(outrider::valid_utf8(name) == name && name.size() <= 3 * sizeof(written.names), "so is a name");
+  outrider::made(outrider::whose(std::make_shared<outrider::ClientSession>(*session)));
+}
+
 /// Other digits and characters here and there, and more or fewer of them, as the input says.
 std::string changed(std::string_view sql, std::string_view bytes) {
   std::string other;
@@ -84,6 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   outrider::demand(outrider::without_controls(text) == text, "what is shown has nothing left to escape");
   outrider::made(outrider::log_text(sql, "<3>"));
   find_keyword(sql);
+  read_written(sql);
+  outrider::made(outrider::is_of_type(sql, "SELECT"));
   for (const auto dialect : {OUTRIDER_SQL_POSTGRESQL, OUTRIDER_SQL_MYSQL, OUTRIDER_SQL_SQLITE}) {
     find_statement(sql, dialect);
     hide_literal(sql, dialect);
