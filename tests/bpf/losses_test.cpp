@@ -61,6 +61,19 @@ TEST_P(Room, PhasesBeyondTheRoomAreCountedAsLost) {
   expect_lost(now, OUTRIDER_LOSS_PHASES_FULL, kBeyond);
 }
 
+/// A query of another thread waits for a lock that this one holds.
+void keep_waiting() {
+  std::mutex mutex;
+  mutex.lock();
+  std::thread waiter([&mutex] {
+    const outrider::Query query("waiter");
+    const std::scoped_lock lock(mutex);
+  });
+  usleep(50'000);
+  mutex.unlock();
+  waiter.join();
+}
+
 TEST_P(Room, PairsBeyondTheTableAreCountedAsLost) {
   open();
   ASSERT_TRUE(session().hook_scheduler(true));
@@ -71,15 +84,7 @@ TEST_P(Room, PairsBeyondTheTableAreCountedAsLost) {
     const outrider_block none{};
     ASSERT_EQ(bpf_map_update_elem(table, &nobody, &none, BPF_ANY), 0);
   }
-  std::mutex mutex;
-  mutex.lock();
-  std::thread waiter([&mutex] {
-    const outrider::Query query("waiter");
-    const std::scoped_lock lock(mutex);
-  });
-  usleep(50'000);
-  mutex.unlock();
-  waiter.join();
+  keep_waiting();
   const TargetCounters now = counters();
   EXPECT_EQ(type_of(now, "waiter").queries, 1U);
   EXPECT_GE(type_of(now, "waiter").wait_ns[OUTRIDER_WAIT_LOCK], 40'000'000U);
@@ -88,15 +93,7 @@ TEST_P(Room, PairsBeyondTheTableAreCountedAsLost) {
 
 /// The types that have kept `waiter` from a lock for long, once more by this thread within the query that is open.
 std::vector<std::string> culprits(const std::function<TargetCounters()>& counters) {
-  std::mutex mutex;
-  mutex.lock();
-  std::thread waiter([&mutex] {
-    const outrider::Query query("waiter");
-    const std::scoped_lock lock(mutex);
-  });
-  usleep(50'000);
-  mutex.unlock();
-  waiter.join();
+  keep_waiting();
   const TargetCounters now = counters();
   std::vector<std::string> wakers;
   wakers.reserve(now.blocks.size());
