@@ -25,9 +25,11 @@ CONTENTS = {  # of the agent's package: every file and its mode
     "usr/share/man/man5/outrider.toml.5.gz": "-rw-r--r--",
     **{f"usr/share/doc/outrider/{name}": "-rw-r--r--"
        for name in ("CHANGELOG.md.gz", "README.md", "SECURITY.md", "changelog.gz", "copyright", "examples/local-only.conf",
-                    "examples/other-paths.conf", "examples/perf-uprobes.conf", "grafana/outrider.json", "prometheus/outrider.alerts.yml",
-                    "prometheus/outrider.rules.yml", "rules.toml",
-                    *(f"docs/{path.name}" for path in pathlib.Path(SOURCE, "docs").iterdir()))},
+                    "examples/other-paths.conf", "examples/perf-uprobes.conf", "rules.toml", "alerts/default.toml", "usdt/PROBES.md",
+                    *(f"packaging/{name}" for name in ("outrider.toml", "outrider.service", "grafana/outrider.json",
+                                                       "prometheus/outrider.alerts.yml", "prometheus/outrider.rules.yml")),
+                    *(f"{folder}/{path.name}" for folder in ("docs", "usdt/profiles", "usdt/example/rust")
+                      for path in pathlib.Path(SOURCE, folder).iterdir()))},
 }
 
 
@@ -82,6 +84,14 @@ def check_contents(package):
     found.pop("usr/share/doc/outrider/libbpf.copyright", None)  # where Debian's libbpf-dev is what was linked
     assert found == CONTENTS, f"not as expected: {set(found.items()) ^ set(CONTENTS.items())}"
     assert ".debug_info" not in run(["readelf", "-SW", str(package.file("usr/bin/outrider"))]), "not stripped"
+
+
+def check_links(package):
+    pages = list(package.file("usr/share/doc/outrider").rglob("*.md"))
+    links = {(page, path) for page in pages for path in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text(encoding="utf-8"))}
+    assert len(links) > 30, links
+    dead = sorted(f"{page.name}: {path}" for page, path in links if not (page.parent / path).exists())
+    assert not dead, dead
 
 
 def check_scripts(package):
@@ -245,6 +255,7 @@ def main():
         agent, usdt = pack(directory)
         check_control(agent)
         check_contents(agent)
+        check_links(agent)
         check_scripts(agent)
         check_usdt(usdt)
         check_unit(agent, directory)
