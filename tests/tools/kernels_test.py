@@ -226,6 +226,18 @@ class Lines(unittest.TestCase):
         run.take("end")
         self.assertTrue(run.ended)
 
+    def test_an_emulation_that_fails(self):
+        run = machine.Run("6.12.1")
+        run.trouble = "the guest did not answer after 150 s"
+        self.assertEqual(run.failed_emulation(), run.trouble)
+        run.take("begin\tdoctor")
+        run.console = "Oops: general protection fault"
+        self.assertIsNone(run.failed_emulation(), "it booted: what ends it now is a failure")
+        run.console = "[  343.241593] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI"
+        self.assertIn("Oops: int3", run.failed_emulation())
+        run.ended = True
+        self.assertIsNone(run.failed_emulation())
+
     def test_wrong_words_say_which_there_are(self):
         for words, sentence in ((("--kernels", "six"), "no kernel series"), (("--only", "dancing"), "no such feature: dancing"),
                                 (("--jobs", "0"), "at least 1")):

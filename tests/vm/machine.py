@@ -15,6 +15,9 @@ BOARDS = {X86_64: (["-cpu", "max"], ["console=ttyS0", "no_timer_check", "outride
           ARM64: (["-M", "virt,gic-version=3", "-cpu", "max,pauth=off,sve=off"],
                   ["console=ttyAMA0", "outrider_results=/dev/ttyAMA1"])}
 OLDEST_QEMU = 10  # 7.2 panicked guests at random under emulation: 8 of 50 boots; 10.0: none of 60
+RUNNING = set()  # processes of all machines
+# The breakpoint by which a kernel rewrites its own code reaches a processor that is past it: QEMU ran a translation of before.
+STALE_CODE = "Oops: int3"
 BOOT_SECONDS = {X86_64: 150, ARM64: 400}  # 5 and 12 on an idle machine
 
 
@@ -28,6 +31,12 @@ def unusable_qemu(architecture=X86_64):
     if not version or int(version[1]) < OLDEST_QEMU:
         return f"qemu: version {OLDEST_QEMU} or newer is needed, older ones let guests panic at random; this is {said.splitlines()[0]}"
     return None
+
+
+def end_all():
+    """From another thread than those that run machines: their runs end at once."""
+    for process in list(RUNNING):
+        process.kill()
 
 
 class Run:
@@ -54,6 +63,12 @@ class Run:
         elif verb == "end":
             self.ended = True
 
+    def failed_emulation(self):
+        """Why this says nothing of the guest's programs, of which none ran, or none was to blame; None if it does."""
+        if not self.ended and STALE_CODE in self.console:
+            return f"{self.trouble}: its processor ran code that the kernel had rewritten ({STALE_CODE})"
+        return None if self.ended or self.results or self.current else self.trouble
+
 
 class Machine:
     """A guest with two processors; the second serial port carries the results, the first the kernel's own console."""
@@ -77,12 +92,13 @@ class Machine:
             command = [*self.command, "-serial", f"file:{console}", "-serial", f"file:{results}"]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.PIPE, text=True)
+            RUNNING.add(process)
             try:
                 self._follow(run, process, results, seconds, told)
             finally:
-                if process.poll() is None:
-                    process.kill()
+                process.kill()
                 _, said = process.communicate()
+                RUNNING.discard(process)
             run.console = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
         if not run.ended and not run.trouble:
             where = f"during '{run.current}'" if run.current else "before its first check"
