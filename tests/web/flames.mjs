@@ -18,9 +18,23 @@ async function fakeFlames(page, answer, recordings = []) {
   return asked;
 }
 
+/** A page that is older than its agent: nobody is probed for what cannot be drawn. */
+async function outdated({ open, close }) {
+  const page = await open();
+  page.expected = [/status of 404/];
+  await page.route("**/assets/flame_chart-*", (route) => route.fulfill({ status: 404, json: { code: "not_served" } }));
+  const asked = await fakeFlames(page, {});
+  await row(page, "path").getByRole("button").click();
+  await page.getByRole("button", { name: "On CPU, 10 s" }).click();
+  await eventually(() => text(page, ".flames .note"), (words) => /reload this page/.test(words), "what is to be done");
+  assert.deepEqual(asked, []);
+  await close(page);
+}
+
 export const flameScenarios = {
   /** The panel with answers that are made here; what the agent itself records is other tests' business. */
   async flame({ open, close, options }) {
+    await outdated({ open, close });
     const page = await open();
     page.expected = [/status of 404/];
     await row(page, "path").getByRole("button").click();

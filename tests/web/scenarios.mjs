@@ -168,6 +168,13 @@ export const scenarios = {
     assert.ok(told.text && words.includes(told.text), `"${told.text}" in ${words}`);
     assert.match(await page.getByRole("region", { name: "Lately" }).innerText(), /firing/);
     assert.match(await page.getByRole("region", { name: "Channels" }).innerText(), /working/);
+    // What somebody reads or has selected stays, while its figures change.
+    const told_since = page.locator("#alerts tbody tr").first();
+    const value = () => told_since.locator('[data-head="value"]').innerText();
+    await told_since.evaluate((row) => { row.lastChild.firstChild.kept = true; });
+    const before = await value();
+    await eventually(value, (now) => now !== before, "another value of what goes on", 30);
+    assert.ok(await told_since.evaluate((row) => row.lastChild.firstChild.kept), "it was made anew");
 
     await page.locator('nav [data-page="data"]').click();
     await page.waitForSelector("#data a");
@@ -190,12 +197,18 @@ export const scenarios = {
     });
     const buttons = page.locator("#types tbody button");
     const whole = (selector) => page.locator(selector).first().textContent();
+    // By Unicode's own classes: controls, formats, separators of lines and paragraphs. Blanks stay what they are.
+    const hex = (sign) => sign.codePointAt(0).toString(16);
+    const seen = (name) => name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) =>
+      "\t\n\r".includes(sign) ? sign : sign < "\u0100" ? `\\x${hex(sign).padStart(2, "0")}` : `\\u${hex(sign).padStart(4, "0")}`);
+    assert.ok(options.types.some((type) => seen(type).includes("\\u202e")));
     await eventually(() => buttons.count(), (count) => count === options.types.length, "a row for each type");
-    assert.deepEqual((await buttons.allTextContents()).sort(), [...options.types].sort());
+    const rows = await buttons.evaluateAll((all) => all.map((each) => [each.dataset.type, each.textContent]));
+    assert.deepEqual(rows.sort(), options.types.map((type) => [type, seen(type)]).sort());
     for (const type of options.types) {
-      await buttons.evaluateAll((all, name) => all.find((each) => each.textContent === name).click(), type);
-      await eventually(() => whole(".filter"), (words) => words.includes(type), `the filter for ${JSON.stringify(type)}`);
-      assert.ok((await whole(".flames h2")).includes(type), JSON.stringify(type));
+      await buttons.evaluateAll((all, name) => all.find((each) => each.dataset.type === name).click(), type);
+      await eventually(() => whole(".filter"), (words) => words.includes(seen(type)), `the filter for ${JSON.stringify(type)}`);
+      assert.ok((await whole(".flames h2")).includes(seen(type)), JSON.stringify(type));
     }
     assert.equal(await page.locator("body script, body img, body b[onload]").count(), 0);
     await eventually(() => text(page, "#target"), (name) => name.includes(options.target), "the target's name");
@@ -262,8 +275,10 @@ export const scenarios = {
     assert.equal(await page.locator("#banner").isVisible(), false);
     await step("end the agent");
     await eventually(() => text(page, "#connection"), (words) => /connection lost/.test(words), "that the connection is lost");
+    assert.match(await page.title(), /^\(no connection\) .*another/);
     await step("start the agent");
     await eventually(() => page.locator("#connection").getAttribute("data-status"), (status) => status === "live", "that it is back");
+    assert.match(await page.title(), /^another/);
     const shown = await page.evaluate(() => document.documentElement.dataset.shown);
     await eventually(() => page.evaluate(() => document.documentElement.dataset.shown), (now) => now > shown, "new figures");
     await close(page);

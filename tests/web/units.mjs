@@ -15,6 +15,7 @@ async function load(name) {
 
 const { Series } = await load("series.ts");
 const { availability, NONE, stretch } = await load("format.ts");
+const { outages } = await load("marks.ts");
 
 const NOON = Date.UTC(2024, 0, 1, 12);
 
@@ -31,7 +32,7 @@ function event(second, qps) {
 /** The tail as [seconds after noon, rate]; an interval stands where it began. */
 function drawn(series) {
   const { times, column } = series.drawn(true);
-  return times.map((time, i) => [time - NOON / 1000, column("qps")[i]]);
+  return times.map((time, i) => [Math.round(time * 1000 - NOON) / 1000, column("qps")[i]]);
 }
 
 test("a clock that is set back begins the tail anew", () => {
@@ -57,6 +58,27 @@ test("within a step of the history no clock was set back", () => {
   series.append(event(61, 10), "");
   series.append(event(30, 99), "");
   assert.deepEqual(drawn(series), [[0, 7], [60, 10]]);
+});
+
+test("where nothing of the history is written, what was heard stays", () => {
+  const series = new Series();
+  for (const second of [1, 2, 3, 100]) series.append(event(second, second), "");
+  const heard = [[0, 1], [1, 2], [2, 3], [2.001, null], [99, 100]]; // of a minute and more between nothing was heard
+  assert.deepEqual(drawn(series), heard);
+  const nothing = { from: NOON - 200_000, step_seconds: 1, columns: { qps: new Array(300).fill(null) } };
+  series.take(nothing, NOON + 100_000);
+  assert.deepEqual(drawn(series).slice(-5), heard);
+  // What is written takes the place of what was heard.
+  series.take({ ...nothing, columns: { qps: new Array(300).fill(7) } }, NOON + 100_000);
+  assert.deepEqual(drawn(series).filter(([, rate]) => rate !== 7), []);
+});
+
+test("an outage is told for how long it was, wherever in its steps that lies", () => {
+  const told = (step, down) => outages({ charts: { from: NOON, step_seconds: step, columns: { down_seconds: down } } })
+    .map(({ from, to, label }) => [(from - NOON) / 1000, (to - NOON) / 1000, label.replaceAll("\u00a0", " ")]);
+  assert.deepEqual(told(1, [0, 0.4, 1, 0.3, null]), [[1, 4, "down"]]);
+  assert.deepEqual(told(7200, [0, 3, 0, 3, 4]), [[7200, 14400, "down for 3 s"], [21600, 36000, "down for 7 s"]]);
+  assert.deepEqual(told(60, [60, 60, 0]), [[0, 120, "down"]]);
 });
 
 test("a type that an event leaves out is not drawn as one that did not run", () => {

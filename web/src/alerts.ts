@@ -1,7 +1,7 @@
 // The alerts page: what fires and what is pending, and why; what lately began and ended; how the channels do.
 import type { Alerts, Channel, Notice } from "./api";
-import { h, setText, type Child } from "./dom";
-import { foldingTable } from "./folding_table";
+import { h, setHidden, setText } from "./dom";
+import { FoldingTable, plain, type Cell, type Row } from "./folding_table";
 import * as format from "./format";
 
 const UNITS: [RegExp, (value: format.Maybe) => string][] = [
@@ -14,8 +14,8 @@ function figure(metric: string, value: format.Maybe): string {
   return found ? found[1](value) : format.count(value);
 }
 
-function severity(name: string): HTMLElement {
-  return h("span", { class: `severity ${name}` }, name);
+function word(kind: string, name: string, text = name): Cell {
+  return { key: text, make: () => h("span", { class: `${kind} ${name}` }, text) };
 }
 
 function limit(notice: Notice): string {
@@ -24,10 +24,10 @@ function limit(notice: Notice): string {
   return format.NONE;
 }
 
-function why(notice: Notice): HTMLElement {
+function why(notice: Notice): Cell {
   const lines = [notice.text, notice.cause && !notice.text.includes(notice.cause) ? `Moved most: ${notice.cause}` : "", notice.annotation];
   if (notice.state === "pending") lines.push("In breach, but not yet for as long as its rule says");
-  return h("div", {}, ...lines.filter((line) => line !== "").map((line) => h("p", {}, line)));
+  return { key: JSON.stringify(lines), make: () => h("div", {}, ...lines.filter((line) => line !== "").map((line) => h("p", {}, line))) };
 }
 
 const what = (notice: Notice): string => notice.name + (notice.type ? ` (${notice.type})` : "");
@@ -38,19 +38,27 @@ function withWords(notice: Notice, recent: Notice[]): Notice {
   return told ? { ...notice, text: told.text, cause: told.cause, annotation: told.annotation } : notice;
 }
 
-function activeRow(notice: Notice): Child[] {
-  const state = `${notice.state ?? ""}${notice.held ? ", held" : ""}`;
-  return [h("span", { class: `state ${notice.state ?? ""}` }, state), severity(notice.severity), what(notice), notice.target,
-    figure(notice.metric, notice.value), limit(notice), format.moment(Date.parse(notice.since)), why(notice)];
+function activeRow(notice: Notice): Row {
+  const state = notice.state ?? "";
+  return {
+    id: JSON.stringify([notice.id, notice.name, notice.target, notice.type]),
+    cells: [word("state", state, notice.held ? `${state}, held` : state), word("severity", notice.severity), plain(what(notice)), plain(notice.target),
+      plain(figure(notice.metric, notice.value)), plain(limit(notice)), plain(format.moment(Date.parse(notice.since))), why(notice)],
+  };
 }
 
-function recentRow(notice: Notice): Child[] {
-  return [format.moment(Date.parse(notice.at ?? notice.since)), h("span", { class: `state ${notice.event ?? ""}` }, notice.event ?? ""),
-    severity(notice.severity), what(notice), notice.target, figure(notice.metric, notice.value), why(notice)];
+function recentRow(notice: Notice): Row {
+  const at = notice.at ?? notice.since;
+  return {
+    id: JSON.stringify([notice.id, notice.event, at]),
+    cells: [plain(format.moment(Date.parse(at))), word("state", notice.event ?? ""), word("severity", notice.severity), plain(what(notice)),
+      plain(notice.target), plain(figure(notice.metric, notice.value)), why(notice)],
+  };
 }
 
-function channelRow(channel: Channel): Child[] {
-  return [channel.name, channel.failing ? "failing" : "working", String(channel.sent), String(channel.queued), String(channel.failed), String(channel.dropped), channel.last_error ?? format.NONE];
+function channelRow(channel: Channel): Row {
+  const { name, failing, sent, queued, failed, dropped } = channel;
+  return { id: name, cells: [name, failing ? "failing" : "working", ...[sent, queued, failed, dropped].map(String), channel.last_error ?? format.NONE].map(plain) };
 }
 
 /** The page is about one target: green of this one says nothing of the others. */
@@ -62,27 +70,30 @@ function noteOf(active: Notice[], target: string, elsewhere: number): string {
 
 export class AlertsPage {
   private readonly note = h("p", { class: "note", role: "status" });
-  private readonly tables = h("div", {});
-  private shown = "";
-  readonly root = h("main", { id: "alerts", hidden: true }, h("h2", {}, "Alerts"), this.note, this.tables);
+  private readonly now = new FoldingTable("Now", ["state", "severity", "alert", "target", "value", "against", "since", "why"]);
+  private readonly lately = new FoldingTable("Lately", ["at", "event", "severity", "alert", "target", "value", "why"]);
+  private readonly channels = new FoldingTable("Channels", ["channel", "state", "sent", "queued", "failed", "dropped", "last error"]);
+  readonly root = h("main", { id: "alerts", hidden: true }, h("h2", {}, "Alerts"), this.note, this.now.root, this.lately.root, this.channels.root);
+
+  constructor() {
+    this.refuse("");
+  }
 
   refuse(reason: string): void {
     setText(this.note, reason);
-    this.tables.replaceChildren();
-    this.shown = "";
+    this.fill([], [], []);
   }
 
   /** `elsewhere`: alerts of other targets than `target` that fire. */
   set(alerts: Alerts, target: string, elsewhere: number): void {
     setText(this.note, noteOf(alerts.alerts, target, elsewhere));
-    // Nothing is drawn anew under somebody's cursor unless it changed.
-    const text = JSON.stringify(alerts);
-    if (text === this.shown) return;
-    this.shown = text;
-    const parts: HTMLElement[] = [];
-    if (alerts.alerts.length) parts.push(foldingTable("Now", ["state", "severity", "alert", "target", "value", "against", "since", "why"], alerts.alerts.map((each) => activeRow(withWords(each, alerts.recent)))));
-    if (alerts.recent.length) parts.push(foldingTable("Lately", ["at", "event", "severity", "alert", "target", "value", "why"], alerts.recent.map(recentRow)));
-    if (alerts.channels.length) parts.push(foldingTable("Channels", ["channel", "state", "sent", "queued", "failed", "dropped", "last error"], alerts.channels.map(channelRow)));
-    this.tables.replaceChildren(...parts);
+    this.fill(alerts.alerts.map((each) => activeRow(withWords(each, alerts.recent))), alerts.recent.map(recentRow), alerts.channels.map(channelRow));
+  }
+
+  private fill(...rows: [now: Row[], lately: Row[], channels: Row[]]): void {
+    [this.now, this.lately, this.channels].forEach((table, i) => {
+      table.set(rows[i]!);
+      setHidden(table.root, !rows[i]!.length);
+    });
   }
 }

@@ -1,5 +1,16 @@
 // Elements from data. Text only ever becomes text: names of types and targets are foreign, and nothing here parses HTML.
 
+// Controls but blanks and ends of lines; what has no width or turns the direction round. The command line shows them so too.
+const MISLEADING = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+
+/** A text as it is shown: what would make it read as another stands in it as \xNN or \uNNNN. */
+export function shown(text: string): string {
+  return text.replace(MISLEADING, (sign) => {
+    const code = sign.codePointAt(0)!;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
 type Attribute = string | number | boolean | null | undefined | ((event: Event) => void);
 export type Child = Node | string | null | undefined;
 
@@ -15,13 +26,14 @@ export function h<K extends keyof HTMLElementTagNameMap>(
     if (typeof value === "function") element.addEventListener(name, value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  for (const child of children) if (child !== null && child !== undefined) element.append(child);
+  for (const child of children) if (child !== null && child !== undefined) element.append(typeof child === "string" ? shown(child) : child);
   return element;
 }
 
 /** Changes a text only if it differs, so that a screen reader hears of changes alone. */
 export function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
+  const wanted = shown(text);
+  if (element.textContent !== wanted) element.textContent = wanted;
 }
 
 export function setHidden(element: HTMLElement, hidden: boolean): void {
@@ -31,7 +43,7 @@ export function setHidden(element: HTMLElement, hidden: boolean): void {
 /** A list of lines, built anew only if one differs. */
 export function setLines(list: HTMLElement, lines: string[]): void {
   const children = [...list.children];
-  if (children.length === lines.length && lines.every((line, i) => children[i]!.textContent === line)) return;
+  if (children.length === lines.length && lines.every((line, i) => children[i]!.textContent === shown(line))) return;
   list.replaceChildren(...lines.map((line) => h("li", {}, line)));
 }
 

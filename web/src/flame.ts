@@ -9,6 +9,11 @@ const SECONDS = 10;
 const ASK_AGAIN_MS = 1000;
 const HELP = "A click enlarges a frame, one on the lowest frame shows all again; with the graph focused the arrow keys move, Enter enlarges, Escape shows all.";
 
+class Outdated extends Error {}
+
+/** What draws them has another name in another version of the agent, and is loaded before anybody is probed for it. */
+const chart = (): Promise<typeof import("./flame_chart")> => import("./flame_chart").catch(() => { throw new Outdated(); });
+
 export class FlamePanel {
   private readonly status = h("p", { class: "note", role: "status" });
   private readonly place = h("div", { class: "flame", role: "region", "aria-label": "Flame graph" });
@@ -71,6 +76,7 @@ export class FlamePanel {
     this.asked = asked;
     this.setBusy(true);
     try {
+      await chart();
       const flame = await this.answer(question, asked);
       if (flame) await this.draw(flame, asked);
     } catch (error) {
@@ -114,6 +120,7 @@ export class FlamePanel {
   }
 
   private reason(error: unknown): string {
+    if (error instanceof Outdated) return "What draws flame graphs could not be loaded: reload this page, which is of another version than the agent, or try again";
     if (!(error instanceof Refusal)) return "The flame graph could not be drawn";
     if (error.code === "not_served") return "This agent offers no flame graphs";
     return `No flame graph: ${error.message}`;
@@ -125,7 +132,7 @@ export class FlamePanel {
   }
 
   private async draw(flame: Flame, asked: AbortController): Promise<void> {
-    const { drawFlame } = await import("./flame_chart");
+    const { drawFlame } = await chart();
     if (this.asked !== asked) return; // another type was chosen while that was loaded
     if (!(flame.total > 0)) {
       this.clear();

@@ -2,7 +2,7 @@
 import flamegraph from "d3-flame-graph";
 import { select } from "d3-selection";
 import type { Flame } from "./api";
-import { h, setText, themeColor } from "./dom";
+import { h, setText, shown, themeColor } from "./dom";
 import { FlameKeys, type Frame } from "./flame_keys";
 import { band, BAND_NAMES, change, describe } from "./flame_words";
 
@@ -42,7 +42,7 @@ export function drawFlame(place: HTMLElement, flame: Flame, byBefore: boolean): 
     .transitionDuration(0)
     .sort(true)
     .tooltip(false)
-    .label((frame: Frame) => describe(flame, frame.data))
+    .label((frame: Frame) => shown(describe(flame, frame.data)))
     .onHover(tell)
     .setColorMapper((frame: Frame) => (flame.before ? changeColor(flame, frame) : color(flame.kind, frame.data.name)));
   if (byBefore) chart.getValue((node: Flame["flame"]) => node.before ?? 0);

@@ -1,5 +1,5 @@
 // Tables whose rows a phone shows as blocks, each cell behind the name of its column.
-import { arrange, h, setText, type Child } from "./dom";
+import { arrange, h, setText, shown, type Child } from "./dom";
 
 export interface Cell {
   /** What it shows, in short: it is made anew only if this differs. */
@@ -44,7 +44,8 @@ export class FoldingTable {
       cells.forEach((cell, i) => {
         if (row.keys[i] === cell.key) return;
         row.keys[i] = cell.key;
-        row.cells[i]!.replaceChildren(cell.make() ?? "");
+        const made = cell.make() ?? "";
+        row.cells[i]!.replaceChildren(typeof made === "string" ? shown(made) : made);
       });
       this.rows.set(free, row);
     }
@@ -55,11 +56,4 @@ export class FoldingTable {
     const cells = Array.from({ length: size }, (_, i) => h("td", { role: "cell", "data-head": this.heads[i] }));
     return { root: h("tr", { role: "row" }, ...cells), cells, keys: [] };
   }
-}
-
-/** One that is made once and thrown away. */
-export function foldingTable(caption: string, heads: string[], rows: Child[][]): HTMLElement {
-  const table = new FoldingTable(caption, heads);
-  table.set(rows.map((cells, i) => ({ id: String(i), cells: cells.map((cell) => ({ key: "", make: () => cell })) })));
-  return table.root;
 }

@@ -4,7 +4,7 @@ import { AlertsPage } from "./alerts";
 import { BlockingPanel } from "./blocking";
 import { ChartBoard } from "./charts";
 import { DataPage } from "./data_page";
-import { h, setHidden, setText } from "./dom";
+import { h, setHidden, setText, shown } from "./dom";
 import { FlamePanel } from "./flame";
 import { moment } from "./format";
 import { Live, type Status } from "./live";
@@ -22,6 +22,8 @@ const PAGES: [Page, string][] = [["overview", "Overview"], ["alerts", "Alerts"],
 const SOONEST_MS = 5_000;
 const LATEST_MS = 60_000;
 const ALERTS_EVERY_MS = 5_000;
+/** More than can be on the page at a time. */
+const MOST_STATEMENTS = 2_000;
 
 /** The same question may be answered later, unless it is wrong or is about what is not there. */
 function mayPass(error: unknown): boolean {
@@ -51,6 +53,9 @@ class App {
   private alerts: Alerts | null = null;
   private asked = new AbortController();
   private timer = 0;
+  private title = "Outrider";
+  /** Of the agent that this page came from, or the next one. */
+  private version = "";
   private refusal = "";
   /** Why the table of types is not of what was asked for. */
   private typesRefusal = "";
@@ -93,6 +98,7 @@ class App {
     }
     const first = this.last === null || this.last.target !== event.target;
     this.last = event;
+    this.version ||= event.agent.version;
     if (!spanIsChosen()) setView({ target: event.target, span: { live: true, seconds: event.page.window_seconds } });
     else if (view().target !== event.target) setView({ target: event.target });
     this.updatePicker(event);
@@ -111,11 +117,20 @@ class App {
     setText(this.status, reason ? `${STATUS[status]}: ${reason}; trying again` : STATUS[status]);
     this.status.dataset["status"] = status;
     document.body.classList.toggle("lost", status === "lost");
+    this.showTitle();
     if (!this.last && status === "lost") this.showBanner(reason);
   }
 
   private noteStatements(types: [string, { statement?: string | null; database?: string | null; user?: string | null }][]): void {
-    for (const [name, type] of types) if (type.statement) this.statements.set(name, whose(type) ? `${whose(type)}: ${type.statement}` : type.statement);
+    for (const [name, type] of types) {
+      if (!type.statement) continue;
+      this.statements.delete(name); // so that the one longest unseen comes first
+      this.statements.set(name, whose(type) ? `${whose(type)}: ${type.statement}` : type.statement);
+    }
+    for (const name of this.statements.keys()) {
+      if (this.statements.size <= MOST_STATEMENTS) break;
+      this.statements.delete(name);
+    }
   }
 
   private updatePicker(event: LiveEvent): void {
@@ -133,7 +148,13 @@ class App {
     setText(this.tabs[1]!, firing ? `Alerts (${firing})` : "Alerts");
     const elsewhere = event.alerts?.elsewhere ?? 0;
     const alerts = [firing ? String(firing) : "", elsewhere ? `${elsewhere} elsewhere` : ""].filter((each) => each !== "").join(", ");
-    const title = `${alerts ? `(${alerts}) ` : ""}${event.target || "Outrider"} – Outrider`;
+    this.title = `${alerts ? `(${alerts}) ` : ""}${event.target || "Outrider"} – Outrider`;
+    this.showTitle();
+  }
+
+  /** All that is seen of a page in the background: it says too when it knows nothing. */
+  private showTitle(): void {
+    const title = shown(`${this.status.dataset["status"] === "lost" ? "(no connection) " : ""}${this.title}`);
     if (document.title !== title) document.title = title; // the browser's window hears of each time it is set
   }
 
@@ -147,6 +168,7 @@ class App {
     else if (!event.state) this.showBanner(`${event.target} is no longer watched: it is not in the agent's configuration. Choose another target above.`);
     else if (event.state.error) this.showBanner(`${event.target} is not attached: ${event.state.error}`);
     else if (!event.current) this.showBanner(`No figures of ${event.target} yet: the first interval is not over.`);
+    else if (event.agent.version !== this.version) this.showBanner(`The agent is of version ${event.agent.version} now: reload this page, which is of ${this.version}.`);
     else this.showBanner("");
   }
 
@@ -252,9 +274,10 @@ class App {
       if (signal.aborted) return false;
       this.refusal = "";
       this.series.take(charts, span.live ? this.now() : null);
-      this.summary.setTrend(charts.health_trend);
+      this.summary.setTrend(span.live ? charts.health_trend : null); // beside the present score
     } catch (error) {
       if (signal.aborted) return false;
+      this.summary.setTrend(null);
       this.refusal = error instanceof Refusal ? error.message : "the history could not be read";
       failed = mayPass(error);
     }

@@ -1,6 +1,7 @@
 // What is marked in every chart: incidents, when the target was down or stalled, and its restarts.
 import type { Alerts, Notice } from "./api";
 import { h, setHidden } from "./dom";
+import * as format from "./format";
 import { moment, stretch } from "./format";
 import type { Mark } from "./mark_signs";
 import type { Series } from "./series";
@@ -30,7 +31,9 @@ export function incidents(alerts: Alerts | null, now: number): Mark[] {
   return [...marks.values()];
 }
 
-/** Stretches in which the target did not serve. */
+const NOT_ALL_MS = 2_000;
+
+/** Stretches of whole steps in which the target did not serve, and for how long of them where that was not all the time. */
 export function outages(series: Series): Mark[] {
   const charts = series.charts;
   if (!charts) return [];
@@ -38,14 +41,20 @@ export function outages(series: Series): Mark[] {
   for (const kind of ["down", "stalled"] as const) {
     const column = charts.columns[`${kind}_seconds`] ?? [];
     let open: Mark | null = null;
+    let seconds = 0;
     column.forEach((value, i) => {
       const begin = charts.from + i * charts.step_seconds * 1000;
       if (!value) {
         open = null;
         return;
       }
-      if (!open) marks.push((open = { from: begin, to: begin, kind, label: kind }));
+      if (!open) {
+        marks.push((open = { from: begin, to: begin, kind, label: kind }));
+        seconds = 0;
+      }
       open.to = begin + charts.step_seconds * 1000;
+      seconds += value;
+      open.label = open.to - open.from - seconds * 1000 < NOT_ALL_MS ? kind : `${kind} for ${format.seconds(seconds)}`;
     });
   }
   return marks;

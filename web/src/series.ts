@@ -19,6 +19,8 @@ const AMOUNTS = ["disk_read_mb", "disk_write_mb", "network_rx_mb", "network_tx_m
 const LONGEST_TAIL = 400;
 /** A clock that steps back by less than this is waited for. */
 const SET_BACK_MS = 2_000;
+/** A hidden page asks every half a minute. */
+const SILENCE_MS = 60_000;
 
 function shares(waits: Waits | null, row: Row): void {
   const parts = sharesOf(byClass(waits));
@@ -90,7 +92,9 @@ export class Series {
     const columns = Object.values(charts.columns);
     this.rows = columns[0]?.length ?? 0;
     if (present === null) return;
-    const unwritten = present - 3_000 - charts.step_seconds * 1000;
+    // Nor are they where history is off or cannot be written; what was heard since then is all there is.
+    const heard = this.tail[0]?.ms ?? Infinity;
+    const unwritten = Math.min(present - 3_000 - charts.step_seconds * 1000, heard - charts.step_seconds * 1000);
     while (this.rows > 0 && this.time(this.rows - 1) * 1000 >= unwritten && columns.every((c) => c[this.rows - 1] === null)) {
       --this.rows;
     }
@@ -113,8 +117,10 @@ export class Series {
     if (ms <= last || ms < end - event.current.interval_seconds * 500) return;
     // A type that the event leaves out may have run all the same: history knows.
     if (type && event.types_left_out > 0 && !event.current.query_metrics.query_type_breakdown[type]) return;
+    // No line leads over a time of which nothing was heard.
+    if (last > 0 && ms - last > Math.max(SILENCE_MS, 3_000 * event.current.interval_seconds)) this.tail.push({ ms: last + 1, row: {} });
     this.tail.push({ ms: Math.max(ms, end), row: rowOf(event, type) });
-    if (this.tail.length > LONGEST_TAIL) this.tail.shift();
+    while (this.tail.length > LONGEST_TAIL) this.tail.shift();
   }
 
   private time(index: number): number {
