@@ -1,8 +1,7 @@
 // What is marked in every chart: incidents, when the target was down or stalled, and its restarts.
 import type { Alerts, Notice } from "./api";
 import { h, setHidden } from "./dom";
-import * as format from "./format";
-import { moment, stretch } from "./format";
+import { moment, seconds, stretch } from "./format";
 import type { Mark } from "./mark_signs";
 import type { Series } from "./series";
 
@@ -31,6 +30,7 @@ export function incidents(alerts: Alerts | null, now: number): Mark[] {
   return [...marks.values()];
 }
 
+/** An outage may begin and end within a step of a second. */
 const NOT_ALL_MS = 2_000;
 
 /** Stretches of whole steps in which the target did not serve, and for how long of them where that was not all the time. */
@@ -41,7 +41,7 @@ export function outages(series: Series): Mark[] {
   for (const kind of ["down", "stalled"] as const) {
     const column = charts.columns[`${kind}_seconds`] ?? [];
     let open: Mark | null = null;
-    let seconds = 0;
+    let lasted = 0;
     column.forEach((value, i) => {
       const begin = charts.from + i * charts.step_seconds * 1000;
       if (!value) {
@@ -50,11 +50,11 @@ export function outages(series: Series): Mark[] {
       }
       if (!open) {
         marks.push((open = { from: begin, to: begin, kind, label: kind }));
-        seconds = 0;
+        lasted = 0;
       }
       open.to = begin + charts.step_seconds * 1000;
-      seconds += value;
-      open.label = open.to - open.from - seconds * 1000 < NOT_ALL_MS ? kind : `${kind} for ${format.seconds(seconds)}`;
+      lasted += value;
+      open.label = open.to - open.from - lasted * 1000 < NOT_ALL_MS ? kind : `${kind} for ${seconds(lasted)}`;
     });
   }
   return marks;
