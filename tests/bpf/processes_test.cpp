@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -26,10 +27,28 @@ pid_t start_sleep(std::string seconds, const char* path = "/bin/sleep") {
   return pid;
 }
 
+// posix_spawn() returns when the kernel lets go of the old memory, before the process has its new file and name and
+// before the kernel's programs hear of the exec: who sleeps under the new name is past all that.
+pid_t asleep(pid_t pid, const std::string& name) {
+  for (int i = 0; i < 500; ++i) {
+    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    std::getline(stat, line);
+    if (line.find("(" + name.substr(0, 15) + ") S ") != std::string::npos) return pid;
+    usleep(10'000);
+  }
+  throw std::runtime_error(name + " does not sleep");
+}
+
+void end(pid_t pid) {
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+}
+
 FileKey file_of_sleep() {
-  const pid_t sleeper = start_sleep("0.5");
+  const pid_t sleeper = asleep(start_sleep("30"), "sleep");
   const FileKey program = must(open_process(sleeper)).exe_key;
-  waitpid(sleeper, nullptr, 0);
+  end(sleeper);
   return program;
 }
 
@@ -57,20 +76,15 @@ TEST_P(Session, WhoRunsTheFileUnderAnotherNameIsNoPartOfATargetByName) {
   { const outrider::Query probes_of_its_own("own"); }
   const FileKey program = file_of_sleep();
   must(session().watch_executable(program.device, program.inode, target_, 0, "sleep"));
-  const std::string other = testing::TempDir() + "sentinel-" + std::to_string(getpid());
-  std::filesystem::create_symlink("/bin/sleep", other);
-  const std::vector<pid_t> started = {start_sleep("30"), start_sleep("30", other.c_str()), start_sleep("30")};
-  std::vector<pid_t> joined = session().processes(target_);
-  for (int i = 0; i < 500 && joined.size() < 3; ++i) {
-    usleep(10'000);
-    joined = session().processes(target_);
-  }
-  EXPECT_THAT(joined, testing::UnorderedElementsAre(getpid(), started.front(), started.back()));
-  for (const pid_t pid : started) {
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, 0);
-  }
-  std::filesystem::remove(other);
+  const std::string other = "sentinel-" + std::to_string(getpid());
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / other;
+  std::filesystem::create_symlink("/bin/sleep", file);
+  const std::vector<pid_t> started = {asleep(start_sleep("30"), "sleep"),
+                                      asleep(start_sleep("30", file.c_str()), other),
+                                      asleep(start_sleep("30"), "sleep")};
+  EXPECT_THAT(session().processes(target_), testing::UnorderedElementsAre(getpid(), started.front(), started.back()));
+  for (const pid_t pid : started) end(pid);
+  std::filesystem::remove(file);
 }
 
 INSTANTIATE_TEST_SUITE_P(Processes, Session, testing::Values(ways_to_attach().front()), name_of_way);
