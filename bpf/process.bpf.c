@@ -22,6 +22,12 @@ int BPF_PROG(handle_fork, struct task_struct *parent, struct task_struct *child)
 	copy = *process;
 	if (bpf_map_update_elem(&processes, &tgid, &copy, BPF_ANY))
 		count_loss(copy.target, OUTRIDER_LOSS_TARGETS_FULL, 1);
+	/* The agent took the parent out meanwhile, and may already have looked for what it left. */
+	process = living_process(parent->tgid);
+	if (!process || process->target != copy.target) {
+		bpf_map_delete_elem(&processes, &tgid);
+		return 0;
+	}
 	cell = cell_of(copy.target);
 	if (cell)
 		add64(&cell->forks, 1);
@@ -111,6 +117,9 @@ int BPF_PROG(handle_exec, struct task_struct *p, int old_pid, struct linux_binpr
 	joined.files = exe->files;
 	if (bpf_map_update_elem(&processes, &tgid, &joined, BPF_ANY))
 		count_loss(joined.target, OUTRIDER_LOSS_TARGETS_FULL, 1);
+	exe = bpf_map_lookup_elem(&exes, &key);
+	if (!exe || exe->target != joined.target) /* as at a fork */
+		bpf_map_delete_elem(&processes, &tgid);
 	return 0;
 }
 

@@ -207,7 +207,8 @@ void BpfSession::remove_target(std::uint32_t target) {
     if (exe.target == target) executables.push_back(key);
   });
   for (const outrider_exe_key& executable : executables) bpf_map_delete_elem(map, &executable);
-  // One that forks while they are listed may have a child that is not on the list.
+  // One that forks while they are listed may have a child that is not on the list; it was entered before its parent was
+  // forgotten, or else it takes itself out.
   constexpr int kRounds = 16;
   for (int i = 0; i < kRounds; ++i) {
     const std::vector<pid_t> left = processes(target);
