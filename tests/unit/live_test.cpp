@@ -91,6 +91,17 @@ TEST(Live, of_other_targets_the_alerts_that_somebody_is_told_of_are_counted) {
   EXPECT_EQ(live_json(report, "")["alerts"]["elsewhere"], 0) << "those of all are told";
 }
 
+TEST(Live, says_why_history_is_not_written) {
+  Report report = report_of(1);
+  EXPECT_EQ(live_json(report, "engine")["agent"]["history"], false);
+  EXPECT_EQ(live_json(report, "engine")["agent"]["history_error"], nullptr);
+  report.agent->store.emplace();
+  EXPECT_EQ(live_json(report, "engine")["agent"]["history"], true);
+  EXPECT_EQ(live_json(report, "engine")["agent"]["history_error"], nullptr);
+  report.agent->store->error = "disk is full";
+  EXPECT_EQ(live_json(report, "engine")["agent"]["history_error"], "disk is full");
+}
+
 class LiveApi : public testing::Test {
  protected:
   HttpResponse get(const std::string& path, const std::string& accept = "*/*",
@@ -121,12 +132,14 @@ TEST_F(LiveApi, without_real_time_pages_ask) {
   Config config;
   config.enable_real_time = false;
   config.dashboard_update_interval = std::chrono::seconds(2);
+  config.collection_interval = std::chrono::seconds(30);
   api_.configure(config);
   EXPECT_EQ(get("/api/v1/live", "text/event-stream").status, 404);
   const Json page = Json::parse(*get("/api/v1/live").body)["page"];
   EXPECT_EQ(page["real_time"], false);
   EXPECT_EQ(page["update_seconds"], 2);
   EXPECT_EQ(page["window_seconds"], 3600);
+  EXPECT_EQ(page["collection_seconds"], 30);
 }
 
 TEST_F(LiveApi, a_browser_gets_the_page_and_a_script_the_list) {

@@ -390,6 +390,7 @@ export const scenarios = {
     const event = await api(page, "/api/v1/live", { target: "engine" });
     event.page.real_time = false;
     event.page.update_seconds = 0.2;
+    event.agent.history_error = "the disk is full";
     const answer = async (change) => {
       event.time += 1000;
       event.current.timestamp = new Date(Date.parse(event.current.timestamp) + 1000).toISOString();
@@ -405,6 +406,7 @@ export const scenarios = {
       Object.assign(queries, { p99_response_time_seconds: 0.02, error_rate: 0.25, queries_per_second: 40 });
       current.losses.unavailable = ["one thing: it has none"];
     });
+    await eventually(() => text(page, ".shown"), (words) => words.includes("history is not written: the disk is full"), "why history ends", 30);
     assert.equal(await text(page, "#card-response .big"), "20\u00a0ms");
     assert.equal(await page.locator("#card-response.held").count(), 0);
     const probed = event.current.timestamp;

@@ -15,6 +15,7 @@ async function load(name) {
 
 const { Series } = await load("series.ts");
 const { availability, NONE, stretch } = await load("format.ts");
+const { patienceMs } = await load("live.ts");
 const { outages } = await load("marks.ts");
 
 const NOON = Date.UTC(2024, 0, 1, 12);
@@ -97,6 +98,23 @@ test("a type that an event leaves out is not drawn as one that did not run", () 
   series.append(types(0, { other: told })(3), "chosen");
   series.append(types(950, { other: told })(4), "");
   assert.deepEqual(drawn(series), [[0, 5], [2, null], [3, 10]]);
+});
+
+test("the chosen type's median is drawn from the first event on", () => {
+  const series = new Series();
+  const told = event(1, 10);
+  told.types_left_out = 0;
+  told.current.query_metrics.query_type_breakdown = { chosen: { p50_response_time_seconds: 0.25, waits: null } };
+  series.append(told, "chosen");
+  assert.deepEqual(series.drawn(true).column("p50"), [0.25]);
+});
+
+test("an agent that looks around every half a minute is not lost in between", () => {
+  const page = { collection_seconds: 30 };
+  assert.equal(patienceMs({ state: null, page }), 150_000);
+  assert.equal(patienceMs({ state: { interval_seconds: 1 }, page }), 150_000);
+  assert.equal(patienceMs({ state: { interval_seconds: 60 }, page }), 300_000);
+  assert.equal(patienceMs({ state: { interval_seconds: 1 }, page: { collection_seconds: 1 } }), 8_000);
 });
 
 test("an uptime does not read as more than it is", () => {

@@ -66,6 +66,7 @@ TypeMetrics type_metrics(const TypeFigures& interval, TypeFigures total, double 
   metrics.interval_count = interval.queries;
   metrics.queries_per_second = queries_per_second;
   metrics.avg_response_time_seconds = ratio(seconds(static_cast<double>(interval.duration_ns)), queries);
+  metrics.p50_response_time_seconds = percentile_seconds(interval, 0.50);
   metrics.p95_response_time_seconds = percentile_seconds(interval, 0.95);
   metrics.p99_response_time_seconds = percentile_seconds(interval, 0.99);
   metrics.success_rate = ratio(queries - static_cast<double>(std::min(interval.failed, interval.queries)), queries);

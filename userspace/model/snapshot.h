@@ -29,7 +29,8 @@ struct TypeMetrics {
   std::uint64_t abandoned = 0;  ///< since attach
   std::uint64_t interval_count = 0;
   double queries_per_second = 0;
-  std::optional<double> avg_response_time_seconds, p95_response_time_seconds, p99_response_time_seconds;
+  std::optional<double> avg_response_time_seconds, p50_response_time_seconds, p95_response_time_seconds,
+      p99_response_time_seconds;
   std::optional<double> success_rate;            ///< 0..1
   std::optional<double> cache_hit_rate;          ///< 0..1
   std::optional<WaitSeconds> waits;              ///< none in light mode

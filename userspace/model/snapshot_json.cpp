@@ -43,6 +43,7 @@ Json type_json(const TypeMetrics& type) {
           {"abandoned", type.abandoned},
           {"queries_per_second", type.queries_per_second},
           {"avg_response_time_seconds", nullable(type.avg_response_time_seconds)},
+          {"p50_response_time_seconds", nullable(type.p50_response_time_seconds)},
           {"p95_response_time_seconds", nullable(type.p95_response_time_seconds)},
           {"p99_response_time_seconds", nullable(type.p99_response_time_seconds)},
           {"success_rate", nullable(type.success_rate)},

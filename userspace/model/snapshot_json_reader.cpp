@@ -53,6 +53,7 @@ TypeMetrics read_type(const Json& json, double interval_seconds) {
   constexpr double kMost = 1e15;  // what it cannot be is none
   type.interval_count = queries >= 0 && queries < kMost ? static_cast<std::uint64_t>(std::llround(queries)) : 0;
   read(json, "avg_response_time_seconds", type.avg_response_time_seconds);
+  read(json, "p50_response_time_seconds", type.p50_response_time_seconds);
   read(json, "p95_response_time_seconds", type.p95_response_time_seconds);
   read(json, "p99_response_time_seconds", type.p99_response_time_seconds);
   read(json, "success_rate", type.success_rate);

@@ -17,8 +17,6 @@ Json nullable(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(valid_utf8(text)); }
-
 Json sink_json(const SinkCounters& sink) {
   Json json = {{"name", sink.name},
                {"written", sink.written},
@@ -66,6 +64,8 @@ Json audit_json(const AuditState& audit) {
 }
 
 }  // namespace
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(valid_utf8(text)); }
 
 Json to_json(const AgentFigures& agent) {
   Json json = {{"version", agent.version},

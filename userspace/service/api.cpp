@@ -207,7 +207,7 @@ void Api::configure(const Config& config) {
   settings->chart_window = config.chart_time_window;
   const auto seconds = [](std::chrono::duration<double> time) { return time.count(); };
   settings->page = {config.enable_real_time, seconds(config.dashboard_update_interval),
-                    seconds(config.chart_time_window)};
+                    seconds(config.chart_time_window), seconds(config.collection_interval)};
   settings->longest_silence =
       std::max<std::chrono::milliseconds>(kLeastSilence, kSilentIntervals * config.collection_interval);
   const std::lock_guard lock(mutex_);

@@ -75,11 +75,12 @@ Json live_json(const Report& report, const std::string& target, const PageSettin
       {"targets", targets_json(report)},
       {"alerts", alerts_json(agent.alerts.get(), target)},
       {"agent",
-       {{"version", agent.version}, {"uptime_seconds", agent.uptime_seconds}, {"history", agent.store.has_value()}}},
+       {{"version", agent.version}, {"uptime_seconds", agent.uptime_seconds}, {"history", agent.store.has_value()}, {"history_error", agent.store ? text_or_null(agent.store->error) : Json(nullptr)}}},
       {"page",
        {{"real_time", page.real_time},
         {"update_seconds", page.update_seconds},
-        {"window_seconds", page.window_seconds}}}};
+        {"window_seconds", page.window_seconds},
+        {"collection_seconds", page.collection_seconds}}}};
 }
 
 }  // namespace outrider

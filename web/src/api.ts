@@ -8,6 +8,7 @@ export interface TypeFigures {
   count: number;
   queries_per_second: number;
   avg_response_time_seconds: Maybe;
+  p50_response_time_seconds: Maybe;
   p95_response_time_seconds: Maybe;
   p99_response_time_seconds: Maybe;
   success_rate: Maybe;
@@ -100,8 +101,8 @@ export interface LiveEvent {
   targets: { name: string; state: string; attached: boolean; health_score: Maybe }[];
   /** `elsewhere`: alerts of other targets that fire. */
   alerts: { firing: number; pending: number; elsewhere: number; active: Notice[] } | null;
-  agent: { version: string; uptime_seconds: number; history: boolean };
-  page: { real_time: boolean; update_seconds: number; window_seconds: number };
+  agent: { version: string; uptime_seconds: number; history: boolean; history_error: string | null };
+  page: { real_time: boolean; update_seconds: number; window_seconds: number; collection_seconds: number };
 }
 
 export interface Charts {

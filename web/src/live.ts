@@ -14,13 +14,19 @@ const LEAST_SILENCE_MS = 8_000;
 /** The title of a hidden page still says how many alerts fire. */
 const HIDDEN_ASK_MS = 30_000;
 
+/** How long nothing may be heard. Of a target that is not attached, the agent tells as often as it looks around. */
+export function patienceMs({ state, page }: LiveEvent): number {
+  const seconds = Math.max(state?.interval_seconds ?? 0, page.collection_seconds);
+  return Math.max(LEAST_SILENCE_MS, SILENT_INTERVALS * seconds * 1000);
+}
+
 export class Live {
   private source: EventSource | null = null;
   private timer = 0;
   private watchdog = 0;
   private pause = FIRST_PAUSE_MS;
   private target = "";
-  private intervalMs = 1_000;
+  private patienceMs = LEAST_SILENCE_MS;
   private askMs = 5_000;
   private generation = 0;
   private streams = true;
@@ -60,7 +66,7 @@ export class Live {
       const event = await get<LiveEvent>("/api/v1/live", { target: this.target });
       if (generation !== this.generation) return;
       this.target = event.target;
-      this.intervalMs = (event.state?.interval_seconds ?? 1) * 1000;
+      this.patienceMs = patienceMs(event);
       this.askMs = event.page.update_seconds * 1000;
       this.streams = event.page.real_time;
       this.onEvent(event);
@@ -97,8 +103,7 @@ export class Live {
 
   private arm(): void {
     clearTimeout(this.watchdog);
-    const patience = Math.max(LEAST_SILENCE_MS, SILENT_INTERVALS * this.intervalMs);
-    this.watchdog = window.setTimeout(() => this.retry("nothing was heard from the agent"), patience);
+    this.watchdog = window.setTimeout(() => this.retry("nothing was heard from the agent"), this.patienceMs);
   }
 
   /** Without a stream (switched off, all are taken, or nobody looks) the plain question is still answered. */

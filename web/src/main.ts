@@ -226,6 +226,7 @@ class App {
   private note(): string {
     if (this.refusal || this.typesRefusal) return this.refusal || this.typesRefusal;
     if (this.last && !this.last.agent.history) return "no history is kept";
+    if (this.last?.agent.history_error) return `history is not written: ${this.last.agent.history_error}`;
     const first = this.series.firstMs();
     const [from] = this.range();
     const step = (this.series.charts?.step_seconds ?? 0) * 1000;

@@ -42,6 +42,7 @@ function queryRow(event: LiveEvent, row: Row): void {
 function typeRow(type: TypeFigures | undefined, row: Row): void {
   if (!type) return;
   row["avg"] = type.avg_response_time_seconds;
+  row["p50"] = type.p50_response_time_seconds;
   row["p95"] = type.p95_response_time_seconds;
   row["p99"] = type.p99_response_time_seconds;
   row["qps"] = type.queries_per_second;
