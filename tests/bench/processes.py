@@ -44,8 +44,9 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rss_mib(pid):
-    match = re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read())
+def rss_mib(pid, part="VmRSS"):
+    """`part`: a line of /proc/PID/status; RssAnon is what is the process's own, not pages of program and libraries."""
+    match = re.search(rf"{part}:\s+(\d+)", open(f"/proc/{pid}/status").read())
     return int(match.group(1)) / 1024
 
 

@@ -116,9 +116,9 @@ TEST(Json, TypesAndFlags) {
   EXPECT_EQ(json["summary"], true);
   EXPECT_EQ(json["estimated"], true);
   const Json& path = json["query_metrics"]["query_type_breakdown"]["path"];
-  for (const char* name :
-       {"count", "queries_per_second", "avg_response_time_seconds", "p50_response_time_seconds", "p95_response_time_seconds",
-        "p99_response_time_seconds", "success_rate", "cache_hit_rate", "waits", "statement", "database", "user"}) {
+  for (const char* name : {"count", "queries_per_second", "avg_response_time_seconds", "p50_response_time_seconds",
+                           "p95_response_time_seconds", "p99_response_time_seconds", "success_rate", "cache_hit_rate",
+                           "waits", "statement", "database", "user"}) {
     EXPECT_TRUE(path.contains(name)) << name;
   }
   EXPECT_EQ(path["waits"]["lock_seconds"], 1.5);

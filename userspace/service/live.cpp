@@ -66,21 +66,23 @@ Json live_json(const Report& report, const std::string& target, const PageSettin
   const AgentFigures& agent = *report.agent;
   const Snapshot* current = find_snapshot(report, target);
   const std::size_t types = current != nullptr ? current->query_metrics.query_type_breakdown.size() : 0;
-  return {
-      {"time", report.time_ms},
-      {"target", valid_utf8(target)},
-      {"state", state_json(report, target)},
-      {"current", current != nullptr ? to_json(*current, kLiveTypes) : Json(nullptr)},
-      {"types_left_out", types > kLiveTypes ? types - kLiveTypes : 0},
-      {"targets", targets_json(report)},
-      {"alerts", alerts_json(agent.alerts.get(), target)},
-      {"agent",
-       {{"version", agent.version}, {"uptime_seconds", agent.uptime_seconds}, {"history", agent.store.has_value()}, {"history_error", agent.store ? text_or_null(agent.store->error) : Json(nullptr)}}},
-      {"page",
-       {{"real_time", page.real_time},
-        {"update_seconds", page.update_seconds},
-        {"window_seconds", page.window_seconds},
-        {"collection_seconds", page.collection_seconds}}}};
+  return {{"time", report.time_ms},
+          {"target", valid_utf8(target)},
+          {"state", state_json(report, target)},
+          {"current", current != nullptr ? to_json(*current, kLiveTypes) : Json(nullptr)},
+          {"types_left_out", types > kLiveTypes ? types - kLiveTypes : 0},
+          {"targets", targets_json(report)},
+          {"alerts", alerts_json(agent.alerts.get(), target)},
+          {"agent",
+           {{"version", agent.version},
+            {"uptime_seconds", agent.uptime_seconds},
+            {"history", agent.store.has_value()},
+            {"history_error", agent.store ? text_or_null(agent.store->error) : Json(nullptr)}}},
+          {"page",
+           {{"real_time", page.real_time},
+            {"update_seconds", page.update_seconds},
+            {"window_seconds", page.window_seconds},
+            {"collection_seconds", page.collection_seconds}}}};
 }
 
 }  // namespace outrider

@@ -17,7 +17,7 @@ inline constexpr std::size_t kLiveAlerts = 30;
 struct PageSettings {
   bool real_time = true;  ///< false: there are no events, pages ask
   double update_seconds = 5;
-  double window_seconds = 3600;  ///< what the charts show at first
+  double window_seconds = 3600;   ///< what the charts show at first
   double collection_seconds = 1;  ///< between two events while nothing is attached
 };
 
@@ -26,8 +26,8 @@ std::string live_stream(const std::string& target);
 
 /// {time, target, state: as in agent_json.h, or null (there is no such target), current: snapshot or null,
 /// types_left_out, targets: [{name, state, attached, health_score}], alerts: {firing, pending, elsewhere, active:
-/// [...]} or null (alerting is off), agent: {version, uptime_seconds, history, history_error}, page: the settings}. `report.agent` is
-/// there. `elsewhere`: alerts of other targets that fire and are not held.
+/// [...]} or null (alerting is off), agent: {version, uptime_seconds, history, history_error}, page: the settings}.
+/// `report.agent` is there. `elsewhere`: alerts of other targets that fire and are not held.
 nlohmann::ordered_json live_json(const Report& report, const std::string& target, const PageSettings& page = {});
 
 }  // namespace outrider
