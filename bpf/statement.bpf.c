@@ -93,7 +93,7 @@ int handle_statement(void *ctx)
 		__builtin_memcpy(key.name, h.state->pending_type, sizeof(key.name));
 		slot = slot_for_text(&key, h.target);
 		duration = bpf_ktime_get_ns() - h.state->pending_ns;
-		count_waits(slot, parts, 0, duration);
+		count_waits(slot, parts, duration);
 		count_query(slot, duration, true, 0, 0);
 		slow.slot = slot;
 		slow.duration = duration;

@@ -71,11 +71,9 @@ static __noinline int end_detached(struct here *h, u64 id, const struct outcome 
 	duration = o->duration ? o->duration : wall;
 	if (wall > sum)
 		parts[OUTRIDER_WAIT_UNATTRIBUTED] += wall - sum;
-	else
-		wall = sum;
 	__sync_fetch_and_add(&h->target->detached, -1);
 	concurrency_down(h->target);
-	count_waits(slot, parts, wall, duration);
+	count_waits(slot, parts, duration);
 	count_query(slot, duration, o->failed, o->hits, o->misses);
 	slow.slot = slot;
 	slow.duration = duration;

@@ -125,16 +125,20 @@ __weak __noinline int count_query(u32 slot_index, u64 duration, bool failed, u64
 	return 0;
 }
 
-/* Adds a query's parts, which sum to the kernel's wall time, so that they sum to `duration`: what lies between the
- * guard's clock and ours is our own traps, spent on the CPU. */
-INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duration)
+/* Adds a query's parts so that they sum to `duration`: what lies between the guard's clock and ours is our own traps,
+ * spent on the CPU. What the parts sum to is asked of them alone: any clock read beside them is another time's, where
+ * the program was preempted in between. */
+INLINE void count_waits(u32 slot_index, u64 *parts, u64 duration)
 {
 	struct outrider_slot *slot = slot_of(slot_index);
+	u64 sum = 0;
 
 	if (!slot)
 		return;
-	if (kernel_wall >= duration) {
-		u64 extra = kernel_wall - duration;
+	for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
+		sum += parts[i];
+	if (sum >= duration) {
+		u64 extra = sum - duration;
 
 		/* The processor and its queue come first; were they shorter, the parts would sum to more than the query. */
 		for (int i = 0; i < OUTRIDER_WAIT_CLASSES && extra; i++) {
@@ -144,7 +148,7 @@ INLINE void count_waits(u32 slot_index, u64 *parts, u64 kernel_wall, u64 duratio
 			extra -= cut;
 		}
 	} else {
-		parts[OUTRIDER_WAIT_UNATTRIBUTED] += duration - kernel_wall;
+		parts[OUTRIDER_WAIT_UNATTRIBUTED] += duration - sum;
 	}
 	for (int i = 0; i < OUTRIDER_WAIT_CLASSES; i++)
 		if (parts[i])
@@ -162,15 +166,13 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 {
 	struct task_state *st = h->state;
 	u64 parts[OUTRIDER_WAIT_CLASSES] = {};
-	u64 wall = now - f->start_ns;
-	u64 duration = o->duration ? o->duration : wall;
+	u64 duration = o->duration ? o->duration : now - f->start_ns;
 	bool failed = o->failed || f->failed;
 	struct slow_candidate slow = {.target = h->target_index, .slot = f->slot, .start_ns = f->start_ns,
 				      .duration = duration, .failed = failed};
 	bool last;
 
 	account(st, OUTRIDER_WAIT_CPU, now);
-	wall += st->last_ns - now; /* it was preempted since: its parts reach until it went on */
 	st->depth--;
 	last = !is_active(st);
 	if (last && !f->based && !st->dirty) {
@@ -185,7 +187,7 @@ INLINE void end_frame(struct here *h, struct frame *f, const struct outcome *o, 
 		concurrency_down(h->target);
 	if (last)
 		st->probe_wait = 0;
-	count_waits(f->slot, parts, wall, duration);
+	count_waits(f->slot, parts, duration);
 	count_query(f->slot, duration, failed, o->hits + f->hits, o->misses + f->misses);
 	slow.parts = parts;
 	slow.text = st->depth ? 0 : st->text;
@@ -200,7 +202,7 @@ INLINE void count_unprepared(struct here *h, u32 slot)
 
 	if (h->state->prepare_ns <= h->target->counts_from_ns)
 		return;
-	count_waits(slot, parts, 0, duration);
+	count_waits(slot, parts, duration);
 	count_query(slot, duration, true, 0, 0);
 }
 
