@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -65,6 +66,14 @@ def has_quota():
         return True
     controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
     return controllers.exists() and "cpu" in controllers.read_text().split() and os.access(controllers.parent, os.W_OK)
+
+
+def has_read_limits():
+    """An io controller, of cgroup v1 or v2, and temporary files on a disk rather than in memory or on an overlay."""
+    device = os.stat(tempfile.gettempdir()).st_dev
+    controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
+    controlled = os.path.exists("/sys/fs/cgroup/blkio") or controllers.exists() and "io" in controllers.read_text().split()
+    return controlled and os.path.exists(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
 
 
 def has_qemu():
@@ -120,6 +129,7 @@ FEATURES = {
     "io_uring": (r"\bio_uring\b", has_io_uring),
     "two_cpus": (r"\b(two|2) (cpus|processors)\b|\btwo_cpus\b", lambda: len(os.sched_getaffinity(0)) >= 2),
     "cgroup": (r"\bcgroup", has_quota),
+    "read_limits": (r"\breads can be limited\b", has_read_limits),
     "postgresql": (r"\bpostgres", has_postgresql),
     "pgbench": (r"\bpgbench\b", lambda: any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pgbench"))),
     "bpftrace": (r"\bbpftrace\b", lambda: shutil.which("bpftrace") is not None),
