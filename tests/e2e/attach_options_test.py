@@ -29,7 +29,7 @@ def nop5_is_unsafe():
 
 def link_types(links):
     """As bpftool calls them; those that it is too old for have a number."""
-    return {link["type"] for link in harness.bpftool("link", "show") if link["id"] in links}
+    return {link["type"] for link in harness.bpf_list("link") if link["id"] in links}
 
 
 class HowToAttach(top_test.Screens, harness.Case):

@@ -56,7 +56,7 @@ class KernelObjects:
 
     def left(self):
         return {kind: left for kind in self.KINDS
-                if (left := self.ids[kind] & {one["id"] for one in harness.bpftool(kind, "show")})}
+                if (left := self.ids[kind] & {one["id"] for one in harness.bpf_list(kind)})}
 
     def assert_gone(self):
         harness.wait_until(lambda: not self.left(), 30, lambda: f"left in the kernel: {self.left()}")

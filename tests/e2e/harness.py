@@ -265,9 +265,18 @@ def bpftool(*words):
     return json.loads(done.stdout or "[]")
 
 
+def bpf_list(kind):
+    """Every link, prog or map in the kernel. bpftool gives up at one that is just being made (the kernel says EAGAIN), as
+    those of other tests may be."""
+    for _ in range(4):
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return bpftool(kind, "show")
+    return bpftool(kind, "show")
+
+
 def bpf_links():
     """The ids of every link in the kernel."""
-    return {link["id"] for link in bpftool("link", "show")}
+    return {link["id"] for link in bpf_list("link")}
 
 
 def map_dumps(pid):

@@ -97,8 +97,8 @@ class OverheadPrice(harness.Case):
         hooks = {}
         for mode in ("full", "light"):
             watch = self.watch("--pid", victim.pid, "--mode", mode)
-            programs = {program["id"]: program["name"] for program in harness.bpftool("prog", "show")}
-            hooks[mode] = {programs[link["prog_id"]] for link in harness.bpftool("link", "show")
+            programs = {program["id"]: program["name"] for program in harness.bpf_list("prog")}
+            hooks[mode] = {programs[link["prog_id"]] for link in harness.bpf_list("link")
                            if link["id"] in watch.links and "sched" in programs[link["prog_id"]]}
             watch.stop_one()
         self.assertEqual(hooks, {"full": {"handle_sched_switch", "handle_sched_waking"}, "light": set()})

@@ -9,18 +9,20 @@ A class is held to two lower bounds. One is planted time without our run-queue t
 booked as run queue. The other owes nothing to us: a wait that ends by a timer lasts as long as was asked for, whatever
 the scheduler does; of the others this share of the planted time must be in the class (SURELY). The share is not 1
 because a wake-up has to bring an idle (virtual) processor back, which is run-queue time for us and which no counter of
-the kernel's tells apart; it weighs the more the shorter the wait. Lock waits take milliseconds, reads and page faults a
-tenth of one. On an idle machine the least of 20 figures each were lock 0.99, disk 0.93, page fault 0.82; beside two
-compilers disk 0.77 and page fault 0.60 were seen."""
+the kernel's tells apart; and because what the hypervisor takes from a thread that runs is planted time in the record,
+whose processor clock leaves it out, and CPU time for us. Both weigh the more the shorter the wait. Lock waits take
+milliseconds; a read or a page fault takes as long as the disk happens to need, often less than a tenth of one: of the
+planted time 0.51 to 0.99 was found on an idle machine. What these bounds cannot ask, the test with a slow disk does."""
 
 import collections
 
 import harness
+from slow_disk import SlowDisk
 
 CLASS_OF = {"lock": "lock", "disk": "disk", "cond": "sync", "pipe": "ipc", "socket": "network", "poll": "poll",
             "sleep": "sleep", "fault": "page_fault", "io_uring": "io_uring", "spin": "cpu"}
 TIMED = {"sync", "ipc", "network", "poll", "sleep", "io_uring"}
-SURELY = {"lock": 0.9, "disk": 0.6, "page_fault": 0.4}
+SURELY = {"lock": 0.9, "disk": 0.25, "page_fault": 0.25}
 WAIT_MS = 5
 # Few queries at even distances, so that those of one event loop do not wait for each other on no thread.
 LOAD = ("--workload", "tiny", "--threads", 4, "--rate", 100, "--arrivals", "fixed", "--duration", 4)
@@ -46,11 +48,13 @@ class Truth:
 
 
 class Waits(harness.Case):
-    def run_with(self, mode, kinds):
-        """Returns the truth, our waits and the kinds that this machine can do."""
+    def run_with(self, mode, kinds, disk=None):
+        """Returns the truth and our waits, of an engine whose disk is that one."""
         share = 100 / len(kinds)
         faults = [word for kind in kinds for word in ("--fault", f"{kind}:{WAIT_MS}/{share}@0")]
         engine = self.engine("--mode", mode, *LOAD, *faults, preexec_fn=harness.real_time)
+        if disk:
+            disk.join(engine.pid)
         watch = self.watch("--pid", engine.pid)
         engine.release()
         rows = engine.finish()
@@ -104,16 +108,18 @@ class Waits(harness.Case):
             outer = self.summary["query_metrics"]["waits"][f"{wait_class}_seconds"]
             self.assertAlmostEqual(inner[f"{wait_class}_seconds"], outer, delta=0.001 + 0.01 * outer)
 
-    def test_reads_and_page_faults_on_their_own(self):
-        """Many short waits: what a wake-up costs is felt, and here it is theirs alone."""
+    def test_reads_and_page_faults_of_a_slow_disk(self):
+        """They wait for nothing else, and long enough for what a wake-up costs to be nothing beside it."""
+        disk = SlowDisk(self.directory)
+        self.addCleanup(disk.remove)
         for kind in ("disk", "fault"):
             with self.subTest(kind):
-                truth, waits = self.run_with("blocking", [kind])
+                truth, waits = self.run_with("blocking", [kind], disk)
                 if not truth.planted:
                     continue
                 wait_class = CLASS_OF[kind]
                 self.assert_found(wait_class, truth, waits)
-                self.assertLessEqual(waits["run_queue"], 0.6 * truth.planted[wait_class], waits)
+                self.assertGreaterEqual(waits[wait_class], 0.9 * truth.planted[wait_class], waits)
                 stray = sum(waits[name] for name in waits if name not in (wait_class, "cpu", "run_queue"))
                 self.assertLessEqual(stray, 0.01 * truth.wall, waits)
 
